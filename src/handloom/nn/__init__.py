@@ -1,0 +1,1 @@
+"""The textbook: every layer derived by hand, forward and backward, in plain NumPy."""
