@@ -13,7 +13,7 @@
     ├── MissingExtraError         an optional library that is not installed: names the pip command
     └── DivergenceError           a loss that is no longer finite: exit code 3
 
-A message says what was wrong, where, and what to do about it. Anything else that is raised is a bug.
+A message says what was wrong, where, and what to do about it. Anything else raised is a bug.
 """
 
 from __future__ import annotations

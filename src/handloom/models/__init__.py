@@ -1,0 +1,1 @@
+"""Networks: functions from plain sizes to a Layer."""

@@ -1,7 +1,7 @@
 """Initialisers: functions (shape, rng, dtype) -> array, whose spread keeps signals at one size.
 
 With fan_in inputs to a unit, y = Σ w x has the variance fan_in · Var(w) · E[x²]; each rule below
-chooses Var(w) so that the variance stays the same from layer to layer (or from layer back to layer).
+chooses Var(w) so that the variance stays the same from layer to layer, forward or backward.
 """
 
 from __future__ import annotations

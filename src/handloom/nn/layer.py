@@ -18,7 +18,7 @@ from handloom._typing import AnyArray, FloatArray, Shape
 from handloom.errors import ShapeError, StateError
 
 NO_GRADIENT: FloatArray = np.empty(0, np.float32)
-"""What backward returns where nobody needs dx; an empty array, so that using it by mistake fails."""
+"""What backward returns where nobody needs dx; empty, so that using it by mistake fails."""
 
 
 class Parameter:
@@ -53,7 +53,7 @@ class Parameter:
         self._grad = grad
 
     def accumulate(self, grad: FloatArray) -> None:
-        """Add `grad`, so that micro-batches add up. The first one is kept, not copied: give it away."""
+        """Add `grad`, so that micro-batches add up. The first is kept, not copied: give it away."""
         if self._grad is None:
             self.grad = grad.astype(self.value.dtype, copy=False)
         else:
@@ -90,11 +90,11 @@ class Layer(ABC):
 
     @abstractmethod
     def backward(self, dy: FloatArray) -> FloatArray:
-        """Accumulate the parameters' gradients and return dx, or NO_GRADIENT where it is not needed."""
+        """Accumulate the parameters' gradients; return dx, or NO_GRADIENT where it is not needed."""
 
     @abstractmethod
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Shape of one output example for one input example; raises ShapeError where it cannot fit."""
+        """Shape of one output example for one input example; raises ShapeError if it cannot fit."""
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """Short for forward."""
@@ -108,7 +108,7 @@ class Layer(ABC):
             self._saved = arrays
 
     def pop_saved(self) -> tuple[Any, ...]:
-        """Take what forward kept, once; raises StateError if no forward in training mode went before."""
+        """Take what forward kept, once; raises StateError if no training forward went before."""
         if self._saved is None:
             raise StateError(
                 f"{type(self).__name__}.backward needs a forward in training mode before it, "
@@ -190,7 +190,7 @@ class Layer(ABC):
             parameter.zero_grad()
 
     def astype(self, dtype: DTypeLike) -> Layer:
-        """Convert every parameter and floating buffer in place: float64 to check, float32 to train."""
+        """Convert parameters and buffers in place: float64 to check, float32 to train."""
         for _, layer in self.named_layers():
             for name, value in vars(layer).items():
                 if isinstance(value, Parameter):
@@ -207,7 +207,7 @@ class Layer(ABC):
         return {name: array.copy() for name, array in self._state().items()}
 
     def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
-        """Copy `state` into the layer; raises StateError unless names and shapes are exactly its own."""
+        """Copy `state` in; raises StateError unless names and shapes are exactly the layer's own."""
         own = self._state()
         check_same_names(own, state)
         for name, array in own.items():
@@ -256,7 +256,7 @@ def check_shape(array: AnyArray, expected: tuple[int | None, ...], what: str) ->
 
 
 def shape_through(layers: Iterator[tuple[str, Layer]], shape: Shape) -> Shape:
-    """Walk one example's shape through layers in a row; a ShapeError tells which layer refused it."""
+    """Walk one example's shape through layers in a row; a ShapeError names the one that refused."""
     for name, layer in layers:
         shape = shape_inside(name, layer, shape)
     return shape

@@ -1,0 +1,1 @@
+"""Recipes: TOML files that fully determine a training."""

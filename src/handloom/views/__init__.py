@@ -1,0 +1,1 @@
+"""Pictures of a run: what to draw, apart from drawing it."""

@@ -1,0 +1,1 @@
+"""Callbacks: what listens to the training loop."""

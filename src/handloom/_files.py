@@ -1,0 +1,61 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from handloom.errors import RunError
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` under a temporary name, sync it, then rename it to `path`.
+
+    Whoever looks at `path`, at any moment and after a loss of power, sees the old file or the new
+    one. Raises RunError, leaving the old file, when the disk is full or the folder is read-only.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.", suffix=".part"
+        )
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o666 & ~_umask())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise RunError(
+            f"cannot write {path}: {error.strerror}; what was there is unchanged"
+        ) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically; NaN and infinity are refused by json itself."""
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    write_atomic(path, (text + "\n").encode())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a loss of power, where the system can."""
+    if os.name == "nt":
+        return  # Windows cannot open a folder, and needs no sync of it
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
