@@ -90,7 +90,7 @@ class Layer(ABC):
 
     @abstractmethod
     def backward(self, dy: FloatArray) -> FloatArray:
-        """Accumulate the parameters' gradients; return dx, or NO_GRADIENT where it is not needed."""
+        """Accumulate the parameters' gradients; return dx, or NO_GRADIENT if it is not needed."""
 
     @abstractmethod
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -207,7 +207,7 @@ class Layer(ABC):
         return {name: array.copy() for name, array in self._state().items()}
 
     def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
-        """Copy `state` in; raises StateError unless names and shapes are exactly the layer's own."""
+        """Copy `state` in; raises StateError unless names and shapes are just the layer's own."""
         own = self._state()
         check_same_names(own, state)
         for name, array in own.items():
