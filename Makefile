@@ -1,0 +1,46 @@
+# The recipes of this project. `make` alone lists them; CI and the README call these same targets.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Tests need one torch; this exact version first, since a small CPU build of it may be at hand.
+TORCH  ?= torch==2.13.0
+
+.PHONY: help train test test-slow lint types check bench clean
+
+help:            ## list the recipes
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+train: $(VENV)/.installed      ## train the embedded digits; leaves runs/digits with its pictures
+	$(BIN)/handloom train
+
+test: $(VENV)/.installed-dev   ## the tests: under five minutes; real data where HANDLOOM_DATA names them
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed-dev  ## the long tests too
+	$(BIN)/python -m pytest --slow
+
+lint: $(VENV)/.installed-dev   ## format and lint, without changing anything
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed-dev  ## static types
+	$(BIN)/pyright
+
+check: lint types test         ## all that CI asks
+
+bench: $(VENV)/.installed-dev  ## the numpy engine against a plain textbook LeNet
+	$(BIN)/python benchmarks/textbook_lenet.py
+
+clean:           ## remove the environment and caches, never runs
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml requirements-dev.txt
+	$(PIP) "$(TORCH)" || $(PIP) "torch>=2.6"
+	$(PIP) --editable ".[torch,onnx]" --requirement requirements-dev.txt
+	touch $@

@@ -1,0 +1,54 @@
+"""The command `handloom`: its commands, and how errors leave it.
+
+Exit codes: 0 done · 1 a bug, with its traceback · 2 a mistake that the message tells how to mend ·
+3 the training diverged · 130 and 143 stopped by Ctrl-C or a termination signal.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from handloom import __version__
+from handloom.cli import data, gradcheck, predict, recipes, show, test, train
+from handloom.errors import HandloomError
+
+app = typer.Typer(
+    name="handloom",
+    help="Train, test and look at hand-written neural networks on small pictures.",
+    epilog="Start with: handloom train  ·  then: handloom show runs/digits",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+for command in (train, test, predict, show, gradcheck):
+    command.register(app)
+app.add_typer(data.app, name="data")
+app.add_typer(recipes.app, name="recipes")
+
+
+@app.callback()
+def common(
+    version: Annotated[  # noqa: ARG001  (its callback does the work)
+        bool, typer.Option("--version", help="Show the version and exit.", callback=lambda v: _version(v), is_eager=True)
+    ] = False,
+) -> None:
+    """Train, test and look at hand-written neural networks on small pictures."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"handloom {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; a HandloomError becomes one line on standard error."""
+    try:
+        app()
+    except HandloomError as error:
+        sys.stderr.write(f"handloom: {error}\n")
+        sys.exit(error.exit_code)

@@ -1,0 +1,65 @@
+"""What every engine offers, so that one trainer serves them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+from handloom._typing import AnyArray, FloatArray, IntArray
+from handloom.nn.layer import Layer
+
+Loss = Callable[[FloatArray, IntArray], tuple[float, FloatArray]]
+"""(outputs (N, K), labels (N,)) -> (mean loss, gradient with respect to the outputs)."""
+
+
+class StepReport(NamedTuple):
+    """What one training step tells."""
+
+    loss: float
+    """Mean over the batch, before the update; nats for the cross-entropies."""
+    correct: int
+    """How many of the batch were classified right, before the update."""
+    grad_norm: float
+    """Euclidean norm of all gradients together, before clipping."""
+    lr: float
+    """Learning rate of this update."""
+
+
+class Engine(Protocol):
+    """Runs a network: trains it step by step, evaluates it, gives and takes its whole state."""
+
+    name: str
+    model: Layer
+    """The network that is trained."""
+    steps: int
+    """Optimizer updates done so far."""
+    lr_scale: float
+    """Factor on the schedule's learning rate; a plateau lowers it."""
+
+    def train_step(self, x: FloatArray, labels: IntArray) -> StepReport:
+        """One update from x (N, C, H, W), labels (N,). Leaves the weights alone if not finite."""
+        ...
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Outputs (N, K) of the network in evaluation mode, with the averaged weights if kept."""
+        ...
+
+    def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:
+        """(mean loss, number classified right) over x, as `predict` sees it."""
+        ...
+
+    def weights(self) -> dict[str, AnyArray]:
+        """Copies of the weights that `predict` uses, by name."""
+        ...
+
+    def state_dict(self) -> dict[str, AnyArray]:
+        """Everything that training goes on from: weights, optimizer slots, averages, counters."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
+        """Take up the state of an equal engine; raises StateError where it does not fit."""
+        ...
+
+    def locate_nonfinite(self, x: FloatArray) -> str:
+        """Name the first place, in forward order, where the numbers are no longer finite."""
+        ...

@@ -1,0 +1,164 @@
+"""The numpy engine: the layers themselves, as the formulas stand in a textbook."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+import numpy as np
+
+from handloom._typing import AnyArray, FloatArray, IntArray
+from handloom.engines.base import Loss, StepReport
+from handloom.errors import ConfigError, StateError
+from handloom.nn.layer import Layer
+from handloom.optim import Optimizer, clip_by_norm, clip_by_value, global_norm
+
+
+class NumpyEngine:
+    """Trains `model` on `loss` with `optimizer`, in plain NumPy.
+
+    `clip_norm` and `clip_value` bound the gradients before each update. With `ema` = β, an average
+    of the weights, w̄ <- β w̄ + (1 - β) w after each update, is what predicts; running statistics
+    are taken over as they are.
+    """
+
+    name = "numpy"
+
+    def __init__(
+        self,
+        model: Layer,
+        loss: Loss,
+        optimizer: Optimizer,
+        *,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        ema: float | None = None,
+    ) -> None:
+        if ema is not None and not 0.0 < ema < 1.0:
+            raise ConfigError(f"ema is a factor between 0 and 1, got {ema}")
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
+        self.ema = ema
+        self.average = None if ema is None else copy.deepcopy(model).eval()
+        model.skip_input_gradient()  # pictures are not trained
+        self.parameters = model.named_parameters()
+
+    @property
+    def steps(self) -> int:
+        """Optimizer updates done so far."""
+        return self.optimizer.steps
+
+    @property
+    def lr_scale(self) -> float:
+        """Factor on the schedule's learning rate."""
+        return self.optimizer.lr_scale
+
+    @lr_scale.setter
+    def lr_scale(self, scale: float) -> None:
+        self.optimizer.lr_scale = scale
+
+    def train_step(self, x: FloatArray, labels: IntArray) -> StepReport:
+        """Forward, loss, backward, clip, update, average: one step."""
+        if not self.model.training:
+            self.model.train()
+        with np.errstate(over="ignore", invalid="ignore"):  # the trainer looks at the results
+            self.model.begin_step(self.steps)
+            outputs = self.model.forward(x)
+            loss, doutputs = self.loss(outputs, labels)
+            self.model.zero_grad()
+            self.model.backward(doutputs)
+            report = StepReport(
+                loss, count_correct(outputs, labels), self._clip(), self.optimizer.current_lr()
+            )
+            if np.isfinite(report.loss) and np.isfinite(report.grad_norm):
+                self.optimizer.step()
+                self._update_average()
+        return report
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """x (N, C, H, W) -> outputs (N, K) in evaluation mode."""
+        if self.average is not None:
+            return self.average.forward(x)
+        if self.model.training:
+            self.model.eval()
+        return self.model.forward(x)
+
+    def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:
+        """(mean loss, number classified right)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = self.predict(x)
+            return self.loss(outputs, labels)[0], count_correct(outputs, labels)
+
+    def weights(self) -> dict[str, AnyArray]:
+        """Copies of the weights that predict: the average where one is kept."""
+        return (self.model if self.average is None else self.average).state_dict()
+
+    def state_dict(self) -> dict[str, AnyArray]:
+        """Parts 'model.*', 'optimizer.*' and, with an average, 'ema.*'."""
+        return {
+            f"{part}.{name}": array
+            for part, owner in self._parts().items()
+            for name, array in owner.state_dict().items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
+        """Take up the state of an equal engine; raises StateError where it does not fit."""
+        parts = self._parts()
+        split: dict[str, dict[str, AnyArray]] = {part: {} for part in parts}
+        for name, array in state.items():
+            part, _, rest = name.partition(".")
+            if part not in split:
+                raise StateError(f"this engine keeps no '{part}', but the state has {name}")
+            split[part][rest] = array
+        for part, owner in parts.items():
+            owner.load_state_dict(split[part])
+
+    def locate_nonfinite(self, x: FloatArray) -> str:
+        """Walk the network once more and name the first layer whose numbers are not finite."""
+        if not np.isfinite(x).all():
+            return "the input pictures"
+        for name, parameter in self.parameters.items():
+            if not np.isfinite(parameter.value).all():
+                return f"the values of {name}"
+        with np.errstate(over="ignore", invalid="ignore"):
+            for name, layer in self.model.named_children():
+                x = layer.forward(x)
+                if not np.isfinite(x).all():
+                    return f"the output of layer {name} ({type(layer).__name__})"
+        for name, parameter in self.parameters.items():
+            if not np.isfinite(parameter.grad).all():
+                return f"the gradient of {name}"
+        return "the loss itself"
+
+    def _parts(self) -> dict[str, Layer | Optimizer]:
+        parts: dict[str, Layer | Optimizer] = {"model": self.model, "optimizer": self.optimizer}
+        return parts if self.average is None else {**parts, "ema": self.average}
+
+    def _clip(self) -> float:
+        """Bound the gradients as asked; returns their norm before that."""
+        norm = (
+            global_norm(self.parameters)
+            if self.clip_norm is None
+            else clip_by_norm(self.parameters, self.clip_norm)
+        )
+        if self.clip_value is not None:
+            clip_by_value(self.parameters, self.clip_value)
+        return norm
+
+    def _update_average(self) -> None:
+        if self.average is None or self.ema is None:
+            return
+        for name, parameter in self.average.named_parameters().items():
+            parameter.value *= self.ema
+            parameter.value += (1.0 - self.ema) * self.parameters[name].value
+        buffers = self.model.named_buffers()
+        for name, buffer in self.average.named_buffers().items():
+            buffer[...] = buffers[name]
+
+
+def count_correct(outputs: FloatArray, labels: IntArray) -> int:
+    """How many rows of outputs (N, K) have their largest value at the label (N,)."""
+    return int((outputs.argmax(axis=1) == labels).sum())

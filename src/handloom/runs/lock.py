@@ -1,0 +1,66 @@
+"""One process a run folder: a lock that the system releases when its holder dies."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from handloom.errors import RunError
+
+if os.name == "nt":
+    import msvcrt
+
+    def _try_lock(file: IO[bytes]) -> None:
+        file.seek(1 << 20)  # a byte nobody reads: Windows locks are mandatory
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _try_lock(file: IO[bytes]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class RunLock:
+    """Holds `.lock` of a run folder while the context lasts, and says in it who holds it.
+
+    A lock left by a killed process does not count: the system let go of it. Raises RunError, naming
+    process and machine, where another process holds the folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / ".lock"
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> RunLock:
+        try:
+            file = self.path.open("a+b")
+        except OSError as error:
+            raise RunError(f"cannot lock {self.path.parent}: {error.strerror}") from None
+        try:
+            _try_lock(file)
+        except OSError:
+            file.seek(0)
+            holder = file.read(200).decode(errors="replace").strip() or "another process"
+            file.close()
+            raise RunError(
+                f"{self.path.parent} is in use by {holder}; wait for it or stop it first"
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        file.flush()
+        self._file = file
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.truncate(0)
+            self._file.close()
+            self._file = None

@@ -1,0 +1,114 @@
+"""The run folder: the only truth about a training.
+
+    recipe.toml          the recipe, resolved            metrics.jsonl   one row an epoch
+    environment.json     versions, processor, threads    result.json     figures of the best weights
+    data.json            classes, sizes, normalisation   figures/        pictures
+    checkpoints/         last, best, epoch-NNN           .lock           who is writing, while it does
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from handloom._files import write_atomic, write_json
+from handloom.errors import RunError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names and files of one run; knows nothing of what a training means."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """A new folder, or an empty one that is there; raises RunError where anything else is."""
+        if path.is_file():
+            raise RunError(f"{path} is a file; a run needs a folder of its own")
+        if path.is_dir() and any(path.iterdir()):
+            raise RunError(
+                f"{path} is not empty; continue it with --resume {path}, or choose another --out"
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot make the run folder {path}: {error.strerror}") from None
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The run at `path`; raises RunError where there is none."""
+        folder = cls(path)
+        if not folder.recipe.is_file():
+            raise RunError(f"{path} is no run: it has no {folder.recipe.name}")
+        return folder
+
+    @classmethod
+    def next_free(cls, parent: Path, name: str) -> Path:
+        """parent/name, or name-2, name-3 … : the first that does not exist."""
+        number = 1
+        while (path := parent / (name if number == 1 else f"{name}-{number}")).exists():
+            number += 1
+        return path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.path / "recipe.toml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, processor, threads."""
+        return self.path / "environment.json"
+
+    @property
+    def data(self) -> Path:
+        """Class names, picture shape, normalisation, sizes: what predicting needs of the data."""
+        return self.path / "data.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON row an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def result(self) -> Path:
+        """Figures of the best weights; there once the training has ended."""
+        return self.path / "result.json"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of pictures."""
+        return self.path / "figures"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    def checkpoint(self, name: str) -> Path:
+        """Path of the checkpoint `last`, `best` or `epoch-NNN`."""
+        return self.checkpoints / f"{name}.safetensors"
+
+    def read_json(self, path: Path) -> dict[str, Any]:
+        """The object in `path`; raises RunError where it is missing or damaged."""
+        try:
+            value = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise RunError(f"{self.path} has no {path.name}; finish it with --resume") from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from None
+        if not isinstance(value, dict):
+            raise RunError(f"{path} should hold one JSON object")
+        return value
+
+    def write_json(self, path: Path, value: dict[str, Any]) -> None:
+        """Write `value` to `path`, whole or not at all."""
+        write_json(path, value)
+
+    def write_recipe(self, text: str) -> None:
+        """Write the resolved recipe, whole or not at all."""
+        write_atomic(self.recipe, text.encode())

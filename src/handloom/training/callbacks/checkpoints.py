@@ -1,0 +1,75 @@
+"""Keep the weights: the best ones for use, the last ones for going on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from handloom.training.callbacks.base import Callback
+from handloom.training.checkpoint import save_checkpoint
+from handloom.training.metrics import is_better, worst
+
+if TYPE_CHECKING:
+    from handloom.training.trainer import Trainer
+
+Keep = Literal["all", "best-and-last"] | int
+
+
+@dataclass
+class BestWeights(Callback):
+    """Write `best.safetensors` whenever `monitor` improves: the weights that predict, nothing else."""
+
+    folder: Path
+    monitor: str = "val_accuracy"
+
+    def on_fit_start(self, training: Trainer) -> None:
+        """Nothing is best yet."""
+        self.best, self.best_epoch = worst(self.monitor), 0
+
+    def on_epoch_end(self, training: Trainer) -> None:
+        """Compare; a tie keeps the earlier epoch. The first epoch's weights are always kept."""
+        score = training.history.last(self.monitor)
+        if self.best_epoch and not is_better(self.monitor, score, self.best):
+            return
+        if is_better(self.monitor, score, self.best):
+            self.best = score
+        self.best_epoch = training.epoch
+        save_checkpoint(
+            self.folder / "best.safetensors",
+            training.engine.weights(),
+            {"epoch": training.epoch, "step": training.engine.steps},
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Best score and its epoch."""
+        return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on comparing."""
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+
+
+@dataclass
+class Checkpoints(Callback):
+    """Write `last.safetensors` after every epoch, from which `--resume` goes on to the same bits.
+
+    `keep` = "all" keeps every epoch as `epoch-NNN` too, a number K the newest K of them. Has to come
+    last among the callbacks, so that it writes their states as they are after the epoch.
+    """
+
+    folder: Path
+    keep: Keep = "best-and-last"
+
+    def on_epoch_end(self, training: Trainer) -> None:
+        """Write this epoch's checkpoint, then drop those that are not wanted any more."""
+        tensors, state = training.engine.state_dict(), training.state()
+        if self.keep != "best-and-last":
+            save_checkpoint(self._path(training.epoch), tensors, state)
+        save_checkpoint(self.folder / "last.safetensors", tensors, state)
+        if isinstance(self.keep, int):
+            for epoch in range(1, training.epoch - self.keep + 1):
+                self._path(epoch).unlink(missing_ok=True)
+
+    def _path(self, epoch: int) -> Path:
+        return self.folder / f"epoch-{epoch:03d}.safetensors"

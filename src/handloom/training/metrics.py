@@ -1,0 +1,74 @@
+"""Metrics: their names, which way is better, and sums that become means."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+
+def is_better(monitor: str, score: float, best: float) -> bool:
+    """Whether `score` beats `best`: higher for accuracies, lower for losses; NaN never does."""
+    if monitor.endswith("accuracy"):
+        return score > best
+    return score < best
+
+
+def worst(monitor: str) -> float:
+    """The score that any finite one beats."""
+    return -math.inf if monitor.endswith("accuracy") else math.inf
+
+
+@dataclass
+class Patience:
+    """Counts the epochs in a row in which `monitor` did not improve on its best."""
+
+    monitor: str
+    best: float = math.nan
+    misses: int = 0
+
+    def __post_init__(self) -> None:
+        self.best = worst(self.monitor)
+
+    def watch(self, score: float) -> int:
+        """Take one epoch's score; returns the misses in a row, 0 where it is the best so far."""
+        if is_better(self.monitor, score, self.best):
+            self.best, self.misses = score, 0
+        else:
+            self.misses += 1
+        return self.misses
+
+    def state(self) -> dict[str, Any]:
+        """What has to survive a kill."""
+        return {"best": self.best, "misses": self.misses}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on counting."""
+        self.best, self.misses = state["best"], state["misses"]
+
+
+@dataclass
+class RunningMeans:
+    """Loss, accuracy and gradient norm over the steps of one epoch, each picture counted once."""
+
+    loss_sum: float = 0.0
+    correct: int = 0
+    images: int = 0
+    grad_norm_sum: float = 0.0
+    steps: int = 0
+
+    def add(self, loss: float, correct: int, images: int, grad_norm: float) -> None:
+        """Count one step's batch of `images` pictures with its mean loss."""
+        self.loss_sum += loss * images
+        self.correct += correct
+        self.images += images
+        self.grad_norm_sum += grad_norm
+        self.steps += 1
+
+    def row(self) -> dict[str, float]:
+        """The means by their names in the history."""
+        return {
+            "train_loss": self.loss_sum / self.images,
+            "train_accuracy": self.correct / self.images,
+            "grad_norm": self.grad_norm_sum / self.steps,
+        }

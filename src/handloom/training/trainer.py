@@ -1,0 +1,157 @@
+"""The one training loop, for every engine: fit -> epoch -> step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from handloom.data.batches import Batch, Batches
+from handloom.engines import Engine, StepReport
+from handloom.errors import CheckpointError, DivergenceError
+from handloom.training.history import History, Row
+from handloom.training.metrics import RunningMeans
+
+if TYPE_CHECKING:
+    from handloom.training.callbacks.base import Callback
+
+
+class Trainer:
+    """Trains an engine on batches, evaluates it after every epoch, tells the callbacks.
+
+    `epoch` counts finished epochs. `evaluate_every` steps the validation part is evaluated in the
+    middle of an epoch, too. Order, augmentation and dropout depend on seed, epoch and step alone,
+    so the state to resume from is the engine's and three counters.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        train: Batches,
+        validation: Batches,
+        *,
+        epochs: int,
+        evaluate_every: int | None = None,
+        callbacks: Sequence[Callback] = (),
+        history: History | None = None,
+    ) -> None:
+        self.engine = engine
+        self.train = train
+        self.validation = validation
+        self.epochs = epochs
+        self.evaluate_every = evaluate_every
+        self.callbacks = list(callbacks)
+        self.history = history or History()
+        self.epoch = 0
+        self.stop_reason: str | None = None
+
+    # -- the loop, in three floors ----------------------------------------------------------------
+
+    def fit(self, resume_from: dict[str, Any] | None = None) -> History:
+        """Train until the last epoch or a requested stop.
+
+        `resume_from` is the `state()` of the training that goes on; the engine has its own state
+        already. Raises DivergenceError when loss or gradient are no longer finite.
+        """
+        self._tell("on_fit_start")
+        if resume_from is not None:
+            self._load_state(resume_from)
+        while self.epoch < self.epochs and self.stop_reason is None:
+            self._run_epoch()
+        self._tell("on_fit_end")
+        return self.history
+
+    def _run_epoch(self) -> None:
+        self._tell("on_epoch_start")
+        means = RunningMeans()
+        started = time.perf_counter()
+        evaluating = 0.0  # seconds; the training's own pace leaves it out
+        report = StepReport(math.nan, 0, math.nan, math.nan)
+        for batch in self.train.epoch(self.epoch):
+            report = self._run_step(batch, means)
+            if self.evaluate_every and self.engine.steps % self.evaluate_every == 0:
+                evaluating += self._evaluate_mid_epoch()
+        training = time.perf_counter() - started - evaluating
+        row = {"epoch": self.epoch + 1, "step": self.engine.steps, **means.row()}
+        row |= evaluate(self.engine, self.validation, "val") | {"lr": report.lr}
+        row["seconds"] = round(time.perf_counter() - started, 4)
+        row["images_per_s"] = round(means.images / training, 1)
+        self.epoch += 1
+        self.history.append(row)
+        self._tell("on_epoch_end")
+
+    def _run_step(self, batch: Batch, means: RunningMeans) -> StepReport:
+        report = self.engine.train_step(batch.x, batch.labels)
+        if not (math.isfinite(report.loss) and math.isfinite(report.grad_norm)):
+            raise self._divergence(batch, report)
+        means.add(report.loss, report.correct, len(batch.labels), report.grad_norm)
+        self._tell("on_step_end", report)
+        return report
+
+    # -- what callbacks may use --------------------------------------------------------------------
+
+    def request_stop(self, reason: str) -> None:
+        """End the training after this epoch, and say why."""
+        self.stop_reason = reason
+
+    def state(self) -> dict[str, Any]:
+        """Counters and the callbacks' states: with the engine's state, all that resuming needs."""
+        return {
+            "epoch": self.epoch,
+            "step": self.engine.steps,
+            "stop_reason": self.stop_reason,
+            "callbacks": {
+                type(callback).__name__: state
+                for callback in self.callbacks
+                if (state := callback.state())
+            },
+        }
+
+    # -- details ----------------------------------------------------------------------------------
+
+    def _evaluate_mid_epoch(self) -> float:
+        """Evaluate, log, tell; returns the seconds it took."""
+        started = time.perf_counter()
+        row: Row = {"epoch": self.epoch + 1, "step": self.engine.steps, "mid_epoch": True}
+        row |= evaluate(self.engine, self.validation, "val")
+        self.history.append(row)
+        self._tell("on_evaluation_end", row)
+        return time.perf_counter() - started
+
+    def _load_state(self, state: dict[str, Any]) -> None:
+        if state["step"] != self.engine.steps:
+            raise CheckpointError(
+                f"the trainer's state is of step {state['step']}, the engine's of {self.engine.steps}"
+            )
+        self.epoch = state["epoch"]
+        self.stop_reason = state["stop_reason"]
+        self.history.keep_until(state["step"])
+        for callback in self.callbacks:
+            if (name := type(callback).__name__) in state["callbacks"]:
+                callback.load_state(state["callbacks"][name])
+
+    def _tell(self, hook: str, *details: object) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(self, *details)
+
+    def _divergence(self, batch: Batch, report: StepReport) -> DivergenceError:
+        what = "loss" if not math.isfinite(report.loss) else "gradient"
+        return DivergenceError(
+            f"the {what} is no longer finite at step {self.engine.steps + 1} "
+            f"(epoch {self.epoch + 1}): loss {report.loss:.4g}, gradient norm "
+            f"{report.grad_norm:.4g}; the first numbers that are not finite are in "
+            f"{self.engine.locate_nonfinite(batch.x)}. Try a smaller optimizer.lr (now "
+            f"{report.lr:.4g}), optimizer.clip_norm = 1, or schedule.warmup_epochs = 1"
+        )
+
+
+def evaluate(engine: Engine, batches: Batches, part: str) -> dict[str, float]:
+    """{'<part>_loss', '<part>_accuracy'} over all batches, each picture counted once."""
+    loss_sum, correct, count = 0.0, 0, 0
+    for batch in batches.epoch(0):
+        loss, hits = engine.evaluate(batch.x, batch.labels)
+        loss_sum += loss * len(batch.labels)
+        correct += hits
+        count += len(batch.labels)
+    return {f"{part}_loss": loss_sum / count, f"{part}_accuracy": correct / count}
