@@ -1,0 +1,127 @@
+"""Losses: a number to make small, and its gradient with respect to what the network put out.
+
+Each returns (value, gradient). The value is a mean over the examples, the gradient already holds
+the 1/N. With class weights w the mean is weighted, Σ w[label] · loss / Σ w[label], as in PyTorch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from handloom._typing import AnyArray, FloatArray, IntArray
+from handloom.errors import ConfigError, LabelError, ShapeError
+from handloom.nn.layer import check_shape
+from handloom.nn.softmax import log_softmax
+
+
+def cross_entropy(
+    logits: FloatArray,
+    labels: IntArray,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: FloatArray | None = None,
+) -> tuple[float, FloatArray]:
+    """Cross-entropy between softmax(logits) and the labels, in nats; logits (N, C), labels (N,).
+
+    With t[n, c] = w[c] ((1 - ε) 1[c = label] + ε / C), ε the label smoothing, and W = Σ_n w[label]:
+
+        value = -Σ t log softmax(logits) / W      dlogits = (softmax(logits) Σ_c t - t) / W
+
+    Raises ShapeError, LabelError, and ConfigError for ε outside [0, 1] or impossible weights.
+    Source: Goodfellow et al. 2016, sec. 6.2.2.3; Szegedy et al. 2016, sec. 7 for the smoothing.
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise ConfigError(f"label_smoothing should lie in [0, 1], got {label_smoothing}")
+    check_labels(labels, logits)
+    weights, total = _weights(class_weights, labels, logits)
+    target = (1 - label_smoothing) * one_hot(labels, logits) + label_smoothing / logits.shape[1]
+    target *= weights
+    log_p = log_softmax(logits)
+    dlogits = (np.exp(log_p) * target.sum(axis=1, keepdims=True) - target) / total
+    return float(-(target * log_p).sum() / total), dlogits
+
+
+def nll(
+    log_probabilities: FloatArray, labels: IntArray, *, class_weights: FloatArray | None = None
+) -> tuple[float, FloatArray]:
+    """Negative log-likelihood of the labels (N,), in nats, of log-probabilities (N, C).
+
+        value = -Σ_n w[label] log_p[n, label] / W
+        gradient = -w[label] / W at (n, label), else 0      with W = Σ_n w[label]
+
+    To be used behind LogSoftmax. Raises ShapeError, LabelError, ConfigError as cross_entropy does.
+    """
+    check_labels(labels, log_probabilities)
+    weights, total = _weights(class_weights, labels, log_probabilities)
+    gradient = one_hot(labels, log_probabilities) * weights / -total
+    picked = np.take_along_axis(log_probabilities, labels[:, None], axis=1)[:, 0]
+    return float(-(weights[labels] * picked).sum() / total), gradient
+
+
+def mse(outputs: FloatArray, targets: AnyArray) -> tuple[float, FloatArray]:
+    """Mean squared error of outputs (N, C) over all N·C numbers.
+
+        value = Σ (outputs - targets)² / (N C)      gradient = 2 (outputs - targets) / (N C)
+
+    `targets` is (N, C), or class ids (N,), which stand for 1 at their class and 0 elsewhere.
+    Raises ShapeError, and LabelError for class ids out of range.
+    """
+    if targets.ndim == 1:
+        check_labels(targets, outputs)
+        targets = one_hot(targets, outputs)
+    if outputs.shape != targets.shape or outputs.size == 0:
+        raise ShapeError(
+            f"mse compares outputs {outputs.shape} with targets of the same shape, or with one "
+            f"class id for each row; got {targets.shape}"
+        )
+    difference = outputs - targets.astype(outputs.dtype, copy=False)
+    return float((difference**2).mean()), difference * (2 / difference.size)
+
+
+def one_hot(labels: IntArray, like: FloatArray) -> FloatArray:
+    """(N, C) with 1 at each row's label and 0 elsewhere, in the shape and dtype of `like`."""
+    target = np.zeros_like(like)
+    np.put_along_axis(target, labels[:, None], 1, axis=1)
+    return target
+
+
+def check_labels(labels: AnyArray, scores: AnyArray) -> None:
+    """Raise unless `labels` holds one class id in [0, C) for each row of `scores` (N, C).
+
+    ShapeError for the shapes; LabelError for a wrong kind, or naming the first bad label and its
+    row (from 0).
+    """
+    if scores.ndim != 2 or scores.size == 0:
+        raise ShapeError(f"a loss needs scores (N, C) of at least one example, got {scores.shape}")
+    if labels.shape != scores.shape[:1]:
+        raise ShapeError(
+            f"{scores.shape[0]} rows of scores need labels of the shape ({scores.shape[0]},), "
+            f"got {labels.shape}"
+        )
+    if labels.dtype.kind not in "iu":
+        raise LabelError(f"labels should be whole numbers (an integer dtype), got {labels.dtype}")
+    num_classes = scores.shape[1]
+    bad = (labels < 0) | (labels >= num_classes)
+    if bad.any():
+        row = int(bad.argmax())
+        raise LabelError(
+            f"label {labels[row]} in row {row} is not a class id: "
+            f"{num_classes} classes have the ids 0 to {num_classes - 1}"
+        )
+
+
+def _weights(
+    class_weights: FloatArray | None, labels: IntArray, like: FloatArray
+) -> tuple[FloatArray, float]:
+    """The weight of each class (C,), in the dtype of `like`, and the sum over the labels."""
+    num_classes = like.shape[1]
+    if class_weights is None:
+        return np.ones(num_classes, like.dtype), float(len(labels))
+    weights = np.asarray(class_weights, like.dtype)
+    check_shape(weights, (num_classes,), "class_weights")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ConfigError(f"class_weights should be finite and not negative, got {weights}")
+    total = float(weights[labels].sum())
+    if total == 0:
+        raise ConfigError("the class weights of all labels are 0, so their mean is undefined")
+    return weights, total
