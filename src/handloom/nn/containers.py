@@ -75,7 +75,10 @@ class Residual(Layer):
 
     def forward(self, x: FloatArray) -> FloatArray:
         """Both sides see the same x."""
-        return self.body.forward(x) + (x if self.shortcut is None else self.shortcut.forward(x))
+        through_body = self.body.forward(x)
+        through_shortcut = x if self.shortcut is None else self.shortcut.forward(x)
+        self._check_sum(through_body.shape[1:], through_shortcut.shape[1:])
+        return through_body + through_shortcut
 
     def backward(self, dy: FloatArray) -> FloatArray:
         """Both sides receive the same dy."""
@@ -86,12 +89,10 @@ class Residual(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """The body's output shape, which has to be the shortcut's too."""
         body = shape_inside("body", self.body, input_shape)
-        if self.shortcut is None:
-            shortcut, side = input_shape, "its input"
-        else:
-            shortcut, side = shape_inside("shortcut", self.shortcut, input_shape), "its shortcut"
-        if body != shortcut:
-            raise ShapeError(f"Residual adds its body's output {body} to {side} {shortcut}")
+        shortcut = input_shape
+        if self.shortcut is not None:
+            shortcut = shape_inside("shortcut", self.shortcut, input_shape)
+        self._check_sum(body, shortcut)
         return body
 
     def skip_input_gradient(self) -> None:
@@ -99,6 +100,15 @@ class Residual(Layer):
         super().skip_input_gradient()
         for _, side in self.named_children():
             side.skip_input_gradient()
+
+    def _check_sum(self, body: Shape, shortcut: Shape) -> None:
+        """NumPy would broadcast (1, H, W) + (C, H, W) without a word."""
+        if body != shortcut:
+            side = "input" if self.shortcut is None else "shortcut's output"
+            raise ShapeError(
+                f"Residual adds its body's output {body} to its {side} {shortcut}, "
+                "so the two should be equal"
+            )
 
 
 class Parallel(Layer):
@@ -118,6 +128,7 @@ class Parallel(Layer):
     def forward(self, x: FloatArray) -> FloatArray:
         """(N, C, ...) -> (N, Σᵢ Cᵢ, ...)."""
         outputs = [branch.forward(x) for branch in self.branches]
+        _joined_shape([output.shape[1:] for output in outputs])
         self.save_for_backward(np.cumsum([output.shape[1] for output in outputs])[:-1])
         return np.concatenate(outputs, axis=1)
 
@@ -130,11 +141,9 @@ class Parallel(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Channels add up; everything else has to agree."""
-        shapes = [shape_inside(name, b, input_shape) for name, b in self.named_children()]
-        if any(shape[1:] != shapes[0][1:] for shape in shapes):
-            told = ", ".join(map(str, shapes))
-            raise ShapeError(f"Parallel joins on channels, so the rest has to agree; got {told}")
-        return (sum(shape[0] for shape in shapes), *shapes[0][1:])
+        return _joined_shape(
+            [shape_inside(name, branch, input_shape) for name, branch in self.named_children()]
+        )
 
     def named_children(self) -> Iterator[tuple[str, Layer]]:
         """('0', first), ('1', second), …"""
@@ -145,6 +154,13 @@ class Parallel(Layer):
         super().skip_input_gradient()
         for branch in self.branches:
             branch.skip_input_gradient()
+
+
+def _joined_shape(shapes: list[Shape]) -> Shape:
+    if any(not shape or shape[1:] != shapes[0][1:] for shape in shapes):
+        told = ", ".join(map(str, shapes))
+        raise ShapeError(f"Parallel joins on channels, so the rest has to agree; got {told}")
+    return (sum(shape[0] for shape in shapes), *shapes[0][1:])
 
 
 def _back(layer: Layer, dy: FloatArray) -> FloatArray:

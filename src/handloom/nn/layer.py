@@ -48,8 +48,7 @@ class Parameter:
 
     @grad.setter
     def grad(self, grad: FloatArray) -> None:
-        if grad.shape != self.value.shape:
-            raise ShapeError(f"a gradient of shape {grad.shape} for a value of {self.value.shape}")
+        self._check_shape(grad)
         self._grad = grad
 
     def accumulate(self, grad: FloatArray) -> None:
@@ -57,11 +56,16 @@ class Parameter:
         if self._grad is None:
             self.grad = grad.astype(self.value.dtype, copy=False)
         else:
+            self._check_shape(grad)
             self._grad += grad
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
         self._grad = None
+
+    def _check_shape(self, grad: FloatArray) -> None:
+        if grad.shape != self.value.shape:
+            raise ShapeError(f"a gradient of shape {grad.shape} for a value of {self.value.shape}")
 
     def __repr__(self) -> str:
         return f"Parameter{self.value.shape}"
