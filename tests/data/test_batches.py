@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import threading
+import traceback
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handloom.data.augment import Augmentation
+from handloom.data.batches import Batches
+from handloom.data.dataset import Dataset
+from handloom.data.normalise import Normalisation
+from handloom.errors import ConfigError
+
+SCALE = Normalisation("scale")
+
+
+def numbered(count: int) -> Dataset:
+    """Pictures whose label is their position."""
+    images = np.random.default_rng(0).integers(0, 256, (count, 6, 5), np.uint8)
+    return Dataset(images, np.arange(count), tuple(map(str, range(max(count, 1)))), "numbered")
+
+
+def visited(batches: Batches, epoch: int) -> list[int]:
+    return [int(label) for batch in batches.epoch(epoch) for label in batch.labels]
+
+
+def preparing_threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("handloom-batches")]
+
+
+class Watched:
+    """A normalisation that counts its calls and does `before(call)` first."""
+
+    def __init__(self, before: Callable[[int], None] = lambda call: None) -> None:
+        self.calls = 0
+        self.before = before
+
+    def __call__(self, images: np.ndarray, dtype: Any) -> np.ndarray:
+        self.calls += 1
+        self.before(self.calls)
+        return SCALE(images, dtype)
+
+
+@pytest.fixture(params=[True, False], ids=["thread", "no thread"])
+def prefetch(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+def test_an_epoch_visits_every_picture_once(prefetch: bool) -> None:
+    dataset = numbered(23)
+    batches = Batches(dataset, SCALE, 5, seed=0, prefetch=prefetch)
+    seen = list(batches.epoch(0))
+    assert [len(batch.labels) for batch in seen] == [5, 5, 5, 5, 3]
+    assert len(batches) == batches.steps_per_epoch == 5
+    positions = np.concatenate([batch.labels for batch in seen])
+    assert sorted(positions) == list(range(23))
+    np.testing.assert_array_equal(positions, batches.order(0))
+    for x, labels in seen:
+        assert (x.dtype, x.shape[1:], x.flags.c_contiguous) == (np.float32, (1, 6, 5), True)
+        assert labels.dtype == np.int64
+        np.testing.assert_array_equal(x, SCALE(dataset.images[labels]))
+
+
+def test_order_is_a_function_of_seed_and_epoch() -> None:
+    batches = Batches(numbered(50), SCALE, 8, seed=1)
+    second = visited(batches, 1)
+    assert visited(batches, 0) != second
+    assert visited(Batches(numbered(50), SCALE, 11, seed=1), 1) == second
+    assert visited(Batches(numbered(50), SCALE, 8, seed=2), 1) != second
+
+
+def test_drop_last_leaves_the_short_batch_out(prefetch: bool) -> None:
+    batches = Batches(numbered(23), SCALE, 5, seed=0, drop_last=True, prefetch=prefetch)
+    assert [len(batch.labels) for batch in batches.epoch(0)] == [5, 5, 5, 5]
+    assert batches.steps_per_epoch == 4
+
+
+def test_without_shuffle_the_order_is_the_sets() -> None:
+    assert visited(Batches(numbered(12), SCALE, 5, seed=0, shuffle=False), 3) == list(range(12))
+
+
+def test_all_is_for_evaluation(prefetch: bool) -> None:
+    batches = Batches(
+        numbered(12),
+        SCALE,
+        5,
+        seed=0,
+        augmentation=Augmentation(noise=0.5),
+        drop_last=True,
+        prefetch=prefetch,
+    )
+    seen = list(batches.all())
+    np.testing.assert_array_equal(np.concatenate([batch.labels for batch in seen]), np.arange(12))
+    np.testing.assert_array_equal(
+        np.concatenate([batch.x for batch in seen]), SCALE(batches.dataset.images)
+    )
+
+
+def test_augmentation_does_not_depend_on_the_batching() -> None:
+    def pictures(batch_size: int, **kwargs: Any) -> np.ndarray:
+        augmentation = Augmentation(rotate=10.0, elastic_alpha=5.0, noise=0.05)
+        batches = Batches(
+            numbered(40), SCALE, batch_size, seed=3, augmentation=augmentation, **kwargs
+        )
+        found = np.empty((40, 1, 6, 5), np.float32)
+        for x, labels in batches.epoch(2):
+            found[labels] = x
+        return found
+
+    expected = pictures(40, shuffle=False, prefetch=False)
+    np.testing.assert_array_equal(pictures(7), expected)
+    np.testing.assert_array_equal(pictures(1, prefetch=False), expected)
+    assert not np.array_equal(expected, SCALE(numbered(40).images))
+
+
+def test_dtype_is_the_callers_choice() -> None:
+    batches = Batches(numbered(3), SCALE, 2, seed=0, dtype=np.float64)
+    assert {batch.x.dtype for batch in batches.epoch(0)} == {np.dtype(np.float64)}
+
+
+def test_one_batch_is_prepared_ahead_and_no_more() -> None:
+    started = threading.Semaphore(0)
+    watched = Watched(lambda call: started.release())
+    iterator = Batches(numbered(20), watched, 4, seed=0).epoch(0)  # type: ignore[arg-type]
+    assert watched.calls == 0
+    for call in range(1, 5):
+        next(iterator)
+        for _ in range(2 if call == 1 else 1):
+            assert started.acquire(timeout=10.0)  # the next one begins while this one is in use
+        assert watched.calls == call + 1
+        assert not started.acquire(timeout=0.02)
+    next(iterator)
+    assert next(iterator, None) is None
+    assert preparing_threads() == []
+
+
+def test_an_error_comes_once_in_its_turn_with_its_traceback(prefetch: bool) -> None:
+    def break_at_third(call: int) -> None:
+        if call == 3:
+            raise OSError("the disk is gone")
+
+    batches = Batches(
+        numbered(20),
+        Watched(break_at_third),  # type: ignore[arg-type]
+        4,
+        seed=0,
+        prefetch=prefetch,
+    )
+    iterator = batches.epoch(0)
+    next(iterator), next(iterator)
+    with pytest.raises(OSError, match="the disk is gone") as caught:
+        next(iterator)
+    frames = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert frames.count("break_at_third") == 1
+    assert next(iterator, None) is None
+    assert preparing_threads() == []
+
+
+@pytest.mark.parametrize("taken", [1, 2, 5])
+def test_leaving_early_ends_the_thread(taken: int) -> None:
+    batches = Batches(numbered(20), SCALE, 4, seed=0)
+    iterator = batches.epoch(0)
+    for _ in range(taken):
+        next(iterator)
+    assert len(preparing_threads()) == 1
+    iterator.close()  # type: ignore[attr-defined]
+    assert preparing_threads() == []
+    for _ in batches.epoch(0):
+        break
+    assert preparing_threads() == []
+
+
+def test_an_error_of_the_user_ends_the_thread() -> None:
+    def use() -> None:
+        for _ in Batches(numbered(20), SCALE, 4, seed=0).epoch(0):
+            raise KeyError("a mistake in the loop")
+
+    with pytest.raises(KeyError) as caught:
+        use()
+    caught.value.__traceback__ = None  # lets go of the loop's frame, and with it of the iterator
+    del caught
+    assert preparing_threads() == []
+
+
+def test_an_iterator_that_was_never_begun_has_no_thread() -> None:
+    iterator = Batches(numbered(20), SCALE, 4, seed=0).epoch(0)
+    assert preparing_threads() == []
+    del iterator
+
+
+def test_the_set_is_never_made_into_numbers_as_a_whole() -> None:
+    dataset = Dataset(np.zeros((4000, 28, 28), np.uint8), np.zeros(4000, int), ("a",), "large")
+    tracemalloc.start()
+    try:
+        count = sum(len(batch.x) for batch in Batches(dataset, SCALE, 100, seed=0).epoch(0))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert count == 4000
+    assert peak < dataset.images.size  # a quarter of the set in float32; some batches are less
+
+
+def test_an_empty_set_has_no_batches(prefetch: bool) -> None:
+    batches = Batches(numbered(0), SCALE, 4, seed=0, prefetch=prefetch)
+    assert (len(batches), list(batches.epoch(0)), list(batches.all())) == (0, [], [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"batch_size": 0}, "batch_size is at least 1, got 0"),
+        ({"batch_size": 30, "drop_last": True}, "batch_size 30 leaves nothing of the 20"),
+        ({"batch_size": 5, "seed": -1}, "seed"),
+    ],
+)
+def test_an_impossible_setting_is_refused(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        Batches(numbered(20), SCALE, **({"seed": 0} | settings))
