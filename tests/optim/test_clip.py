@@ -27,7 +27,7 @@ def torch_tensors(params: dict[str, Parameter]) -> list[torch.Tensor]:
     return tensors
 
 
-@pytest.mark.parametrize("max_norm", [0.5, 3.0, 1e3])
+@pytest.mark.parametrize("max_norm", [0.5, 3.0, 10.0, 1e3])
 def test_clip_by_norm_equals_torch(max_norm: float, rng: np.random.Generator) -> None:
     params = with_gradients(rng)
     arrays = [param.grad for param in params.values()]
@@ -40,6 +40,7 @@ def test_clip_by_norm_equals_torch(max_norm: float, rng: np.random.Generator) ->
         assert param.grad is array
         assert tensor.grad is not None
         np.testing.assert_allclose(param.grad, tensor.grad.numpy(), rtol=1e-12)
+    assert 3.0 < norm < 10.0  # so that the limits lie on both sides
     assert global_norm(params) == pytest.approx(min(norm, max_norm), rel=1e-5)
 
 

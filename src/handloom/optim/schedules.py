@@ -175,13 +175,10 @@ class OneCycle:
     def __call__(self, step: int) -> float:
         """The learning rate at `step`."""
         start = self.peak / self.div
-        final = start / self.final_div
         top, last = self.rise * self.total - 1, self.total - 1  # step 0 is the first of `total`
-        if step >= last:
-            return final
         if step < top:
             return _half_cosine(start, self.peak, step / top)
-        return _half_cosine(self.peak, final, (step - top) / (last - top))
+        return _half_cosine(self.peak, start / self.final_div, (step - top) / (last - top))
 
 
 @dataclass(frozen=True, slots=True)
