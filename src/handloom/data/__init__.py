@@ -1,1 +1,31 @@
 """Pictures with labels: where they come from, how they are split, prepared and batched."""
+
+from handloom.data.augment import Augmentation as Augmentation
+from handloom.data.augment import append as append
+from handloom.data.batches import Batch as Batch
+from handloom.data.batches import Batches as Batches
+from handloom.data.catalogue import CheckRow as CheckRow
+from handloom.data.catalogue import SetDescription as SetDescription
+from handloom.data.catalogue import check as check
+from handloom.data.catalogue import describe_sets as describe_sets
+from handloom.data.catalogue import fetch as fetch
+from handloom.data.catalogue import load as load
+from handloom.data.dataset import Dataset as Dataset
+from handloom.data.dataset import TrainTest as TrainTest
+from handloom.data.digits import load_digits as load_digits
+from handloom.data.folder import picture_files as picture_files
+from handloom.data.folder import read_folder as read_folder
+from handloom.data.idx import read_idx as read_idx
+from handloom.data.idx import read_idx_folder as read_idx_folder
+from handloom.data.idx import write_idx as write_idx
+from handloom.data.images import read_images as read_images
+from handloom.data.normalise import Normalisation as Normalisation
+from handloom.data.normalise import NormalisationKind as NormalisationKind
+from handloom.data.npy import read_npy_images as read_npy_images
+from handloom.data.picture import read_picture as read_picture
+from handloom.data.planes import with_channels as with_channels
+from handloom.data.split import folds as folds
+from handloom.data.split import sample as sample
+from handloom.data.split import split as split
+from handloom.data.table import read_labels as read_labels
+from handloom.data.table import read_table as read_table
