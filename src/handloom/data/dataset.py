@@ -1,0 +1,145 @@
+"""Dataset: pictures in memory as uint8, each with the id of its class."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from handloom._typing import IntArray, Shape, UInt8Array
+from handloom.errors import DataError, LabelError, ShapeError
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Labelled pictures that have been checked: whoever holds a Dataset may trust it.
+
+    images       uint8 (N, H, W) or (N, C, H, W), 0 is black and 255 full ink
+    labels       int64 (N,), ids in [0, number of classes); any integer dtype is taken and widened
+    class_names  one name a class, in the order of the ids; a class may be without pictures
+    name         what the set is called in messages and reports
+
+    N may be 0. Raises DataError, ShapeError or LabelError, naming the first offending row.
+    """
+
+    images: UInt8Array
+    labels: IntArray
+    class_names: tuple[str, ...]
+    name: str = "data"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "class_names", tuple(self.class_names))
+        self._check_images()
+        self._check_class_names()
+        object.__setattr__(self, "labels", self._checked_labels())
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        shape = " × ".join(str(size) for size in self.image_shape)
+        return f"Dataset {self.name}: {len(self):,} pictures {shape}, {self.num_classes} classes"
+
+    @property
+    def num_classes(self) -> int:
+        """K, the number of class names."""
+        return len(self.class_names)
+
+    @property
+    def image_shape(self) -> Shape:
+        """(C, H, W) of one picture; C is 1 where the array has no channel axis."""
+        shape = self.images.shape[1:]
+        return shape if len(shape) == 3 else (1, *shape)
+
+    def take(self, indices: IntArray) -> Dataset:
+        """The pictures at `indices` (M,), in that order; ids, names and the set's name stay."""
+        return Dataset(self.images[indices], self.labels[indices], self.class_names, self.name)
+
+    def class_counts(self) -> IntArray:
+        """Pictures a class, (K,)."""
+        return np.bincount(self.labels, minlength=self.num_classes)
+
+    def fingerprint(self) -> str:
+        """Sha256, as hex, of shape, pixels and labels: equal exactly when the data are equal."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels, dtype="<i8").data)
+        return digest.hexdigest()
+
+    def _check_images(self) -> None:
+        if not isinstance(self.images, np.ndarray) or self.images.dtype != np.uint8:
+            found = getattr(self.images, "dtype", type(self.images).__name__)
+            raise DataError(
+                f"{self.name}: images are {found}; pictures are kept as a uint8 array, 0..255"
+            )
+        if self.images.ndim not in (3, 4) or 0 in self.images.shape[1:]:
+            raise ShapeError(
+                f"{self.name}: images should have the shape (N, H, W) or (N, C, H, W), "
+                f"got {self.images.shape}"
+            )
+
+    def _check_class_names(self) -> None:
+        seen: set[str] = set()
+        for class_id, name in enumerate(self.class_names):
+            if not isinstance(name, str) or not name.strip() or not name.isprintable():
+                raise LabelError(
+                    f"{self.name}: class {class_id} has no printable name, got {name!r}"
+                )
+            if name in seen:
+                raise LabelError(f"{self.name}: two classes are called {name!r}")
+            seen.add(name)
+        if not seen:
+            raise LabelError(f"{self.name}: class_names is empty; name each class once")
+
+    def _checked_labels(self) -> IntArray:
+        labels = np.asarray(self.labels)
+        if labels.dtype.kind not in "iu":
+            raise LabelError(f"{self.name}: labels are {labels.dtype}; class ids are integers")
+        if labels.ndim != 1:
+            raise ShapeError(f"{self.name}: labels should have the shape (N,), got {labels.shape}")
+        if len(labels) != len(self.images):
+            raise ShapeError(
+                f"{self.name}: {len(self.images)} images but {len(labels)} labels; "
+                "each picture has one label"
+            )
+        outside = (labels < 0) | (labels >= self.num_classes)
+        if outside.any():
+            row = int(outside.argmax())
+            raise LabelError(
+                f"{self.name}: label {labels[row]} in row {row} is outside "
+                f"0..{self.num_classes - 1}, the ids of the {self.num_classes} classes"
+            )
+        return labels.astype(np.int64, copy=False)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainTest:
+    """A data set's two parts: the one to learn from, and the one that is looked at last.
+
+    `test` is None where the source has none. `skipped` tells of each file that was left out
+    because it could not be read. Raises ShapeError or LabelError when the parts do not belong
+    together: pictures of different shapes, or different classes.
+    """
+
+    train: Dataset
+    test: Dataset | None = None
+    skipped: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.test is None:
+            return
+        if self.train.image_shape != self.test.image_shape:
+            raise ShapeError(
+                f"{self.train.name}: pictures to train on are {self.train.image_shape}, "
+                f"pictures to test on {self.test.image_shape}, as (C, H, W); they must be equal"
+            )
+        if self.train.class_names != self.test.class_names:
+            raise LabelError(
+                f"{self.train.name}: the train part has the classes {_listed(self.train)}, "
+                f"the test part {_listed(self.test)}; they must be the same, in the same order"
+            )
+
+
+def _listed(part: Dataset) -> str:
+    return ", ".join(part.class_names)
