@@ -108,17 +108,19 @@ def test_crop_is_a_whole_shift_with_black_filled_in(images: np.ndarray) -> None:
 def test_erase_makes_one_black_rectangle_of_the_sides_asked(images: np.ndarray) -> None:
     settings = {"erase": 0.6, "erase_min": 3, "erase_max": 5}
     changed = applied(settings, images)
-    sides = []
+    sides, corners = [], []
     for old, new in zip(images, changed, strict=True):
         rows, columns = np.nonzero(new == 0)  # no pixel of the old pictures is black
         if rows.size:
             hole = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
             assert not new[hole].any()
             sides.append(new[hole].shape)
+            corners.append((rows.min(), columns.min()))
             new[hole] = old[hole]
     np.testing.assert_array_equal(changed, images)
     assert 70 < len(sides) < 110
-    assert set(np.ravel(sides)) == {3, 4, 5}
+    assert set(sides) == {(height, width) for height in (3, 4, 5) for width in (3, 4, 5)}
+    assert abs(np.corrcoef(np.transpose(corners))[0, 1]) < 0.4  # 4 standard errors
 
 
 def test_a_rectangle_larger_than_the_picture_erases_all(images: np.ndarray) -> None:
@@ -141,6 +143,18 @@ def test_elastic_bends_by_the_std_that_theory_gives() -> None:
     moved = (bent - ramp)[:, 15:35, 15:35] / 5.0  # pixels, where no border is near
     # uniform (-1, 1) has std 1/√3; a Gaussian filter in two dimensions divides it by 2σ√π
     assert moved.std() == pytest.approx(30.0 / np.sqrt(3.0) / (8.0 * np.sqrt(np.pi)), rel=0.05)
+
+
+def test_shift_is_a_fraction_of_the_side_it_goes_along() -> None:
+    y, x = np.mgrid[:61, :21]
+    hill = (200.0 * np.exp(-((y - 30) ** 2 + (x - 10) ** 2) / 4.0)).astype(np.uint8)
+    shifted = applied({"shift": 0.2}, np.repeat(hill[None], 200, axis=0)).astype(np.float64)
+    mass = shifted.sum(axis=(1, 2))
+    down = (shifted * y).sum(axis=(1, 2)) / mass - 30.0
+    right = (shifted * x).sum(axis=(1, 2)) / mass - 10.0
+    for moved, most in ((down, 12.2), (right, 4.2)):
+        assert 0.95 * most < moved.max() <= most + 0.05
+        assert -0.95 * most > moved.min() >= -most - 0.05
 
 
 def test_rotation_keeps_the_middle_and_the_mass() -> None:

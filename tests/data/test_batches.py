@@ -101,19 +101,20 @@ def test_all_is_for_evaluation(prefetch: bool) -> None:
 
 
 def test_augmentation_does_not_depend_on_the_batching() -> None:
-    def pictures(batch_size: int, **kwargs: Any) -> np.ndarray:
+    def pictures(batch_size: int, epoch: int = 2, **kwargs: Any) -> np.ndarray:
         augmentation = Augmentation(rotate=10.0, elastic_alpha=5.0, noise=0.05)
         batches = Batches(
             numbered(40), SCALE, batch_size, seed=3, augmentation=augmentation, **kwargs
         )
         found = np.empty((40, 1, 6, 5), np.float32)
-        for x, labels in batches.epoch(2):
+        for x, labels in batches.epoch(epoch):
             found[labels] = x
         return found
 
     expected = pictures(40, shuffle=False, prefetch=False)
     np.testing.assert_array_equal(pictures(7), expected)
     np.testing.assert_array_equal(pictures(1, prefetch=False), expected)
+    assert not np.array_equal(pictures(40, epoch=3), expected)
     assert not np.array_equal(expected, SCALE(numbered(40).images))
 
 
