@@ -16,9 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     data = os.environ.get("HANDLOOM_DATA")
     for item in items:
-        if "slow" in item.keywords and not config.getoption("--slow"):
+        if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="long: runs with --slow"))
-        if "data" in item.keywords and not data:
+        if item.get_closest_marker("data") and not data:
             item.add_marker(pytest.mark.skip(reason="HANDLOOM_DATA names no folder of real data"))
 
 

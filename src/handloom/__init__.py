@@ -1,3 +1,49 @@
 """Handloom: neural networks you can read, at a speed you would not expect of them."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from handloom import data, nn, optim
+    from handloom.recipes import Recipe, load_recipe
+    from handloom.results import PartResult, Run, open_run
+    from handloom.session import resume, train
+
 __version__ = "0.1.0"
+__all__ = [
+    "PartResult",
+    "Recipe",
+    "Run",
+    "data",
+    "load_recipe",
+    "nn",
+    "open_run",
+    "optim",
+    "resume",
+    "train",
+]
+
+_HOMES = {
+    "PartResult": "handloom.results",
+    "Recipe": "handloom.recipes",
+    "Run": "handloom.results",
+    "load_recipe": "handloom.recipes",
+    "open_run": "handloom.results",
+    "resume": "handloom.session",
+    "train": "handloom.session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use, so that `import handloom` costs nothing."""
+    if name in ("data", "nn", "optim"):
+        return importlib.import_module(f"handloom.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'handloom' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

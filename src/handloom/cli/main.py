@@ -30,19 +30,20 @@ app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")
 
 
-@app.callback()
-def common(
-    version: Annotated[  # noqa: ARG001  (its callback does the work)
-        bool, typer.Option("--version", help="Show the version and exit.", callback=lambda v: _version(v), is_eager=True)
-    ] = False,
-) -> None:
-    """Train, test and look at hand-written neural networks on small pictures."""
-
-
-def _version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"handloom {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Train, test and look at hand-written neural networks on small pictures."""
 
 
 def main() -> None:

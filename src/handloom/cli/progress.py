@@ -11,6 +11,7 @@ from handloom.training.metrics import is_better, worst
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
     from handloom.engines import StepReport
     from handloom.training.history import Row
@@ -23,19 +24,18 @@ REFRESH_S = 0.1
 class PlainProgress(Callback):
     """A table that grows by a line an epoch; an asterisk marks the best so far."""
 
-    def __init__(self, console: Console, monitor: str) -> None:
+    def __init__(self, console: Console) -> None:
         self.console = console
-        self.monitor = monitor
-        self.best = worst(monitor)
 
     def on_fit_start(self, training: Trainer) -> None:
         """The head of the table."""
+        self.best = worst(training.monitor)
         self.say(HEADER)
 
     def on_epoch_end(self, training: Trainer) -> None:
         """One row."""
-        score = training.history.last(self.monitor)
-        best = is_better(self.monitor, score, self.best)
+        score = training.history.last(training.monitor)
+        best = is_better(training.monitor, score, self.best)
         self.best = score if best else self.best
         self.say(epoch_line(training.history.epochs[-1], best=best))
 
@@ -49,6 +49,9 @@ class PlainProgress(Callback):
         if training.stop_reason:
             self.say(f"stopped: {training.stop_reason}")
 
+    def close(self) -> None:
+        """Give the terminal back; also called after an error."""
+
     def say(self, line: str) -> None:
         """Print one line."""
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -57,11 +60,13 @@ class PlainProgress(Callback):
 class LiveProgress(PlainProgress):
     """The same rows, and under them a bar with the loss, pictures a second and the time left."""
 
+    bar: Progress | None = None
+
     def on_fit_start(self, training: Trainer) -> None:
         """Show the bar of all steps of the training."""
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.bar = Progress(
+        bar = self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
@@ -72,8 +77,8 @@ class LiveProgress(PlainProgress):
         )
         super().on_fit_start(training)
         total = training.epochs * training.train.steps_per_epoch
-        self.task = self.bar.add_task("", total=total, pace="")
-        self.bar.start()
+        self.task = bar.add_task("", total=total, pace="")
+        bar.start()
         self.shown_at = 0.0
 
     def on_epoch_start(self, training: Trainer) -> None:
@@ -84,7 +89,7 @@ class LiveProgress(PlainProgress):
         """Move the bar, ten times a second at most."""
         self.images += training.train.batch_size
         now = time.perf_counter()
-        if now - self.shown_at < REFRESH_S:
+        if self.bar is None or now - self.shown_at < REFRESH_S:
             return
         self.shown_at = now
         self.bar.update(
@@ -100,8 +105,9 @@ class LiveProgress(PlainProgress):
         super().on_fit_end(training)
 
     def close(self) -> None:
-        """Give the terminal back, also after an error."""
-        self.bar.stop()
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.stop()
 
 
 def epoch_line(row: Row, *, best: bool) -> str:

@@ -31,10 +31,19 @@ class Engine(Protocol):
     name: str
     model: Layer
     """The network that is trained."""
-    steps: int
-    """Optimizer updates done so far."""
-    lr_scale: float
-    """Factor on the schedule's learning rate; a plateau lowers it."""
+
+    @property
+    def steps(self) -> int:
+        """Optimizer updates done so far."""
+        ...
+
+    @property
+    def lr_scale(self) -> float:
+        """Factor on the schedule's learning rate; a plateau lowers it."""
+        ...
+
+    @lr_scale.setter
+    def lr_scale(self, scale: float) -> None: ...
 
     def train_step(self, x: FloatArray, labels: IntArray) -> StepReport:
         """One update from x (N, C, H, W), labels (N,). Leaves the weights alone if not finite."""

@@ -1,9 +1,9 @@
 """The run folder: the only truth about a training.
 
-    recipe.toml          the recipe, resolved            metrics.jsonl   one row an epoch
-    environment.json     versions, processor, threads    result.json     figures of the best weights
-    data.json            classes, sizes, normalisation   figures/        pictures
-    checkpoints/         last, best, epoch-NNN           .lock           who is writing, while it does
+recipe.toml          the recipe, resolved            metrics.jsonl   one row an epoch
+environment.json     versions, processor, threads    result.json     figures of the best weights
+data.json            classes, sizes, normalisation   figures/        pictures
+checkpoints/         last, best, epoch-NNN           .lock           who is writing, while it does
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Checkpoints: weights, optimizer slots and counters in one safetensors file, proof-read by sha256.
+"""Checkpoints: weights, optimizer slots and counters in one safetensors file, proved by a sha256.
 
 Nothing in a training hides a random state, so this is all that resuming needs. The file's metadata
-hold the format's number, a digest of all tensors, and the trainer's state as JSON.
+have one entry, a JSON object: the format's number, the trainer's state, and a digest of both and
+of all tensors. (One entry, since safetensors writes several in no certain order.)
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from handloom._typing import AnyArray
 from handloom.errors import CheckpointError
 
 FORMAT = 1
+METADATA_KEY = "handloom"
 MAX_TENSORS = 10_000
 
 
@@ -35,12 +37,10 @@ def save_checkpoint(path: Path, tensors: Mapping[str, AnyArray], state: Mapping[
     """Write a checkpoint, whole or not at all; raises RunError where the disk refuses it."""
     from safetensors.numpy import save
 
-    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    metadata = {
-        "format": str(FORMAT),
-        "sha256": _digest(arrays),
-        "state": json.dumps(state, sort_keys=True),
-    }
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    account = {"format": FORMAT, "state": dict(state)}
+    account["sha256"] = _digest(account, arrays)
+    metadata = {METADATA_KEY: json.dumps(account, sort_keys=True)}
     path.parent.mkdir(exist_ok=True)
     write_atomic(path, save(arrays, metadata))
 
@@ -51,37 +51,41 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
+            account = _read_account(path, file.metadata())
             names = list(file.keys())
-            _check_header(path, metadata, names)
+            if len(names) > MAX_TENSORS:
+                raise CheckpointError(f"{path} holds {len(names)} tensors; no network of ours does")
             tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist") from None
     except (SafetensorError, OSError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from None
-    if _digest(tensors) != metadata.get("sha256"):
+    if _digest(account, tensors) != account["sha256"]:
         raise CheckpointError(f"{path} is damaged: its content is not what was written")
     for name, array in tensors.items():
         if not np.isfinite(array).all():
             raise CheckpointError(f"{path}: {name} holds numbers that are not finite")
-    return Checkpoint(tensors, json.loads(metadata["state"]))
+    return Checkpoint(tensors, account["state"])
 
 
-def _check_header(path: Path, metadata: Mapping[str, str], names: list[str]) -> None:
-    number = metadata.get("format")
-    if number is None or not number.isdecimal() or "state" not in metadata:
-        raise CheckpointError(f"{path} was not written by handloom")
-    if int(number) > FORMAT:
+def _read_account(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    """Format, state and digest, as far as they can be proved without the tensors."""
+    try:
+        account = json.loads((metadata or {})[METADATA_KEY])
+        number, _, _ = int(account["format"]), account["sha256"], account["state"]
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{path} was not written by handloom, or is damaged") from None
+    if number > FORMAT:
         raise CheckpointError(
             f"{path} has the format {number}, newer than this handloom's {FORMAT}: upgrade handloom"
         )
-    if len(names) > MAX_TENSORS:
-        raise CheckpointError(f"{path} holds {len(names)} tensors; no network of ours does")
+    return account
 
 
-def _digest(tensors: Mapping[str, AnyArray]) -> str:
-    """sha256 over names, types, shapes and bytes, in the names' order."""
-    digest = hashlib.sha256()
+def _digest(account: Mapping[str, Any], tensors: Mapping[str, AnyArray]) -> str:
+    """sha256 over format and state, then names, types, shapes and bytes in the names' order."""
+    told = {key: account[key] for key in ("format", "state")}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode())

@@ -27,7 +27,7 @@ class History:
 
     @classmethod
     def read(cls, path: Path) -> History:
-        """The rows in `path`; none where it does not exist; a last line torn by a kill is left out."""
+        """The rows in `path`; none without a file; a last line torn by a kill is left out."""
         try:
             lines = path.read_bytes().split(b"\n")
         except FileNotFoundError:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 class Trainer:
     """Trains an engine on batches, evaluates it after every epoch, tells the callbacks.
 
-    `epoch` counts finished epochs. `evaluate_every` steps the validation part is evaluated in the
-    middle of an epoch, too. Order, augmentation and dropout depend on seed, epoch and step alone,
-    so the state to resume from is the engine's and three counters.
+    `epoch` counts finished epochs. `monitor` is the metric that says which epoch was
+    the best. Every `evaluate_every` steps the validation part is evaluated in the middle of an
+    epoch, too. Order, augmentation and dropout depend on seed, epoch and step alone, so the state
+    to resume from is the engine's, two counters and what the callbacks keep.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Trainer:
         validation: Batches,
         *,
         epochs: int,
+        monitor: str = "val_accuracy",
         evaluate_every: int | None = None,
         callbacks: Sequence[Callback] = (),
         history: History | None = None,
@@ -40,6 +42,7 @@ class Trainer:
         self.train = train
         self.validation = validation
         self.epochs = epochs
+        self.monitor = monitor
         self.evaluate_every = evaluate_every
         self.callbacks = list(callbacks)
         self.history = history or History()
@@ -122,7 +125,8 @@ class Trainer:
     def _load_state(self, state: dict[str, Any]) -> None:
         if state["step"] != self.engine.steps:
             raise CheckpointError(
-                f"the trainer's state is of step {state['step']}, the engine's of {self.engine.steps}"
+                f"the trainer's state is of step {state['step']}, "
+                f"the engine's of {self.engine.steps}"
             )
         self.epoch = state["epoch"]
         self.stop_reason = state["stop_reason"]

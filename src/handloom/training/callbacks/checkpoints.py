@@ -18,21 +18,21 @@ Keep = Literal["all", "best-and-last"] | int
 
 @dataclass
 class BestWeights(Callback):
-    """Write `best.safetensors` whenever `monitor` improves: the weights that predict, nothing else."""
+    """Write `best.safetensors` whenever the monitor improves: the weights that predict."""
 
     folder: Path
-    monitor: str = "val_accuracy"
 
     def on_fit_start(self, training: Trainer) -> None:
         """Nothing is best yet."""
-        self.best, self.best_epoch = worst(self.monitor), 0
+        self.best, self.best_epoch = worst(training.monitor), 0
 
     def on_epoch_end(self, training: Trainer) -> None:
         """Compare; a tie keeps the earlier epoch. The first epoch's weights are always kept."""
-        score = training.history.last(self.monitor)
-        if self.best_epoch and not is_better(self.monitor, score, self.best):
+        score = training.history.last(training.monitor)
+        better = is_better(training.monitor, score, self.best)
+        if self.best_epoch and not better:
             return
-        if is_better(self.monitor, score, self.best):
+        if better:  # else the first epoch's score was not a number
             self.best = score
         self.best_epoch = training.epoch
         save_checkpoint(
@@ -54,8 +54,8 @@ class BestWeights(Callback):
 class Checkpoints(Callback):
     """Write `last.safetensors` after every epoch, from which `--resume` goes on to the same bits.
 
-    `keep` = "all" keeps every epoch as `epoch-NNN` too, a number K the newest K of them. Has to come
-    last among the callbacks, so that it writes their states as they are after the epoch.
+    `keep` = "all" keeps every epoch as `epoch-NNN` too, a number K the newest K of them. It has to
+    come last among the callbacks, so that it writes their states as they are after the epoch.
     """
 
     folder: Path

@@ -1,0 +1,111 @@
+"""handloom data: the known sets, where they lie, whether they are whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from handloom.cli.output import JsonFlag, QuietFlag, Voice, console
+
+app = typer.Typer(help="List, fetch and check the known data sets.", no_args_is_help=True)
+DataDir = Annotated[Path | None, typer.Option(help="Folder of data sets; each in its own folder.")]
+
+
+def complete_set(incomplete: str) -> list[str]:
+    """Names that the shell may offer."""
+    from handloom.data import describe_sets
+
+    return [known.name for known in describe_sets() if known.name.startswith(incomplete)]
+
+
+SetName = Annotated[str, typer.Argument(help="A known set.", autocompletion=complete_set)]
+
+
+@app.command("list")
+def list_all(as_json: JsonFlag = False) -> None:
+    """The sets that a recipe may name."""
+    from handloom.data import describe_sets
+
+    voice = Voice.choose(as_json=as_json)
+    known = describe_sets()
+    voice.answer([entry._asdict() for entry in known])
+    voice.table(
+        ("name", "training", "test", "classes", "MB", "what", "licence"),
+        [
+            (
+                entry.name,
+                f"{entry.num_train:,}",
+                f"{entry.num_test:,}",
+                str(entry.num_classes),
+                f"{entry.num_bytes / 1e6:.1f}",
+                entry.title,
+                entry.licence,
+            )
+            for entry in known
+        ],
+    )
+
+
+@app.command("fetch")
+def fetch(
+    name: SetName,
+    data_dir: DataDir = None,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Download what is missing of a set; every file is proved by its sha256."""
+    from handloom import data
+
+    voice = Voice.choose(as_json=as_json, quiet=quiet)
+    if voice is Voice.PERSON and console().is_terminal:
+        paths = _fetch_with_bar(name, data_dir)
+    else:
+        paths = data.fetch(name, data_dir)
+    voice.answer({"files": [str(path) for path in paths]})
+    for path in paths:
+        voice.say(str(path))
+
+
+@app.command("check")
+def check(
+    name: SetName, data_dir: DataDir = None, as_json: JsonFlag = False, quiet: QuietFlag = False
+) -> None:
+    """Say of each file of a set whether it is there and whole; exit code 2 if one is not."""
+    from handloom import data
+    from handloom.errors import DataError
+
+    voice = Voice.choose(as_json=as_json, quiet=quiet)
+    rows = data.check(name, data_dir)
+    voice.answer([{**row._asdict(), "path": row.path and str(row.path)} for row in rows])
+    voice.table(
+        ("file", "status", "where", "detail"),
+        [(row.file, row.status, str(row.path or ""), row.detail) for row in rows],
+    )
+    bad = [row.file for row in rows if row.status != "ok"]
+    if bad:
+        raise DataError(f"{name}: {len(bad)} of {len(rows)} files are not in order")
+
+
+def _fetch_with_bar(name: str, data_dir: Path | None) -> list[Path]:
+    """Fetch with a bar a file, which starts anew with each mirror."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from handloom import data
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=console()) as bar:
+        tasks = {}
+
+        def show(file: str, done: int, total: int) -> None:
+            if file not in tasks:
+                tasks[file] = bar.add_task(file, total=total)
+            bar.update(tasks[file], completed=done, total=total)
+
+        return list(data.fetch(name, data_dir, progress=show))

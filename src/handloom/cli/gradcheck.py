@@ -1,0 +1,82 @@
+"""handloom gradcheck: every derivative of a recipe's network against central differences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from handloom.cli.output import JsonFlag, QuietFlag, Voice
+from handloom.cli.recipes import complete_recipe
+
+EXAMPLES = """
+[bold]Examples[/bold]
+
+  handloom gradcheck mnist-lenet
+
+  handloom gradcheck my-recipe.toml --examples 8
+"""
+COLUMNS = ("layer", "kind", "output", "parameters", "error of dw", "error of dx", "")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("gradcheck", epilog=EXAMPLES)(gradcheck)
+
+
+def gradcheck(
+    recipe: Annotated[
+        str, typer.Argument(help="A name or a TOML file.", autocompletion=complete_recipe)
+    ],
+    examples: Annotated[int, typer.Option(min=1, max=64, help="Pictures to check on.")] = 4,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Largest relative error allowed.")
+    ] = 1e-6,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of data sets.")] = None,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Check each layer's gradients in float64; a row a layer, exit code 2 if one is wrong."""
+    from handloom import assemble
+    from handloom.errors import StateError
+    from handloom.recipes import load_recipe
+
+    voice = Voice.choose(as_json=as_json, quiet=quiet)
+    report = assemble.check_gradients(
+        load_recipe(recipe), data_dir, examples=examples, tolerance=tolerance
+    )
+    rows = [
+        {
+            "layer": row.path or "all, with the loss",
+            "kind": row.kind,
+            "output_shape": list(row.output_shape),
+            "parameters": row.num_parameters,
+            "parameter_error": row.parameter_error,
+            "input_error": row.input_error,
+            "passed": row.report.passed,
+        }
+        for row in report.rows
+    ]
+    voice.answer({"passed": report.passed, "max_rel_error": report.max_rel_error, "rows": rows})
+    voice.table(
+        COLUMNS,
+        [
+            (
+                row["layer"],
+                row["kind"],
+                "×".join(map(str, row["output_shape"])),
+                f"{row['parameters']:,}" if row["parameters"] else "",
+                _error(row["parameter_error"]),
+                _error(row["input_error"]),
+                "ok" if row["passed"] else "WRONG",
+            )
+            for row in rows
+        ],
+    )
+    if not report.passed:
+        raise StateError(f"a gradient is wrong: {report.worst}")
+
+
+def _error(error: float | None) -> str:
+    return "" if error is None else f"{error:.1e}"

@@ -1,0 +1,175 @@
+"""What a training left: its recipe, history and figures, and its best weights at work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handloom import assemble, nn
+from handloom._typing import FloatArray, IntArray, Shape, UInt8Array
+from handloom.data import Normalisation, with_channels
+from handloom.errors import CheckpointError, RunError, ShapeError, StateError
+from handloom.recipes import Recipe, load_recipe
+from handloom.runs import RunFolder
+from handloom.training import History, load_checkpoint
+
+PREDICT_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """What the best weights gave on one part of the data."""
+
+    loss: float
+    """Mean over the pictures, in the loss's own unit."""
+    labels: IntArray
+    """True class ids (N,)."""
+    probabilities: FloatArray
+    """(N, K), rows sum to 1."""
+
+    @property
+    def predicted(self) -> IntArray:
+        """Predicted class ids (N,)."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of pictures whose class was predicted right."""
+        return float((self.predicted == self.labels).mean())
+
+    def describe(self) -> dict[str, float]:
+        """Accuracy and loss, JSON-ready."""
+        return {"accuracy": self.accuracy, "loss": self.loss}
+
+
+class Run:
+    """A training that left its folder: its recipe, history and result; its best weights at work."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.path = folder.path
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        return load_recipe(self.folder.recipe)
+
+    @property
+    def history(self) -> History:
+        """One row an epoch, as far as the training has come."""
+        return History.read(self.folder.metrics)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The final figures; raises RunError while the training has not ended."""
+        return self.folder.read_json(self.folder.result)
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """Class names, picture shape, normalisation, sizes of the parts."""
+        return self.folder.read_json(self.folder.data)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names in the order of the class ids."""
+        return tuple(self.data["class_names"])
+
+    @property
+    def image_shape(self) -> Shape:
+        """(C, H, W) of the pictures it was trained on."""
+        return tuple(self.data["image_shape"])
+
+    @cached_property
+    def normalisation(self) -> Normalisation:
+        """uint8 pictures -> what the network takes."""
+        return Normalisation.from_json(self.data["normalisation"])
+
+    @cached_property
+    def model(self) -> nn.Sequential:
+        """The network with its best weights, in evaluation mode."""
+        model = assemble.build_model(self.recipe, self.image_shape, len(self.class_names))
+        path = self.folder.checkpoint("best")
+        try:
+            model.load_state_dict(load_checkpoint(path).tensors)
+        except StateError as error:
+            raise CheckpointError(f"{path} is of another network: {error}") from None
+        model.eval()
+        return model
+
+    def predict_outputs(self, images: UInt8Array) -> FloatArray:
+        """What the network gives, (N, K), for pictures (N, H, W) or (N, C, H, W), uint8.
+
+        Raises ShapeError unless the pictures have the shape of those it was trained on.
+        """
+        images = with_channels(images)
+        if images.shape[1:] != self.image_shape:
+            raise ShapeError(
+                f"this run was trained on pictures (C, H, W) = {self.image_shape}, "
+                f"these are {images.shape[1:]}"
+            )
+        parts = [
+            self.model.forward(self.normalisation(images[start : start + PREDICT_BATCH]))
+            for start in range(0, len(images), PREDICT_BATCH)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.class_names)), np.float32)
+
+    def predict_probabilities(self, images: UInt8Array) -> FloatArray:
+        """Softmax of the outputs, (N, K); rows sum to 1."""
+        return softmax(self.predict_outputs(images))
+
+    def predict(self, images: UInt8Array) -> IntArray:
+        """Class ids (N,)."""
+        return self.predict_outputs(images).argmax(axis=1)
+
+    def test(self, data_dir: str | Path | None = None) -> PartResult:
+        """Look at the test part, and count in the result how often that was done."""
+        parts = self.parts(data_dir)
+        if parts.test is None:
+            raise RunError(f"{self.path}: its data have no test part")
+        tested = self.evaluate(parts.test)
+        result = self.folder.read_json(self.folder.result) if self.folder.result.exists() else {}
+        looks = result.get("test", {}).get("evaluations", 0) + 1
+        self.folder.write_json(
+            self.folder.result, result | {"test": tested.describe() | {"evaluations": looks}}
+        )
+        return tested
+
+    def evaluate(self, part: assemble.Dataset) -> PartResult:
+        """Loss, labels and probabilities on any labelled pictures of the same classes."""
+        loss = assemble.build_loss(self.recipe, len(self.class_names))
+        outputs = self.predict_outputs(part.images)
+        return PartResult(loss(outputs, part.labels)[0], part.labels, softmax(outputs))
+
+    def parts(self, data_dir: str | Path | None = None) -> assemble.Parts:
+        """The run's data, divided as they were; raises RunError if they are others by now."""
+        parts = assemble.load_parts(self.recipe, None if data_dir is None else Path(data_dir))
+        check_same_data(self.folder, self.data, parts)
+        return parts
+
+
+def open_run(path: str | Path) -> Run:
+    """The run in a folder; raises RunError where there is none."""
+    return Run(RunFolder.open(Path(path)))
+
+
+def softmax(outputs: FloatArray) -> FloatArray:
+    """Rows (N, K) of logits, or of log-probabilities, as probabilities."""
+    return nn.Softmax().eval().forward(outputs)
+
+
+def check_same_data(folder: RunFolder, kept: dict[str, Any], parts: assemble.Parts) -> None:
+    """Raise RunError unless `parts` are the pictures that the run was started with."""
+    now = parts.describe()
+    for part, fingerprint in now["fingerprints"].items():
+        if kept["fingerprints"][part] != fingerprint:
+            raise RunError(
+                f"{folder.path} was trained on other data: the {part} part has changed since "
+                f"({kept['pictures'][part]} pictures then, {now['pictures'][part]} now)"
+            )

@@ -1,0 +1,201 @@
+"""Training from start to end: a recipe becomes a run folder, and a killed run becomes whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from handloom import assemble
+from handloom.engines import available_cores, limited_to
+from handloom.errors import CheckpointError, RunError, StateError
+from handloom.recipes import Recipe, load_recipe, to_toml
+from handloom.results import Run, check_same_data
+from handloom.runs import RunFolder, RunLock, describe_environment
+from handloom.training import Checkpoint, History, load_checkpoint
+from handloom.training.callbacks import BestWeights, Callback, Checkpoints
+
+RUNS = Path("runs")
+
+
+def train(
+    recipe: str | Path | Recipe = "digits",
+    *,
+    overrides: Mapping[str, Any] | Sequence[str] = (),
+    run_dir: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
+    """Train a recipe (a shipped name, a path, or a Recipe) and leave a run folder.
+
+    `overrides` as in `{"training.epochs": 5}`. The folder is runs/<recipe>, or the next free name,
+    unless `run_dir` says otherwise. Everything that can be wrong about recipe, data and shapes is
+    said before anything is written.
+    """
+    path = free_folder(recipe) if run_dir is None else Path(run_dir)
+    pinned = _pinned(load_recipe(recipe, overrides))
+    return _Session(pinned, data_dir, callbacks).start(path)
+
+
+def free_folder(recipe: str | Path | Recipe) -> Path:
+    """runs/<recipe>, or runs/<recipe>-2 and so on: the first that does not exist."""
+    name = recipe.data.name or "run" if isinstance(recipe, Recipe) else Path(recipe).stem
+    return RunFolder.next_free(RUNS, name)
+
+
+def resume(
+    run_dir: str | Path,
+    recipe: str | Path | Recipe | None = None,
+    *,
+    overrides: Mapping[str, Any] | Sequence[str] = (),
+    data_dir: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
+    """Go on with a training that was killed or stopped, to the same bits as if it had not been.
+
+    A `recipe` that is given has to be the run's own; where the kill came before the folder held
+    one, the training starts with it. Raises RunError where the recipes or the data differ.
+    """
+    folder = RunFolder(Path(run_dir))
+    given = None if recipe is None else load_recipe(recipe, overrides)
+    if not folder.recipe.is_file():
+        if given is None:
+            raise RunError(f"{folder.path} is no run: it has no {folder.recipe.name}")
+        return _Session(_pinned(given), data_dir, callbacks).go_on(folder)
+    own = Run(folder).recipe
+    if given is not None and (differing := _differences(_pinned(given, own), own)):
+        raise RunError(
+            f"{folder.path} was started with another recipe: {', '.join(differing)} differ; "
+            "leave the recipe out to go on with the run's own"
+        )
+    return _Session(own, data_dir, callbacks).go_on(folder)
+
+
+class _Session:
+    """One process's work on one run: build, lock, train, evaluate."""
+
+    def __init__(
+        self, recipe: Recipe, data_dir: str | Path | None, callbacks: Sequence[Callback]
+    ) -> None:
+        self.recipe = recipe
+        self.callbacks = callbacks
+        self.parts = assemble.load_parts(recipe, None if data_dir is None else Path(data_dir))
+
+    def start(self, path: Path) -> Run:
+        """Train in a new folder; nothing is written before everything fits."""
+        assemble.build_engine(self.recipe, self.parts, 1)
+        folder = RunFolder.create(path)
+        with RunLock(folder.path):
+            return self._train(folder, None)
+
+    def go_on(self, folder: RunFolder) -> Run:
+        """Continue from the last checkpoint, or from the start where none was written yet."""
+        if not folder.path.is_dir():
+            raise RunError(f"{folder.path} does not exist; leave --resume out to start it")
+        with RunLock(folder.path):
+            last = folder.checkpoint("last")
+            return self._train(folder, load_checkpoint(last) if last.is_file() else None)
+
+    def _train(self, folder: RunFolder, checkpoint: Checkpoint | None) -> Run:
+        threads = self.recipe.training.threads or available_cores()
+        if checkpoint is None:
+            folder.write_json(folder.environment, describe_environment(threads=threads))
+            folder.write_json(folder.data, self.parts.describe())
+            folder.write_recipe(to_toml(self.recipe))
+        else:
+            check_same_data(folder, folder.read_json(folder.data), self.parts)
+        with limited_to(threads):
+            self._fit(folder, checkpoint)
+            run = Run(folder)
+            if not folder.result.exists():
+                self._write_result(run)
+                draw(run, self.parts)
+        return run
+
+    def _fit(self, folder: RunFolder, checkpoint: Checkpoint | None) -> None:
+        history = History.read(folder.metrics)
+        if checkpoint is None:
+            history.keep_until(0)
+        said = self.recipe.training
+        keeping = [
+            BestWeights(folder.checkpoints),
+            Checkpoints(folder.checkpoints, said.checkpoints),  # last: it keeps all their states
+        ]
+        trainer = assemble.build_trainer(
+            self.recipe, self.parts, callbacks=[*self.callbacks, *keeping], history=history
+        )
+        if checkpoint is None:
+            trainer.fit()
+            return
+        try:
+            trainer.engine.load_state_dict(checkpoint.tensors)
+        except StateError as error:
+            raise CheckpointError(f"{folder.checkpoint('last')} does not fit: {error}") from None
+        trainer.fit(resume_from=checkpoint.state)
+
+    def _write_result(self, run: Run) -> None:
+        """Evaluate the best weights on validation and, once, on the test part."""
+        rows = run.history.epochs
+        best = load_checkpoint(run.folder.checkpoint("best")).state
+        result: dict[str, Any] = {"validation": run.evaluate(self.parts.validation).describe()}
+        if self.parts.test is not None:
+            result["test"] = run.evaluate(self.parts.test).describe() | {"evaluations": 1}
+        run.folder.write_json(
+            run.folder.result,
+            result
+            | {
+                "best_epoch": best["epoch"],
+                "epochs": len(rows),
+                "seconds": round(sum(row["seconds"] for row in rows), 3),
+                "parameters": run.model.num_parameters(),
+                "engine": "numpy",
+                "seed": self.recipe.seed,
+            },
+        )
+
+
+def draw(run: Run, parts: assemble.Parts) -> list[Path]:
+    """Draw all pictures of a run into its figures/; the test part, or validation where none is."""
+    from handloom.views import Subject, draw_all
+
+    shown = parts.validation if parts.test is None else parts.test
+    subject = Subject(
+        metrics=run.history.rows,
+        monitor=run.recipe.training.monitor,
+        model=run.model,
+        images=shown.images,
+        labels=shown.labels,
+        class_names=shown.class_names,
+        normalise=run.normalisation,
+        seed=run.recipe.seed,
+    )
+    return draw_all(subject, run.folder.figures)
+
+
+def _pinned(recipe: Recipe, like: Recipe | None = None) -> Recipe:
+    """The recipe with its thread count made explicit: the same count gives the same bits."""
+    threads = recipe.training.threads
+    if threads is None:
+        threads = available_cores() if like is None else like.training.threads
+    training = recipe.training.model_copy(update={"threads": threads})
+    return recipe.model_copy(update={"training": training})
+
+
+def _differences(one: Recipe, other: Recipe) -> list[str]:
+    """Key paths in which two recipes differ; the description does not count."""
+
+    def flat(value: Any, path: str = "") -> dict[str, Any]:
+        if not isinstance(value, dict):
+            return {path: value}
+        return {
+            key: leaf
+            for name, inner in value.items()
+            for key, leaf in flat(inner, f"{path}.{name}" if path else name).items()
+        }
+
+    first, second = flat(one.model_dump()), flat(other.model_dump())
+    return sorted(
+        key
+        for key in first.keys() | second.keys()
+        if first.get(key) != second.get(key) and key != "description"
+    )

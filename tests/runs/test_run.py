@@ -1,0 +1,61 @@
+"""The run folder: created once, opened when it is one, read with care."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from handloom.errors import RunError
+from handloom.runs import RunFolder, describe_environment
+
+
+def test_create_takes_new_and_empty_folders_only(tmp_path: Path) -> None:
+    assert RunFolder.create(tmp_path / "a" / "b").path.is_dir()
+    RunFolder.create(tmp_path / "a" / "b")
+    (tmp_path / "a" / "b" / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="not empty; continue it with --resume"):
+        RunFolder.create(tmp_path / "a" / "b")
+    with pytest.raises(RunError, match="is a file"):
+        RunFolder.create(tmp_path / "a" / "b" / "notes.txt")
+    with pytest.raises(RunError, match="cannot make the run folder"):
+        RunFolder.create(tmp_path / "a" / "b" / "notes.txt" / "c")
+
+
+def test_open_needs_a_recipe(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"is no run: it has no recipe\.toml"):
+        RunFolder.open(tmp_path)
+    RunFolder(tmp_path).write_recipe("seed = 1\n")
+    assert RunFolder.open(tmp_path).recipe.read_text() == "seed = 1\n"
+
+
+def test_free_names_count_upwards(tmp_path: Path) -> None:
+    names = []
+    for _ in range(3):
+        path = RunFolder.next_free(tmp_path, "digits")
+        path.mkdir()
+        names.append(path.name)
+    assert names == ["digits", "digits-2", "digits-3"]
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff\xfe", b""])
+def test_damaged_json_is_named(tmp_path: Path, content: bytes) -> None:
+    folder = RunFolder(tmp_path)
+    folder.result.write_bytes(content)
+    with pytest.raises(RunError, match=r"result\.json"):
+        folder.read_json(folder.result)
+
+
+def test_missing_json_says_what_to_do(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with pytest.raises(RunError, match=r"has no result\.json; finish it with --resume"):
+        folder.read_json(folder.result)
+
+
+def test_environment_tells_versions_and_threads() -> None:
+    import numpy
+
+    told = describe_environment(threads=2)
+    assert told["packages"]["numpy"] == numpy.__version__
+    assert told["threads"] == 2
+    assert told["blas"], "numpy computes with some BLAS"

@@ -1,0 +1,124 @@
+"""The trainer: it learns, counts right, tells its callbacks, stops when it should."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from handloom.errors import DivergenceError
+from handloom.training import Trainer, evaluate
+from handloom.training.callbacks import Callback
+
+MakeTrainer = Callable[..., Trainer]
+
+
+class Diary(Callback):
+    """Writes down every hook that is called."""
+
+    def __init__(self) -> None:
+        self.hooks: list[str] = []
+
+    def __getattribute__(self, name: str) -> object:
+        if name.startswith("on_"):
+            return lambda *details: self.hooks.append(name)
+        return super().__getattribute__(name)
+
+
+def test_it_learns(make_trainer: MakeTrainer) -> None:
+    history = make_trainer(epochs=12).fit()
+    assert history.epochs[-1]["val_accuracy"] > 0.9
+    assert history.epochs[-1]["train_loss"] < history.epochs[0]["train_loss"] / 2
+
+
+def test_rows_hold_what_was_measured(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(epochs=2)
+    rows = trainer.fit().epochs
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert [row["step"] for row in rows] == [6, 12]  # 90 pictures in batches of 16
+    assert rows[-1]["lr"] == 0.1
+    assert rows[-1]["grad_norm"] > 0
+    assert rows[-1]["images_per_s"] > 0
+
+
+def test_evaluation_counts_each_picture_once(make_trainer: MakeTrainer) -> None:
+    """Batches of 20 and 10 give the mean over pictures, not over batches."""
+    trainer = make_trainer()
+    whole = next(trainer.validation.all())
+    (x, labels), rest = whole, list(trainer.validation.all())[1]
+    x, labels = np.concatenate([x, rest.x]), np.concatenate([labels, rest.labels])
+    loss, correct = trainer.engine.evaluate(x, labels)
+    measured = evaluate(trainer.engine, trainer.validation, "val")
+    assert measured["val_loss"] == pytest.approx(loss, rel=1e-6)
+    assert measured["val_accuracy"] == correct / 30
+
+
+def test_hooks_come_in_order(make_trainer: MakeTrainer) -> None:
+    diary = Diary()
+    make_trainer(epochs=2, evaluate_every=4, callbacks=[diary]).fit()
+    step, middle = "on_step_end", "on_evaluation_end"
+    assert diary.hooks == [
+        "on_fit_start",
+        "on_epoch_start", *[step] * 4, middle, *[step] * 2, "on_epoch_end",
+        "on_epoch_start", *[step] * 2, middle, *[step] * 4, middle, "on_epoch_end",
+        "on_fit_end",
+    ]  # fmt: skip
+
+
+def test_mid_epoch_rows_carry_the_validation_part(make_trainer: MakeTrainer) -> None:
+    history = make_trainer(epochs=1, evaluate_every=4).fit()
+    assert [(row["step"], "mid_epoch" in row) for row in history.rows] == [(4, True), (6, False)]
+    assert history.rows[0]["val_loss"] > 0
+
+
+def test_a_requested_stop_ends_the_epoch(make_trainer: MakeTrainer) -> None:
+    class Stop(Callback):
+        def on_step_end(self, training: Trainer, report: object) -> None:
+            training.request_stop("enough")
+
+    trainer = make_trainer(callbacks=[Stop()])
+    assert len(trainer.fit().epochs) == 1
+    assert trainer.stop_reason == "enough"
+
+
+def test_divergence_says_where_and_what_to_try(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(lr=1e30)
+    with pytest.raises(DivergenceError, match="no longer finite at step") as caught:
+        trainer.fit()
+    for told in ("epoch 1", "layer", "gradient norm", "optimizer.lr (now 1e+30)", "clip_norm"):
+        assert told in str(caught.value)
+    for value in trainer.engine.weights().values():
+        assert not np.isnan(value).any()
+
+
+def test_the_same_seed_gives_the_same_bits(make_trainer: MakeTrainer) -> None:
+    one, other = make_trainer(), make_trainer()
+    one.fit()
+    other.fit()
+    first, second = one.engine.state_dict(), other.engine.state_dict()
+    assert all(first[name].tobytes() == second[name].tobytes() for name in first)
+
+
+def test_a_resumed_training_forgets_what_came_after_the_checkpoint(
+    make_trainer: MakeTrainer,
+) -> None:
+    whole = make_trainer(epochs=4)
+    whole.fit()
+    killed = make_trainer(epochs=4)
+    killed.epochs = 2
+    killed.fit()
+    state, tensors = killed.state(), killed.engine.state_dict()
+    killed.history.append({"epoch": 3, "step": 18, "val_loss": math.pi})
+    resumed = make_trainer(epochs=4, history=killed.history)
+    resumed.engine.load_state_dict(tensors)
+    resumed.fit(resume_from=state)
+    timeless = [
+        {k: v for k, v in row.items() if k not in ("seconds", "images_per_s")}
+        for row in resumed.history.rows
+    ]
+    assert timeless == [
+        {k: v for k, v in row.items() if k not in ("seconds", "images_per_s")}
+        for row in whole.history.rows
+    ]
