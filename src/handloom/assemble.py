@@ -75,14 +75,13 @@ def load_data(recipe: Recipe, data_dir: Path | None = None) -> data.TrainTest:
 
 
 def load_parts(recipe: Recipe, data_dir: Path | None = None) -> Parts:
-    """Load, split, sample, augment by appending, and fit the normalisation, in this order."""
+    """Load, sample, split, fit the normalisation, augment by appending, in this order."""
     source, seed = recipe.data, recipe.seed
     whole = load_data(recipe, data_dir)
-    train, validation = data.split(
-        whole.train, source.validation, seed=seed, stratify=source.stratify
-    )
+    known = whole.train
     if source.sample < 1.0:
-        train = data.sample(train, source.sample, seed=seed, stratify=source.stratify)
+        known = data.sample(known, source.sample, seed=seed, stratify=source.stratify)
+    train, validation = data.split(known, source.validation, seed=seed, stratify=source.stratify)
     augmentation = build_augmentation(recipe)
     normalisation = Normalisation.fit(source.normalise, train.images)
     if recipe.augment is not None and recipe.augment.mode == "append" and augmentation is not None:

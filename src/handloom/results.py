@@ -122,7 +122,7 @@ class Run:
 
     def predict_probabilities(self, images: UInt8Array) -> FloatArray:
         """Softmax of the outputs, (N, K); rows sum to 1."""
-        return softmax(self.predict_outputs(images))
+        return nn.softmax(self.predict_outputs(images))
 
     def predict(self, images: UInt8Array) -> IntArray:
         """Class ids (N,)."""
@@ -145,7 +145,7 @@ class Run:
         """Loss, labels and probabilities on any labelled pictures of the same classes."""
         loss = assemble.build_loss(self.recipe, len(self.class_names))
         outputs = self.predict_outputs(part.images)
-        return PartResult(loss(outputs, part.labels)[0], part.labels, softmax(outputs))
+        return PartResult(loss(outputs, part.labels)[0], part.labels, nn.softmax(outputs))
 
     def parts(self, data_dir: str | Path | None = None) -> assemble.Parts:
         """The run's data, divided as they were; raises RunError if they are others by now."""
@@ -157,11 +157,6 @@ class Run:
 def open_run(path: str | Path) -> Run:
     """The run in a folder; raises RunError where there is none."""
     return Run(RunFolder.open(Path(path)))
-
-
-def softmax(outputs: FloatArray) -> FloatArray:
-    """Rows (N, K) of logits, or of log-probabilities, as probabilities."""
-    return nn.Softmax().eval().forward(outputs)
 
 
 def check_same_data(folder: RunFolder, kept: dict[str, Any], parts: assemble.Parts) -> None:

@@ -83,23 +83,6 @@ def test_without_shuffle_the_order_is_the_sets() -> None:
     assert visited(Batches(numbered(12), SCALE, 5, seed=0, shuffle=False), 3) == list(range(12))
 
 
-def test_all_is_for_evaluation(prefetch: bool) -> None:
-    batches = Batches(
-        numbered(12),
-        SCALE,
-        5,
-        seed=0,
-        augmentation=Augmentation(noise=0.5),
-        drop_last=True,
-        prefetch=prefetch,
-    )
-    seen = list(batches.all())
-    np.testing.assert_array_equal(np.concatenate([batch.labels for batch in seen]), np.arange(12))
-    np.testing.assert_array_equal(
-        np.concatenate([batch.x for batch in seen]), SCALE(batches.dataset.images)
-    )
-
-
 def test_augmentation_does_not_depend_on_the_batching() -> None:
     def pictures(batch_size: int, epoch: int = 2, **kwargs: Any) -> np.ndarray:
         augmentation = Augmentation(rotate=10.0, elastic_alpha=5.0, noise=0.05)
@@ -207,7 +190,7 @@ def test_the_set_is_never_made_into_numbers_as_a_whole() -> None:
 
 def test_an_empty_set_has_no_batches(prefetch: bool) -> None:
     batches = Batches(numbered(0), SCALE, 4, seed=0, prefetch=prefetch)
-    assert (len(batches), list(batches.epoch(0)), list(batches.all())) == (0, [], [])
+    assert (len(batches), list(batches.epoch(0))) == (0, [])
 
 
 @pytest.mark.parametrize(

@@ -78,24 +78,15 @@ class Batches:
         of the thread.
         """
         order = self.order(epoch)
-        return self._batches(order, epoch, self.augmentation, self.steps_per_epoch)
 
-    def all(self) -> Iterator[Batch]:
-        """Every picture once, in the data set's order, not augmented: for evaluation."""
-        order = np.arange(len(self.dataset))
-        return self._batches(order, 0, None, -(-len(order) // self.batch_size))
-
-    def _batches(
-        self, order: IntArray, epoch: int, augmentation: Augmentation | None, count: int
-    ) -> Iterator[Batch]:
         def prepare(step: int) -> Batch:
             indices = order[step * self.batch_size : (step + 1) * self.batch_size]
             images = self.dataset.images[indices]
-            if augmentation is not None:
-                images = augmentation.apply(images, indices, seed=self.seed, epoch=epoch)
+            if self.augmentation is not None:
+                images = self.augmentation.apply(images, indices, seed=self.seed, epoch=epoch)
             return Batch(self.normalisation(images, self.dtype), self.dataset.labels[indices])
 
-        steps = range(count)
+        steps = range(self.steps_per_epoch)
         if not self.prefetch or not steps:
             yield from map(prepare, steps)
             return
