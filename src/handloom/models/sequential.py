@@ -135,7 +135,7 @@ class _Builder:
         """Over all that arrives."""
         return nn.LayerNorm(shape, dtype=self.dtype, **options)
 
-    def dropout(self, shape: Shape, **options: Any) -> nn.Layer:  # noqa: ARG002
+    def dropout(self, shape: Shape, **options: Any) -> nn.Layer:
         """Any shape."""
         return nn.Dropout(rng=self.rng, **options)
 
