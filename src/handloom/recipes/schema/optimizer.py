@@ -1,0 +1,77 @@
+"""[optimizer]: the rule by which weights follow their gradients."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from handloom.recipes.schema.table import Flag, Fraction, NotNegative, Positive, Table, refuse
+
+Betas = Annotated[tuple[Fraction, Fraction], Field(strict=False)]
+
+
+class _Rule(Table):
+    lr: Positive
+    weight_decay: NotNegative = 0.0
+    decay_biases: Flag = False  # biases and the parameters of norms too
+    decoupled: Flag | None = None  # beside the gradient or in it; none: the rule's own form
+    per_layer_decay: dict[str, NotNegative] | None = None  # {"3.weight" or "3": weight decay}
+    clip_norm: Positive | None = None  # of all gradients together
+    clip_value: Positive | None = None  # of each gradient
+
+
+class SGD(_Rule):
+    """Down the gradient."""
+
+    name: Literal["sgd"]
+
+
+class Momentum(_Rule):
+    """Polyak's heavy ball."""
+
+    name: Literal["momentum"]
+    momentum: Fraction = 0.9
+
+
+class Nesterov(_Rule):
+    """Momentum that looks ahead."""
+
+    name: Literal["nesterov"]
+    momentum: Fraction = 0.9
+
+
+class RMSprop(_Rule):
+    """Each step divided by the running size of the gradient."""
+
+    name: Literal["rmsprop"]
+    alpha: Fraction = 0.99
+    eps: Positive = 1e-8
+
+
+class Adam(_Rule):
+    """RMSprop with momentum, both corrected for their start at zero."""
+
+    name: Literal["adam"]
+    betas: Betas = (0.9, 0.999)
+    eps: Positive = 1e-8
+
+
+class AdamW(_Rule):
+    """Adam with decoupled weight decay."""
+
+    name: Literal["adamw"]
+    weight_decay: NotNegative = 0.01
+    betas: Betas = (0.9, 0.999)
+    eps: Positive = 1e-8
+
+    @model_validator(mode="after")
+    def _is_decoupled(self) -> AdamW:
+        if self.decoupled is False:
+            refuse('AdamW\'s weight decay is decoupled; for the other kind take name = "adam"')
+        return self
+
+
+Optimizer = Annotated[
+    SGD | Momentum | Nesterov | RMSprop | Adam | AdamW, Field(discriminator="name")
+]

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from handloom.errors import RecipeError
+from handloom.recipes import load_recipe
+
+CONV = {"layer": "conv2d", "out_channels": 4, "kernel_size": 3}
+
+
+def sentence(overrides: dict[str, Any] | list[str], recipe: str = "digits") -> str:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(recipe, overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 500
+    assert "pydantic" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        # a value out of range, or of another type
+        ("optimizer.lr=-1", "optimizer.lr is -1; it has to be a number above 0"),
+        ("optimizer.lr=0,05", 'optimizer.lr is "0,05"; it has to be a number above 0'),
+        ("optimizer.lr=nan", "optimizer.lr is nan; it has to be a number above 0"),
+        ("optimizer.lr=true", "optimizer.lr is true; it has to be a number above 0"),
+        ("optimizer.momentum=1.0", "it has to be a number from 0 up, below 1"),
+        ("training.epochs=0", "training.epochs is 0; it has to be a whole number from 1"),
+        ("training.epochs=2.5", "training.epochs is 2.5; it has to be a whole number"),
+        ("training.epochs=0x" + "f" * 5000, "training.epochs is a huge number; it has to be"),
+        ("seed=-1", "seed is -1; it has to be a whole number from 0 up"),
+        ("data.validation=1.5", "data.validation is 1.5; it has to be a fraction above 0 and"),
+        ("data.validation=0", "data.validation is 0; it has to be a fraction above 0 and"),
+        ("augment.rotate=200", "augment.rotate is 200; it has to be degrees from 0 to 180"),
+        ("augment.scale=a\nb", 'augment.scale is "a\\nb"; it has to be'),
+        ("model.hidden=128", "model.hidden is 128; it has to be a list"),
+        ("model.hidden=[64, 1_000_000_000]", "model.hidden.1 is 1000000000; it has to be a whole"),
+        ("model=mlp", 'model is "mlp"; it has to be a table; did you mean model.name = "mlp"?'),
+        ("training=[1, 2]", "training is [1, 2]; it has to be a table"),
+        ("optimizer.per_layer_decay={'1' = -1}", "optimizer.per_layer_decay.1 is -1; it has to"),
+        ("training.checkpoints=none", 'training.checkpoints is "none"; it has to be "all", '),
+        # a name that is none of those known
+        ("optimizer.name=adma", 'optimizer.name is "adma"; it has to be one of sgd, momentum,'),
+        ("optimizer.name=adma", 'did you mean "adam"?'),
+        ("optimizer.name=3", "optimizer.name is 3; it has to be one of sgd, momentum,"),
+        ("model.activation=rleu", "one of relu, leaky-relu, elu, gelu, silu, sigmoid, tanh; did"),
+        ("model.init=he", 'model.init is "he"; it has to be one of he-normal, he-uniform,'),
+        ("engine=cuda", 'engine is "cuda"; it has to be one of auto, numpy'),
+        # keys
+        ("optimizer.learning=1", "optimizer.learning is unknown; optimizer knows lr, weight_decay"),
+        ("trainig.epochs=3", "trainig is unknown; did you mean training?"),
+        ("training.epoch=3", "training.epoch is unknown; did you mean training.epochs?"),
+        ("batch_size=3", "batch_size is unknown; did you mean training.batch_size?"),
+        ("training.lr=3", "training.lr is unknown; did you mean optimizer.lr?"),
+        ("optimizer.lr=", "optimizer.lr is missing"),
+        ("model.name=", "model.name is missing; it has to be one of mlp, lenet, sequential"),
+        ("model.name=sequential", "model.layers is missing"),
+        ("model.layers=[]", 'model.layers goes with model.name = "sequential" only'),
+        # keys that do not go together
+        ("schedule.warmup_epochs=25", "schedule.warmup_epochs is 25, and training.epochs only 25"),
+        ("loss.name=nll", 'loss.name is "nll", which needs a network that ends in log-softmax'),
+        ("data.labels=a.csv", "data: images and labels go together, and one of them is missing"),
+        ("data.name=", "data: one source of pictures is needed, and it names none; give name, or"),
+        ("augment.copies=2", 'augment: copies counts only with mode = "append"'),
+        ("augment.erase_min=11", "augment: erase_min 11 is above erase_max 10"),
+    ],
+)
+def test_a_bad_value_is_told_with_its_key_path(override: str, told: str) -> None:
+    message = sentence([override])
+    assert message.startswith("recipe digits: ")
+    assert told in message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["data.idx=a", "data.folder=b"], "it names idx and folder"),
+        (["data.images=a", "data.labels=b", "data.test_images=c"], "test_images and test_labels"),
+        (["schedule.name=multi-step", "schedule.milestones=[4, 2]"], "milestones have to rise, go"),
+        (["optimizer.name=adamw", "optimizer.decoupled=false"], 'take name = "adam"'),
+        (["optimizer.name=adam", "optimizer.betas=[0.9]"], "optimizer.betas.1 is missing"),
+        (["seed=-1", "training.epochs=0", "optimizer.lr=0"], "seed is -1; .*and 2 more problems"),
+    ],
+)
+def test_values_that_do_not_go_together_are_told(overrides: list[str], told: str) -> None:
+    with pytest.raises(RecipeError, match=told):
+        load_recipe("digits", overrides)
+
+
+@pytest.mark.parametrize(
+    ("layers", "told"),
+    [
+        ([], "model.layers has 0 entries; it has to have at least 1"),
+        ([CONV] * 1001, "model.layers has 1001 entries; it has to have at most 1000"),
+        (["relu"], 'model.layers.0 is "relu"; it has to be a table'),
+        ([{}], "model.layers.0.layer is missing"),
+        ([CONV, {"layer": "conv"}], 'model.layers.1.layer is "conv"; it has to be one of linear,'),
+        (
+            [{**CONV, "kernal_size": 3}],
+            "0.kernal_size is unknown; did you mean model.layers.0.ker",
+        ),
+        ([{**CONV, "kernel_size": [3, 3, 3]}], "from 1 up, or a pair of them"),
+        ([{**CONV, "kernel_size": 0}], "model.layers.0.kernel_size is 0; it has to be a whole"),
+        ([{**CONV, "padding": "full"}], 'model.layers.0.padding is "full"; it has to be'),
+        ([{"layer": "dropout", "p": 1}], "model.layers.0.p is 1; it has to be a number from 0 up"),
+        ([{"layer": "flatten", "p": 1}], "model.layers.0.p is unknown; model.layers.0 knows layer"),
+        (
+            [{"layer": "residual", "body": [CONV, {"layer": "batch-norm", "eps": 0}]}],
+            "model.layers.0.body.1.eps is 0; it has to be a number above 0",
+        ),
+        (
+            [{"layer": "parallel", "branches": [[CONV], [{"layer": "dropout"}]]}],
+            "model.layers.0.branches.1.0.p is missing",
+        ),
+    ],
+)
+def test_a_bad_layer_is_told_with_its_place(layers: list[Any], told: str) -> None:
+    assert told in sentence({"model": {"name": "sequential", "layers": layers}})
+
+
+def test_layers_nested_without_end_are_refused() -> None:
+    layers: list[Any] = [CONV]
+    for _ in range(300):
+        layers = [{"layer": "residual", "body": layers}]
+    sentence({"model": {"name": "sequential", "layers": layers}})
+
+
+def test_a_key_of_odd_characters_stays_on_one_line() -> None:
+    assert "training.\\n" in sentence(['training."\\n"=1']).replace('"', "")
