@@ -34,6 +34,7 @@ Angle = Annotated[float, Field(ge=0, le=180), said("degrees from 0 to 180")]
 Scale = Annotated[float, Field(ge=0, le=0.9), said("a number from 0 to 0.9")]
 Shear = Annotated[float, Field(ge=0, le=2), said("a number from 0 to 2")]
 Pixels = Annotated[int, Field(ge=0, le=64), said("whole pixels from 0 to 64")]
+Side = Annotated[int, Field(ge=1, le=4096), said("whole pixels from 1 to 4096")]
 Alpha = Annotated[float, Field(ge=0, le=1000), said("pixels from 0 to 1000")]
 Sigma = Annotated[float, Field(ge=0.1, le=100), said("pixels from 0.1 to 100")]
 
