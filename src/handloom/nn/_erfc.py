@@ -43,16 +43,29 @@ def erfc(x: FloatArray) -> FloatArray:
 
     and erfc(-z) = 2 - erfc(z).
     """
-    z = np.minimum(np.abs(x), 30.0)  # erfc(30) is 0 in float64 already, and 30² cannot overflow
-    y = np.empty_like(z)
-    near, far = z <= 0.46875, z > 4.0
+    # erfc(30) is 0 in float64 already, and 30² cannot overflow.
+    absolute = np.minimum(np.abs(x), 30.0).ravel()
+    y = np.empty_like(absolute)
+    near, far = absolute <= 0.46875, absolute > 4.0
     middle = ~(near | far)  # NaN lands here, and stays NaN
-    y[near] = 1.0 - z[near] * _quotient(_NEAR, z[near] ** 2)
-    y[middle] = _exp_minus_square(z[middle]) * _quotient(_MIDDLE, z[middle])
-    w = 1.0 / z[far] ** 2
-    tail = 1.0 / math.sqrt(math.pi) - w * _quotient(_FAR, w)
-    y[far] = _exp_minus_square(z[far]) / z[far] * tail
-    return np.where(x < 0, 2.0 - y, y)
+    for interval, formula in ((near, _near), (middle, _middle), (far, _far)):
+        places = np.flatnonzero(interval)
+        y[places] = formula(absolute[places])
+    y = y.reshape(x.shape)
+    return y + (x < 0) * (2.0 - 2.0 * y)
+
+
+def _near(z: FloatArray) -> FloatArray:
+    return 1.0 - z * _quotient(_NEAR, z**2)
+
+
+def _middle(z: FloatArray) -> FloatArray:
+    return _exp_minus_square(z) * _quotient(_MIDDLE, z)
+
+
+def _far(z: FloatArray) -> FloatArray:
+    w = 1.0 / z**2
+    return _exp_minus_square(z) / z * (1.0 / math.sqrt(math.pi) - w * _quotient(_FAR, w))
 
 
 def _exp_minus_square(z: FloatArray) -> FloatArray:

@@ -1,7 +1,8 @@
 """Activations: one function applied to every number by itself, so dx = dy · f'(x).
 
 Each keeps the dtype and the shape of x, (N, ...), and is safe for any finite x: no exponential is
-taken of a large positive number.
+taken of a large positive number. The cases are written as max(x, 0) and min(x, 0), or multiplied
+out with masks, because NumPy does that several times faster than np.where.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class ReLU(_Elementwise):
 
 
 class LeakyReLU(_Elementwise):
-    """y = x where x > 0, else a x;  dx = dy where x > 0, else a dy; a is `negative_slope`.
+    """y = max(x, 0) + a min(x, 0);  dx = dy where x > 0, else a dy; a is `negative_slope`.
 
     Source: Maas, Hannun & Ng 2013, sec. 2.
     """
@@ -55,14 +56,13 @@ class LeakyReLU(_Elementwise):
 
     def forward(self, x: FloatArray) -> FloatArray:
         """x (N, ...) -> y (N, ...)."""
-        positive = x > 0
-        self.save_for_backward(positive)
-        return np.where(positive, x, self.negative_slope * x)
+        self.save_for_backward(x > 0)
+        return np.maximum(x, 0) + self.negative_slope * np.minimum(x, 0)
 
     def backward(self, dy: FloatArray) -> FloatArray:
         """dy (N, ...) -> dx (N, ...)."""
         (positive,) = self.pop_saved()
-        return np.where(positive, dy, self.negative_slope * dy)
+        return dy * (positive + np.multiply(~positive, self.negative_slope, dtype=dy.dtype))
 
     def describe(self) -> str:
         """'0.01'."""
@@ -70,7 +70,7 @@ class LeakyReLU(_Elementwise):
 
 
 class ELU(_Elementwise):
-    """y = x where x > 0, else α (eˣ - 1);  dx = dy where x > 0, else α eˣ dy.
+    """y = max(x, 0) + α (e^min(x, 0) - 1);  dx = dy where x > 0, else α eˣ dy.
 
     Source: Clevert, Unterthiner & Hochreiter 2016, eq. 15.
     """
@@ -82,12 +82,13 @@ class ELU(_Elementwise):
     def forward(self, x: FloatArray) -> FloatArray:
         """x (N, ...) -> y (N, ...)."""
         self.save_for_backward(x)
-        return np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
+        return np.maximum(x, 0) + self.alpha * np.expm1(np.minimum(x, 0))
 
     def backward(self, dy: FloatArray) -> FloatArray:
         """dy (N, ...) -> dx (N, ...)."""
         (x,) = self.pop_saved()
-        return dy * np.where(x > 0, 1, self.alpha * np.exp(np.minimum(x, 0)))
+        positive = x > 0
+        return dy * (positive + ~positive * (self.alpha * np.exp(np.minimum(x, 0))))
 
     def describe(self) -> str:
         """'1'."""
@@ -182,6 +183,5 @@ class Tanh(_Elementwise):
 
 
 def sigmoid(x: FloatArray) -> FloatArray:
-    """1 / (1 + e⁻ˣ), written with e^-|x| ≤ 1: nothing overflows, and small values keep digits."""
-    small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, small) / (1 + small)
+    """1 / (1 + e⁻ˣ), with both sides of the fraction times e^min(x, 0): no exponent is above 0."""
+    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
