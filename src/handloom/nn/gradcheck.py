@@ -162,7 +162,7 @@ class _Bench:
             row = self._compare(name, direction, None, tolerance)
             yield row
             entries = rng.choice(size, min(num_entries, size), replace=False).tolist()
-            if row.rel_error > tolerance:
+            if tolerance < row.rel_error < math.inf:
                 entries.append(self._wrong_entry(variable, direction, tolerance))
             for flat in entries:
                 entry = tuple(int(i) for i in np.unravel_index(flat, variable.shape))
@@ -178,10 +178,11 @@ class _Bench:
         slope = self._slope(variable, direction, tolerance)
         if slope is None:
             return GradientRow(name, entry, analytic, math.nan, math.inf)
+        if not math.isfinite(analytic):
+            return GradientRow(name, entry, analytic, slope.value, math.inf)
         gap = abs(analytic - slope.value)
         scale = max(abs(analytic), abs(slope.value), slope.size, slope.rounding / tolerance)
-        rel_error = gap / scale if 0 < gap < math.inf else 0.0 if gap == 0 else math.inf
-        return GradientRow(name, entry, analytic, slope.value, rel_error)
+        return GradientRow(name, entry, analytic, slope.value, gap / scale if gap else 0.0)
 
     def _wrong_entry(self, variable: Parameter, direction: FloatArray, tolerance: float) -> int:
         """Flat index of a wrong entry: follow the half of the direction that is more wrong."""
