@@ -109,6 +109,7 @@ class _Session:
             run = Run(folder)
             if not folder.result.exists():
                 self._write_result(run)
+            if not folder.figures.exists():
                 draw(run, self.parts)
         return run
 
