@@ -40,6 +40,14 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, (text + "\n").encode())
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, if it is not there; raises RunError where the system refuses it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the folder {path}: {error.strerror}") from error
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` survive a loss of power, where the system can."""
     if os.name == "nt":

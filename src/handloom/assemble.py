@@ -70,7 +70,9 @@ def load_data(recipe: Recipe, data_dir: Path | None = None) -> data.TrainTest:
     train = data.read_table(Path(source.images), Path(source.labels))
     if source.test_images is None or source.test_labels is None:
         return data.TrainTest(train)
-    test = data.read_table(Path(source.test_images), Path(source.test_labels))
+    test = data.read_table(
+        Path(source.test_images), Path(source.test_labels), class_names=train.class_names
+    )
     return data.TrainTest(train, test)
 
 
@@ -227,6 +229,7 @@ def check_gradients(
     """Check every layer of the recipe's network, untrained, on pictures of its training part."""
     parts = load_parts(recipe, data_dir)
     rng = np.random.default_rng([recipe.seed, GRADCHECK_STREAM])
+    examples = min(examples, len(parts.train))
     chosen = parts.train.take(rng.choice(len(parts.train), examples, replace=False))
     x = parts.normalisation(chosen.images, np.float64)
     model = build_model(recipe, chosen.image_shape, chosen.num_classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from handloom.runs import RunFolder
 from handloom.training import History, load_checkpoint
 
 PREDICT_BATCH = 1000
+DATA_KEYS = ("class_names", "image_shape", "normalisation", "pictures", "fingerprints")
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,10 @@ class PartResult:
         """Share of pictures whose class was predicted right."""
         return float((self.predicted == self.labels).mean())
 
-    def describe(self) -> dict[str, float]:
-        """Accuracy and loss, JSON-ready."""
-        return {"accuracy": self.accuracy, "loss": self.loss}
+    def describe(self) -> dict[str, float | None]:
+        """Accuracy and loss, JSON-ready: a loss that is not finite is None."""
+        loss = self.loss if math.isfinite(self.loss) else None
+        return {"accuracy": self.accuracy, "loss": loss}
 
 
 class Run:
@@ -71,10 +74,21 @@ class Run:
         """The final figures; raises RunError while the training has not ended."""
         return self.folder.read_json(self.folder.result)
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the training has ended and its figures are there."""
+        return self.folder.result.exists() and "best_epoch" in self.result
+
+    @property
+    def looks(self) -> int:
+        """How often the test part has been looked at, in the course of the training too."""
+        result = self.result if self.folder.result.exists() else {}
+        return result.get("test", {}).get("evaluations", 0)
+
     @cached_property
     def data(self) -> dict[str, Any]:
         """Class names, picture shape, normalisation, sizes of the parts."""
-        return self.folder.read_json(self.folder.data)
+        return self.folder.read_json(self.folder.data, DATA_KEYS)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -114,10 +128,11 @@ class Run:
                 f"this run was trained on pictures (C, H, W) = {self.image_shape}, "
                 f"these are {images.shape[1:]}"
             )
-        parts = [
-            self.model.forward(self.normalisation(images[start : start + PREDICT_BATCH]))
-            for start in range(0, len(images), PREDICT_BATCH)
-        ]
+        with np.errstate(over="ignore", invalid="ignore"):  # weights of a training that diverged
+            parts = [
+                self.model.forward(self.normalisation(images[start : start + PREDICT_BATCH]))
+                for start in range(0, len(images), PREDICT_BATCH)
+            ]
         return np.concatenate(parts) if parts else np.empty((0, len(self.class_names)), np.float32)
 
     def predict_probabilities(self, images: UInt8Array) -> FloatArray:
@@ -134,11 +149,9 @@ class Run:
         if parts.test is None:
             raise RunError(f"{self.path}: its data have no test part")
         tested = self.evaluate(parts.test)
-        result = self.folder.read_json(self.folder.result) if self.folder.result.exists() else {}
-        looks = result.get("test", {}).get("evaluations", 0) + 1
-        self.folder.write_json(
-            self.folder.result, result | {"test": tested.describe() | {"evaluations": looks}}
-        )
+        result = self.result if self.folder.result.exists() else {}
+        told = tested.describe() | {"evaluations": self.looks + 1}
+        self.folder.write_json(self.folder.result, result | {"test": told})
         return tested
 
     def evaluate(self, part: assemble.Dataset) -> PartResult:

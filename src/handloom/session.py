@@ -8,7 +8,7 @@ from typing import Any
 
 from handloom import assemble
 from handloom.engines import available_cores, limited_to
-from handloom.errors import CheckpointError, RunError, StateError
+from handloom.errors import CheckpointError, DivergenceError, RunError, StateError
 from handloom.recipes import Recipe, load_recipe, to_toml
 from handloom.results import Run, check_same_data
 from handloom.runs import RunFolder, RunLock, describe_environment
@@ -54,13 +54,19 @@ def resume(
     """Go on with a training that was killed or stopped, to the same bits as if it had not been.
 
     A `recipe` that is given has to be the run's own; where the kill came before the folder held
-    one, the training starts with it. Raises RunError where the recipes or the data differ.
+    one, the training starts with it. A run that had ended gets its pictures again. Raises RunError
+    where the recipes or the data differ.
     """
     folder = RunFolder(Path(run_dir))
     given = None if recipe is None else load_recipe(recipe, overrides)
     if not folder.recipe.is_file():
         if given is None:
-            raise RunError(f"{folder.path} is no run: it has no {folder.recipe.name}")
+            raise RunError(
+                f"{folder.path} is no run: it has no {folder.recipe.name}; "
+                "to start one there, name its recipe as well"
+            )
+        if foreign := folder.foreign_entry():
+            raise RunError(f"{folder.path} is no run: it holds {foreign}; start one with --out")
         return _Session(_pinned(given), data_dir, callbacks).go_on(folder)
     own = Run(folder).recipe
     if given is not None and (differing := _differences(_pinned(given, own), own)):
@@ -103,7 +109,7 @@ class _Session:
             folder.write_json(folder.data, self.parts.describe())
             folder.write_recipe(to_toml(self.recipe))
         else:
-            check_same_data(folder, folder.read_json(folder.data), self.parts)
+            check_same_data(folder, Run(folder).data, self.parts)
         with limited_to(threads):
             self._fit(folder, checkpoint)
             run = Run(folder)
@@ -125,14 +131,20 @@ class _Session:
         trainer = assemble.build_trainer(
             self.recipe, self.parts, callbacks=[*self.callbacks, *keeping], history=history
         )
-        if checkpoint is None:
-            trainer.fit()
-            return
+        if checkpoint is not None:
+            try:
+                trainer.engine.load_state_dict(checkpoint.tensors)
+            except StateError as error:
+                last = folder.checkpoint("last")
+                raise CheckpointError(f"{last} is of another network: {error}") from None
         try:
-            trainer.engine.load_state_dict(checkpoint.tensors)
-        except StateError as error:
-            raise CheckpointError(f"{folder.checkpoint('last')} does not fit: {error}") from None
-        trainer.fit(resume_from=checkpoint.state)
+            trainer.fit(resume_from=None if checkpoint is None else checkpoint.state)
+        except DivergenceError as error:
+            best = folder.checkpoint("best")
+            kept = (
+                f"the best weights so far are kept in {best}" if best.is_file() else "none are kept"
+            )
+            raise DivergenceError(f"{error}; {kept}") from None
 
     def _write_result(self, run: Run) -> None:
         """Evaluate the best weights on validation and, once, on the test part."""
@@ -140,7 +152,9 @@ class _Session:
         best = load_checkpoint(run.folder.checkpoint("best")).state
         result: dict[str, Any] = {"validation": run.evaluate(self.parts.validation).describe()}
         if self.parts.test is not None:
-            result["test"] = run.evaluate(self.parts.test).describe() | {"evaluations": 1}
+            result["test"] = run.evaluate(self.parts.test).describe() | {
+                "evaluations": run.looks + 1
+            }
         run.folder.write_json(
             run.folder.result,
             result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -48,10 +49,10 @@ class RunLock:
             raise RunError(
                 f"{self.path.parent} is in use by {holder}; wait for it or stop it first"
             ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-        file.flush()
         self._file = file
+        with suppress(OSError):  # on a full disk the lock holds, though it cannot say for whom
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         return self
 
     def __exit__(
@@ -61,6 +62,7 @@ class RunLock:
         traceback: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            self._file.truncate(0)
+            with suppress(OSError):
+                os.ftruncate(self._file.fileno(), 0)
             self._file.close()
             self._file = None

@@ -9,6 +9,7 @@ checkpoints/         last, best, epoch-NNN           .lock           who is writ
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,13 @@ class RunFolder:
         if not folder.recipe.is_file():
             raise RunError(f"{path} is no run: it has no {folder.recipe.name}")
         return folder
+
+    def foreign_entry(self) -> str | None:
+        """The name of something in the folder that no run puts there, if there is any."""
+        own = (self.recipe, self.environment, self.data, self.metrics, self.result)
+        known = {path.name for path in (*own, self.figures, self.checkpoints)}
+        entries = sorted(path.name for path in self.path.glob("[!.]*"))
+        return next((name for name in entries if name not in known), None)
 
     @classmethod
     def next_free(cls, parent: Path, name: str) -> Path:
@@ -93,8 +101,8 @@ class RunFolder:
         """Path of the checkpoint `last`, `best` or `epoch-NNN`."""
         return self.checkpoints / f"{name}.safetensors"
 
-    def read_json(self, path: Path) -> dict[str, Any]:
-        """The object in `path`; raises RunError where it is missing or damaged."""
+    def read_json(self, path: Path, required: Iterable[str] = ()) -> dict[str, Any]:
+        """The object in `path`; raises RunError where it is missing, damaged or lacks a key."""
         try:
             value = json.loads(path.read_bytes())
         except FileNotFoundError:
@@ -103,6 +111,9 @@ class RunFolder:
             raise RunError(f"{path} cannot be read: {error}") from None
         if not isinstance(value, dict):
             raise RunError(f"{path} should hold one JSON object")
+        for key in required:
+            if key not in value:
+                raise RunError(f"{path} is damaged: it has no {key!r}")
         return value
 
     def write_json(self, path: Path, value: dict[str, Any]) -> None:

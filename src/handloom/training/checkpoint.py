@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from handloom._files import write_atomic
+from handloom._files import make_folder, write_atomic
 from handloom._typing import AnyArray
 from handloom.errors import CheckpointError
 
@@ -41,7 +41,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, AnyArray], state: Mapping[
     account = {"format": FORMAT, "state": dict(state)}
     account["sha256"] = _digest(account, arrays)
     metadata = {METADATA_KEY: json.dumps(account, sort_keys=True)}
-    path.parent.mkdir(exist_ok=True)
+    make_folder(path.parent)
     write_atomic(path, save(arrays, metadata))
 
 

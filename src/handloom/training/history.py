@@ -32,12 +32,17 @@ class History:
             lines = path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return cls(path)
+        except OSError as error:
+            raise RunError(f"cannot read {path}: {error.strerror}") from None
         rows = []
         for number, line in enumerate(lines[:-1], start=1):  # what follows the last \n is torn
             try:
-                rows.append(json.loads(line))
+                row = json.loads(line)
             except ValueError:
-                raise RunError(f"{path}, line {number}: no JSON row") from None
+                row = None
+            if not isinstance(row, dict) or "step" not in row:
+                raise RunError(f"{path}, line {number}: no row of metrics")
+            rows.append(row)
         return cls(path, rows)
 
     @property
