@@ -1,1 +1,41 @@
-"""Pictures of a run: what to draw, apart from drawing it."""
+"""Pictures of a run: what to draw, apart from drawing it. matplotlib is imported here only."""
+
+from handloom.views.activation_sheets import draw_activation_pair as draw_activation_pair
+from handloom.views.activation_sheets import draw_activations as draw_activations
+from handloom.views.activations import Activations as Activations
+from handloom.views.activations import LayerOutput as LayerOutput
+from handloom.views.activations import activations as activations
+from handloom.views.activations import one_of_each_class as one_of_each_class
+from handloom.views.confusion import ClassScore as ClassScore
+from handloom.views.confusion import Confusion as Confusion
+from handloom.views.confusion import class_scores as class_scores
+from handloom.views.confusion import confusion as confusion
+from handloom.views.confusion import draw_confusion as draw_confusion
+from handloom.views.curves import Curves as Curves
+from handloom.views.curves import curves as curves
+from handloom.views.curves import draw_curves as draw_curves
+from handloom.views.draw import Subject as Subject
+from handloom.views.draw import draw_all as draw_all
+from handloom.views.draw import figures as figures
+from handloom.views.kernels import Kernels as Kernels
+from handloom.views.kernels import draw_kernels as draw_kernels
+from handloom.views.kernels import kernels as kernels
+from handloom.views.pairs import ConfusedPair as ConfusedPair
+from handloom.views.pairs import ConfusedPairs as ConfusedPairs
+from handloom.views.pairs import confused_pairs as confused_pairs
+from handloom.views.pairs import draw_confused_pairs as draw_confused_pairs
+from handloom.views.pairs import most_confused as most_confused
+from handloom.views.predictions import Prediction as Prediction
+from handloom.views.predictions import Predictions as Predictions
+from handloom.views.predictions import draw_predictions as draw_predictions
+from handloom.views.predictions import draw_worst_mistakes as draw_worst_mistakes
+from handloom.views.predictions import random_predictions as random_predictions
+from handloom.views.predictions import worst_mistakes as worst_mistakes
+from handloom.views.probabilities import probabilities as probabilities
+from handloom.views.sheet import png as png
+from handloom.views.weights import Filters as Filters
+from handloom.views.weights import Matrices as Matrices
+from handloom.views.weights import draw_filters as draw_filters
+from handloom.views.weights import draw_matrices as draw_matrices
+from handloom.views.weights import filters as filters
+from handloom.views.weights import matrices as matrices

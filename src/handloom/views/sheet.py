@@ -1,0 +1,157 @@
+"""A page to draw on, measured in pixels: small pictures land on whole pixels and stay sharp."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handloom._typing import FloatArray, UInt8Array
+from handloom.views import style
+from handloom.views.tiles import zoomed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+class Sheet:
+    """A white page of `width` pixels: a heading, a note under it, and a body `height` pixels high.
+
+    Places are pixels from the top left corner of the body. A sheet is filled inside
+    `style.house_style()`; `finished()` then gives the figure. Images are collected on one canvas
+    under everything else: a figure draws one large image much faster than hundreds of small ones.
+    """
+
+    def __init__(self, width: int, height: int, heading: str, note: str = "") -> None:
+        from matplotlib.figure import Figure
+
+        lines = style.wrapped(note, width - 2 * style.MARGIN)
+        above = style.MARGIN + style.line_height(style.HEADING)
+        self._body_top = above + len(lines) * style.line_height() + 16
+        self.width, self.height = width, self._body_top + height
+        # A hair more than whole pixels: matplotlib rounds down.
+        size = ((self.width + 1e-3) / style.DPI, (self.height + 1e-3) / style.DPI)
+        self.figure = Figure(figsize=size, dpi=style.DPI, facecolor=style.PAPER)
+        self._canvas = np.full((self.height, self.width, 3), 255, np.uint8)
+        heading = style.fitted(heading, width - 2 * style.MARGIN, style.HEADING, "bold")
+        self._write(style.MARGIN, style.MARGIN - 8, heading, size=style.HEADING, weight="bold")
+        for index, line in enumerate(lines):
+            self._write(style.MARGIN, above + index * style.line_height(), line, color=style.MUTED)
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float = style.TEXT,
+        colour: str = style.INK,
+        **settings: Any,
+    ) -> None:
+        """Plain text; (x, y) is its top left corner, unless `ha` or `va` say otherwise."""
+        self._write(x, self._body_top + y, text, size=size, color=colour, **settings)
+
+    def image(self, x: int, y: int, pixels: UInt8Array) -> None:
+        """Pixels (H, W, 3), one by one; (x, y) is the top left corner."""
+        top = self._body_top + y
+        self._canvas[top : top + pixels.shape[0], x : x + pixels.shape[1]] = pixels
+
+    def box(self, x: int, y: int, width: int, height: int, colour: str) -> None:
+        """A filled rectangle; nothing where it has no area."""
+        if width > 0 and height > 0:
+            self.image(x, y, np.tile(rgb(colour), (height, width, 1)))
+
+    def frame(self, x: int, y: int, width: int, height: int, colour: str, thickness: int) -> None:
+        """A rectangle to put a picture of (width, height) into: it shows all around."""
+        t = thickness
+        self.box(x - t, y - t, width + 2 * t, height + 2 * t, colour)
+
+    def axes(self, left: int, top: int, width: int, height: int) -> Axes:
+        """Axes whose data area is the rectangle."""
+        bottom = self.height - self._body_top - top - height
+        w, h = self.width, self.height
+        return self.figure.add_axes((left / w, bottom / h, width / w, height / h))
+
+    def scale_bar(
+        self, x: int, y: int, colour_map: str, ends: tuple[str, str, str], label: str
+    ) -> None:
+        """The colours with what they mean: left end, middle and right end, and of what."""
+        width, height = SCALE_BAR
+        ramp = np.linspace(0, 1, width)[np.newaxis].repeat(height, axis=0)
+        self.frame(x, y, width, height, style.FAINT, 1)
+        self.image(x, y, coloured(ramp, colour_map, 0, 1))
+        for place, end, ha in zip((0, 0.5, 1), ends, ("left", "center", "right"), strict=True):
+            self.text(x + place * width, y + height + 3, end, size=style.SMALL, ha=ha)
+        self.text(x + width + 14, y + height / 2, label, colour=style.MUTED, va="center_baseline")
+
+    def finished(self) -> Figure:
+        """The figure with all that was put on the sheet."""
+        self.figure.figimage(self._canvas, origin="upper", zorder=-1)
+        return self.figure
+
+    def _write(self, x: float, y: float, text: str, **settings: Any) -> None:
+        settings = {"va": "top"} | settings
+        self.figure.text(x / self.width, 1 - y / self.height, text, **settings)
+
+
+SCALE_BAR = (220, 12)
+SCALE_BAR_ROOM = SCALE_BAR[1] + style.line_height(style.SMALL) + 14
+"""The height that a scale bar takes from a body."""
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG. The same figure gives the same bytes: no date, no version within."""
+    buffer = io.BytesIO()
+    with style.house_style():
+        figure.savefig(buffer, format="png", dpi=style.DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def message_sheet(heading: str, note: str) -> Figure:
+    """A page that says why there is nothing to see."""
+    return Sheet(900, 12, heading, note).finished()
+
+
+def rgb(colour: str) -> UInt8Array:
+    """A colour (3,) as bytes."""
+    from matplotlib.colors import to_rgb
+
+    return np.round(np.multiply(to_rgb(colour), 255)).astype(np.uint8)
+
+
+def coloured(values: FloatArray, colour_map: str, low: float, high: float) -> UInt8Array:
+    """Values (H, W) -> colours (H, W, 3); `low` and `high` are the ends of the map, NaN is grey."""
+    from matplotlib import colormaps
+
+    parts = np.clip((values - low) / (high - low), 0, 1)
+    colours = colormaps[colour_map](parts, bytes=True)[..., :3]
+    colours[np.isnan(values)] = rgb(style.NOT_A_NUMBER)
+    return colours
+
+
+def picture(image: UInt8Array, side: int) -> UInt8Array:
+    """An image (H, W) or (C, H, W) as pixels (h, w, 3), enlarged or averaged to fit into `side`.
+
+    Three channels are red, green and blue; of any other number the mean is shown, in grey.
+    """
+    if image.ndim == 2:
+        image = image[np.newaxis]
+    if image.shape[0] != 3:
+        grey = image.mean(axis=0, keepdims=True).astype(np.uint8)
+        image = np.repeat(grey, 3, axis=0)
+    longest = max(image.shape[1:])
+    fitting = zoomed(image, side // longest) if longest <= side else _averaged(image, side)
+    return np.moveaxis(fitting, 0, -1)
+
+
+def _averaged(image: UInt8Array, side: int) -> UInt8Array:
+    """An image (C, H, W) larger than `side`, every pixel the mean of those it stands for."""
+    means, factor = image.astype(np.float64), side / max(image.shape[1:])
+    for axis, size in ((1, image.shape[1]), (2, image.shape[2])):
+        fewer = max(1, round(size * factor))
+        starts = np.arange(fewer) * size // fewer
+        counts = np.diff(starts, append=size)
+        means = np.add.reduceat(means, starts, axis) / counts.reshape((-1, 1) if axis == 1 else -1)
+    return means.astype(np.uint8)

@@ -1,0 +1,149 @@
+"""The one look of all pictures: sizes, colours, and names made safe to draw.
+
+Lengths are pixels at `DPI`, font sizes are points. The colours are Okabe and Ito's, which people
+with colour-blindness can tell apart; where a colour means right or wrong, a sign says it too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+DPI = 130
+MARGIN = 28
+HEADING, TEXT, SMALL = 13.0, 9.5, 8.0
+
+INK, MUTED, FAINT, PAPER = "#1f2328", "#57606a", "#d0d7de", "#ffffff"
+TRAIN, VALIDATION, BEST = "#0072b2", "#d55e00", "#1f2328"
+RIGHT, WRONG, NEUTRAL = "#00795c", "#c2410c", "#8c959f"
+RIGHT_SIGN, WRONG_SIGN = "✓", "✗"
+DIVERGING, SEQUENTIAL = "RdBu_r", "Oranges"
+NOT_A_NUMBER = "#b6bec6"
+
+FONT = "DejaVu Sans"  # comes with matplotlib: the same pictures on every machine
+FONTS_FOR_OTHER_SCRIPTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Hiragino Sans",
+    "PingFang SC",
+    "Yu Gothic",
+    "Microsoft YaHei",
+    "WenQuanYi Zen Hei",
+    "Noto Sans",
+    "Arial Unicode MS",
+)
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw with these settings, whatever the user's own matplotlibrc says; restored afterwards."""
+    from matplotlib import style
+
+    with style.context(["default", _settings()]):
+        yield
+
+
+def _settings() -> dict[str, Any]:
+    return {
+        "text.parse_math": False,  # a class may be called "$5"
+        "font.family": list(fonts()),
+        "font.size": TEXT,
+        "text.color": INK,
+        "axes.edgecolor": NEUTRAL,
+        "axes.labelcolor": MUTED,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.unicode_minus": True,
+        "grid.color": FAINT,
+        "grid.linewidth": 0.6,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelsize": SMALL,
+        "ytick.labelsize": SMALL,
+        "lines.linewidth": 1.8,
+    }
+
+
+@cache
+def fonts() -> tuple[str, ...]:
+    """The font of all text, then those at hand for scripts that it lacks."""
+    from matplotlib.font_manager import fontManager
+
+    installed = set(fontManager.get_font_names())
+    return (FONT, *(name for name in FONTS_FOR_OTHER_SCRIPTS if name in installed))
+
+
+@cache
+def _can_draw(character: str) -> bool:
+    """Whether a font at hand has the character, plain and bold."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    def has(weight: str) -> bool:
+        files = (findfont(FontProperties(family=[name], weight=weight)) for name in fonts())
+        return any(get_font(file).get_char_index(ord(character)) for file in files)
+
+    return has("normal") and has("bold")
+
+
+def shown_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Class names as they can be drawn: one line each, and 'class 7' where no font has the script.
+
+    A box in place of every letter would tell less than the number does.
+    """
+    names = (" ".join(name.split()) for name in class_names)
+    return tuple(
+        name if name and all(map(_can_draw, name)) else f"class {index}"
+        for index, name in enumerate(names)
+    )
+
+
+@cache
+def text_width(text: str, size: float = TEXT, weight: str = "normal") -> float:
+    """Width of one line of plain text, in pixels."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    properties = FontProperties(family=list(fonts()), size=size, weight=weight)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, properties, ismath=False)
+    return width * DPI / 72
+
+
+def line_height(size: float = TEXT) -> int:
+    """Height of one line of text with the space to the next, in pixels."""
+    return math.ceil(size * 1.45 * DPI / 72)
+
+
+def fitted(text: str, width: float, size: float = TEXT, weight: str = "normal") -> str:
+    """`text`, cut with an ellipsis where it is wider than `width` pixels."""
+    if text_width(text, size, weight) <= width:
+        return text
+    shorter = (text[:length].rstrip() + "…" for length in range(len(text) - 1, 0, -1))
+    return next((cut for cut in shorter if text_width(cut, size, weight) <= width), "…")
+
+
+def wrapped(text: str, width: float, size: float = TEXT) -> list[str]:
+    """`text` in lines of at most `width` pixels, broken between words."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def percent(fraction: float) -> str:
+    """0.8932 -> '89.3 %'; what is almost, but not, everything or nothing does not look like it."""
+    if math.isnan(fraction):
+        return "NaN"
+    if 0.9995 <= fraction < 1:
+        return "> 99.9 %"
+    if 0 < fraction < 0.0005:
+        return "< 0.1 %"
+    return f"{fraction:.1%}".replace("%", " %").replace("100.0", "100")
