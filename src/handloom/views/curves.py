@@ -96,7 +96,7 @@ def _best(rows: Sequence[Mapping[str, Any]], monitor: str) -> Best | None:
 
 # -- drawing ---------------------------------------------------------------------------------------
 
-PANEL_TOP, PANEL_HEIGHT = 54, 330
+PANEL_TOP, PANEL_HEIGHT = 64, 330
 MOST_MARKED = 20
 """Up to so many epochs each one is a dot; beyond, the line alone is easier to read."""
 LOG_FROM = 50.0
@@ -126,7 +126,7 @@ def draw_curves(curves: Curves) -> Figure:
     """Loss, accuracy and, smaller, the learning rate; the best epoch marked."""
     if not (curves.loss or curves.accuracy or curves.lr):
         return message_sheet("Training curves", "No epoch with a finite metric has been recorded.")
-    sheet = Sheet(1300, 448, "How the training went, epoch by epoch", _note(curves))
+    sheet = Sheet(1300, 458, "How the training went, epoch by epoch", _note(curves))
     loss = "Loss (lower is better)"
     accuracy = "Accuracy (higher is better)"
     _draw_panel(sheet, curves, _Panel(loss, curves.loss, 74, 340, _number))
@@ -148,6 +148,8 @@ def _draw_panel(sheet: Sheet, curves: Curves, panel: _Panel) -> None:
         middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
         axes.text(0.5, 0.5, "not recorded", color=style.MUTED, **middle)
         return
+    if panel.is_log:
+        sheet.text(panel.left, 24, "log scale", size=style.SMALL, colour=style.MUTED)
     _draw_lines(axes, panel.lines)
     _scale_values(axes, panel)
     if curves.best is not None:
@@ -203,10 +205,6 @@ def _scale_values(axes: Axes, panel: _Panel) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(low / 1.6, high * 1.6)
-        axes.annotate(
-            "log scale", (1, 0), xycoords="axes fraction", xytext=(-3, 4),
-            textcoords="offset points", ha="right", size=style.SMALL, color=style.MUTED,
-        )  # fmt: skip
         return
     axes.locator_params(axis="y", nbins=6)
     room = 0.08 * (high - low) or 0.1 * abs(high) or 0.1
