@@ -96,6 +96,12 @@ class Run:
         return tuple(self.data["class_names"])
 
     @property
+    def labels_are_ids(self) -> bool:
+        """Whether the labels it learnt from were class ids: a known set's, or whole numbers."""
+        numbers = tuple(str(class_id) for class_id in range(len(self.class_names)))
+        return self.recipe.data.name is not None or self.class_names == numbers
+
+    @property
     def image_shape(self) -> Shape:
         """(C, H, W) of the pictures it was trained on."""
         return tuple(self.data["image_shape"])

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from handloom.cli.output import JsonFlag, QuietFlag, Voice, console
+from handloom.cli.options import DataDir, JsonFlag, QuietFlag, SetArgument
+from handloom.cli.output import Voice, console
 
+LIST_EXAMPLES = """\b
+Examples:
+  handloom data list
+  handloom data list --json | jq -r '.[].name'
+"""
+FETCH_EXAMPLES = """\b
+Examples:
+  handloom data fetch fashion-mnist                     into your cache
+  handloom data fetch mnist --data-dir ~/pictures       into ~/pictures/mnist
+"""
+CHECK_EXAMPLES = """\b
+Examples:
+  handloom data check mnist
+  HANDLOOM_DATA=~/pictures handloom data check mnist
+"""
 app = typer.Typer(help="List, fetch and check the known data sets.", no_args_is_help=True)
-DataDir = Annotated[Path | None, typer.Option(help="Folder of data sets; each in its own folder.")]
 
 
-def complete_set(incomplete: str) -> list[str]:
-    """Names that the shell may offer."""
-    from handloom.data import describe_sets
-
-    return [known.name for known in describe_sets() if known.name.startswith(incomplete)]
-
-
-SetName = Annotated[str, typer.Argument(help="A known set.", autocompletion=complete_set)]
-
-
-@app.command("list")
+@app.command("list", epilog=LIST_EXAMPLES)
 def list_all(as_json: JsonFlag = False) -> None:
     """The sets that a recipe may name."""
     from handloom.data import describe_sets
@@ -48,14 +52,18 @@ def list_all(as_json: JsonFlag = False) -> None:
     )
 
 
-@app.command("fetch")
+@app.command("fetch", epilog=FETCH_EXAMPLES)
 def fetch(
-    name: SetName,
+    name: SetArgument,
     data_dir: DataDir = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Download what is missing of a set; every file is proved by its sha256."""
+    """Download what is missing of a set.
+
+    Every file is proved by its publisher's sha256 before it gets its name; the mirrors are tried
+    in turn.
+    """
     from handloom import data
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
@@ -68,11 +76,14 @@ def fetch(
         voice.say(str(path))
 
 
-@app.command("check")
+@app.command("check", epilog=CHECK_EXAMPLES)
 def check(
-    name: SetName, data_dir: DataDir = None, as_json: JsonFlag = False, quiet: QuietFlag = False
+    name: SetArgument, data_dir: DataDir = None, as_json: JsonFlag = False, quiet: QuietFlag = False
 ) -> None:
-    """Say of each file of a set whether it is there and whole; exit code 2 if one is not."""
+    """Say of each file of a set whether it is there and whole.
+
+    Exit code 2 if one is not.
+    """
     from handloom import data
     from handloom.errors import DataError
 
@@ -85,7 +96,7 @@ def check(
     )
     bad = [row.file for row in rows if row.status != "ok"]
     if bad:
-        raise DataError(f"{name}: {len(bad)} of {len(rows)} files are not in order")
+        raise DataError(f"{name}: {', '.join(bad)} {'is' if len(bad) == 1 else 'are'} not in order")
 
 
 def _fetch_with_bar(name: str, data_dir: Path | None) -> list[Path]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from handloom.cli.output import JsonFlag, QuietFlag, Voice
-from handloom.cli.recipes import complete_recipe
+from handloom.cli.options import DataDir, JsonFlag, Overrides, QuietFlag, RecipeArgument
+from handloom.cli.output import Voice
 
-EXAMPLES = """
-[bold]Examples[/bold]
-
-  handloom gradcheck mnist-lenet
-
-  handloom gradcheck my-recipe.toml --examples 8
+EXAMPLES = """\b
+Examples:
+  handloom gradcheck digits-residual
+  handloom gradcheck mine.toml -o model.activation=gelu --examples 8
 """
 COLUMNS = ("layer", "kind", "output", "parameters", "error of dw", "error of dx", "")
 
@@ -26,26 +23,30 @@ def register(app: typer.Typer) -> None:
 
 
 def gradcheck(
-    recipe: Annotated[
-        str, typer.Argument(help="A name or a TOML file.", autocompletion=complete_recipe)
-    ],
-    examples: Annotated[int, typer.Option(min=1, max=64, help="Pictures to check on.")] = 4,
+    recipe: RecipeArgument,
+    override: Overrides = None,
+    examples: Annotated[
+        int, typer.Option(metavar="N", min=1, max=64, help="Pictures to check on.")
+    ] = 4,
     tolerance: Annotated[
-        float, typer.Option(min=0.0, help="Largest relative error allowed.")
+        float, typer.Option(metavar="X", min=0.0, help="Largest relative error allowed.")
     ] = 1e-6,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of data sets.")] = None,
+    data_dir: DataDir = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Check each layer's gradients in float64; a row a layer, exit code 2 if one is wrong."""
+    """Check each layer's gradients against central differences.
+
+    In float64, on pictures of the training part, the network untrained: a row a layer, then one
+    for all of them with the loss. Exit code 2 if a gradient is wrong.
+    """
     from handloom import assemble
     from handloom.errors import StateError
     from handloom.recipes import load_recipe
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
-    report = assemble.check_gradients(
-        load_recipe(recipe), data_dir, examples=examples, tolerance=tolerance
-    )
+    checked = load_recipe(recipe, override or ())
+    report = assemble.check_gradients(checked, data_dir, examples=examples, tolerance=tolerance)
     rows = [
         {
             "layer": row.path or "all, with the loss",

@@ -1,7 +1,8 @@
 """The command `handloom`: its commands, and how errors leave it.
 
 Exit codes: 0 done · 1 a bug, with its traceback · 2 a mistake that the message tells how to mend ·
-3 the training diverged · 130 and 143 stopped by Ctrl-C or a termination signal.
+3 the training diverged · 130 and 143 stopped by Ctrl-C or a termination signal · 141 the reader of
+the output went away.
 """
 
 from __future__ import annotations
@@ -13,16 +14,31 @@ import typer
 
 from handloom import __version__
 from handloom.cli import data, gradcheck, predict, recipes, show, test, train
+from handloom.cli.output import write
 from handloom.errors import HandloomError
+
+EPILOG = """\b
+First steps:
+  handloom train                     the embedded digits, in seconds
+  handloom test runs/digits          what became of them
+  handloom recipes list              what else can be trained by name
+
+\b
+Exit codes:
+  0   done
+  1   a bug, with its traceback
+  2   a mistake; the message says what to do
+  3   the training diverged: its loss is no longer a number
+  130, 143   stopped by Ctrl-C or a termination signal
+"""
 
 app = typer.Typer(
     name="handloom",
-    help="Train, test and look at hand-written neural networks on small pictures.",
-    epilog="Start with: handloom train  ·  then: handloom show runs/digits",
+    epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # plain help is quick to come, and leaves the examples as they stand
 )
 for command in (train, test, predict, show, gradcheck):
     command.register(app)
@@ -32,7 +48,7 @@ app.add_typer(recipes.app, name="recipes")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"handloom {__version__}")
+        write(f"handloom {__version__}\n")
         raise typer.Exit
 
 

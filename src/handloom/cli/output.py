@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
-WIDTH_WITHOUT_TERMINAL = 120
+WIDTH_WITHOUT_TERMINAL = 10_000  # no line of a table is broken on its way to a file or a program
+
+
+class ReaderGone(SystemExit):
+    """Nobody reads standard output any more, as when it goes to `head`."""
+
+    exit_code = 141  # what a shell reports of a program that a closed pipe ended
+
+    def __init__(self) -> None:
+        super().__init__(self.exit_code)
 
 
 class Voice(Enum):
@@ -36,7 +42,7 @@ class Voice(Enum):
     def say(self, text: str = "") -> None:
         """Lines for a person, just as they are."""
         if self is Voice.PERSON:
-            typer.echo(text)
+            write(f"{text}\n")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table for a person; columns of numbers stand at the right."""
@@ -46,36 +52,48 @@ class Voice(Enum):
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         cells = [tuple(row) for row in rows]
         for index, column in enumerate(columns):
             numbers = all(_looks_numeric(row[index]) for row in cells)
             table.add_column(column, justify="right" if numbers else "left")
         for row in cells:
             table.add_row(*map(Text, row))
-        console().print(table)
+        screen = console()
+        with screen.capture() as captured:
+            screen.print(table)
+        write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
     def answer(self, value: Any) -> None:
         """The answer for a program: one JSON document on standard output."""
         if self is Voice.PROGRAM:
-            typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+            write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def console() -> Console:
-    """Standard output; wide enough for every table where it is no terminal."""
+def write(text: str) -> None:
+    """Print on standard output, at once; raises ReaderGone where nobody reads it any more."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReaderGone from None
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Standard output, or the other; a terminal only if it really is one."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(stderr=stderr, width=width, force_terminal=stream.isatty())
 
 
-def complete_run(incomplete: str) -> list[str]:
-    """Run folders that the shell may offer."""
-    parent = Path(incomplete) if incomplete.endswith("/") else Path(incomplete).parent
-    if not incomplete:
-        parent = Path("runs")
-    found = (str(path.parent) for path in sorted(parent.glob("*/recipe.toml")))
-    return [path for path in found if path.startswith(incomplete)]
+def number(value: float | None, digits: int = 4) -> str:
+    """A figure for a person; None and NaN are no numbers."""
+    return "not finite" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
 def _looks_numeric(cell: str) -> bool:
-    return not cell or cell.strip("-+.,%e×").replace(",", "").replace(".", "")[:1].isdigit()
+    return set(cell) <= set("0123456789+-.,e%×·")

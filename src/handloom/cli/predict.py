@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handloom.cli.output import JsonFlag, QuietFlag, Voice, complete_run
+from handloom.cli.options import JsonFlag, QuietFlag, RunArgument
+from handloom.cli.output import Voice
 
-EXAMPLES = """
-[bold]Examples[/bold]
+if TYPE_CHECKING:
+    from handloom.data import Submission
 
+EXAMPLES = """\b
+Examples:
   handloom predict runs/a --input test.npy --output submit.csv
-
-  handloom predict runs/a --input t10k-images-idx3-ubyte.gz --output labels.csv --names
-
+  handloom predict runs/a --input test.npy --sample sample_submission.csv \\
+                          --output submit.csv
+  handloom predict runs/a --input t10k-images-idx3-ubyte.gz --names
   handloom predict runs/a --input coat.png
 """
 
@@ -26,48 +29,82 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="A run folder.", autocompletion=complete_run)],
+    run: RunArgument,
     source: Annotated[
-        Path, typer.Option("--input", "-i", help="Pictures: .npy, IDX, PNG or JPEG, or a folder.")
+        Path,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="PICTURES",
+            help="A .npy or IDX file, a PNG or JPEG, or a folder of these; pictures in files of "
+            "their own are stretched to the run's size.",
+        ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="The csv to write; without it, rows are printed."),
+        typer.Option(metavar="FILE", help="The csv to write.  [default: print the rows]"),
+    ] = None,
+    sample: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The contest's sample submission, whose header, ids and order are kept. An id is "
+            "a file's name, or a number that counts the pictures; any other ids are taken row by "
+            "row.",
+        ),
     ] = None,
     names: Annotated[
-        bool, typer.Option("--names", help="Class names as labels instead of class ids.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--names/--ids",
+            help="Class names as labels, or class ids from 0.  [default: what the training labels "
+            "were; ids for the known sets]",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Write `image_id,label`, a row a picture in the input's order, ids from 0."""
+    """Write a label for each picture, as contests want it.
+
+    The table is `image_id,label`, a row a picture in the order of the input, ids from 0; no
+    pictures give the header alone. A folder's pictures are ordered by name.
+    """
     from handloom import data, open_run
     from handloom._files import write_atomic
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
+    _check_output(output)
     trained = open_run(run)
-    channels, *size = trained.image_shape
-    images = data.read_images(source, size=(size[0], size[1]), mode="RGB" if channels == 3 else "L")
-    predicted = trained.predict(images)
-    labels = [trained.class_names[i] if names else int(i) for i in predicted]
-    text = csv_text(labels)
-    if output is not None:
+    channels, height, width = trained.image_shape
+    images = data.read_images(source, size=(height, width), mode="RGB" if channels == 3 else "L")
+    table = _table(source, len(images), sample)
+    predicted = trained.predict(images).tolist()
+    by_name = not trained.labels_are_ids if names is None else names
+    labels = [trained.class_names[i] for i in predicted] if by_name else predicted
+    text = table.fill(labels)
+    if output is None:
+        voice.say(text.rstrip())
+        voice.answer({"ids": table.ids, "labels": [labels[i] for i in table.pictures]})
+    else:
         write_atomic(output, text.encode())
         voice.say(f"{len(labels):,} labels written to {output}")
-    else:
-        voice.say(text.rstrip())
-    voice.answer(
-        {"labels": labels} if output is None else {"output": str(output), "rows": len(labels)}
-    )
+        voice.answer({"output": str(output), "rows": len(labels)})
 
 
-def csv_text(labels: list[int] | list[str] | list[int | str]) -> str:
-    """The table, header first; an empty input gives the header alone."""
-    import csv
-    import io
+def _table(source: Path, num_pictures: int, sample: Path | None) -> Submission:
+    """The table to fill."""
+    from handloom import data
 
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("image_id", "label"))
-    writer.writerows(enumerate(labels))
-    return table.getvalue()
+    if sample is None:
+        return data.numbered(num_pictures)
+    files = data.picture_files(source) if source.is_dir() else None
+    return data.read_sample(sample, num_pictures, files=files)
+
+
+def _check_output(path: Path | None) -> None:
+    """Refuse to put a file in the place of a folder or a device."""
+    from handloom.errors import RunError
+
+    if path is not None and path.exists() and not path.is_file():
+        raise RunError(f"--output {path} is not a file; without --output the rows are printed")

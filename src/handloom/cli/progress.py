@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from handloom.cli.output import Voice, console, number, write
 from handloom.training.callbacks import Callback
-from handloom.training.metrics import is_better, worst
+from handloom.training.metrics import is_better
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+    from rich.status import Status
 
     from handloom.engines import StepReport
     from handloom.training.history import Row
@@ -21,28 +23,43 @@ HEADER = " epoch   train loss    acc     val loss    acc          lr   grad   im
 REFRESH_S = 0.1
 
 
+def choose_progress(voice: Voice, title: str) -> PlainProgress | None:
+    """What suits the listener; a person beside a program is shown the bar on standard error."""
+    screen = console(stderr=voice is Voice.PROGRAM)
+    if voice is not Voice.NOBODY and screen.is_terminal and not screen.is_dumb_terminal:
+        return LiveProgress(screen, title)
+    return PlainProgress(write_line, title) if voice is Voice.PERSON else None
+
+
+def write_line(line: str) -> None:
+    """Print a line on standard output."""
+    write(f"{line}\n")
+
+
 class PlainProgress(Callback):
     """A table that grows by a line an epoch; an asterisk marks the best so far."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, say: Callable[[str], None], title: str) -> None:
+        self.say = say
+        self.title = title
+        self.has_header = False
 
     def on_fit_start(self, training: Trainer) -> None:
-        """The head of the table."""
-        self.best = worst(training.monitor)
-        self.say(HEADER)
+        """What is trained, on how much, with what."""
+        self.say(
+            f"{self.title}: {training.engine.model.num_parameters():,} parameters, "
+            f"{len(training.train.dataset):,} pictures to train on, "
+            f"{len(training.validation.dataset):,} to validate; {training.engine.name} engine"
+        )
 
     def on_epoch_end(self, training: Trainer) -> None:
         """One row."""
-        score = training.history.last(training.monitor)
-        best = is_better(training.monitor, score, self.best)
-        self.best = score if best else self.best
-        self.say(epoch_line(training.history.epochs[-1], best=best))
+        *earlier, row = training.history.epochs
+        self.row(epoch_line(row, best=_beats(training.monitor, row, earlier)))
 
     def on_evaluation_end(self, training: Trainer, row: Row) -> None:
         """One row in the middle of an epoch."""
-        loss, accuracy = _number(row["val_loss"]), row["val_accuracy"]
-        self.say(f"{'':5} step {row['step']:<16} {loss:>12} {accuracy:>7.2%}")
+        self.row(mid_epoch_line(row))
 
     def on_fit_end(self, training: Trainer) -> None:
         """Why it ended early, if it did."""
@@ -52,33 +69,39 @@ class PlainProgress(Callback):
     def close(self) -> None:
         """Give the terminal back; also called after an error."""
 
-    def say(self, line: str) -> None:
-        """Print one line."""
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+    def row(self, line: str) -> None:
+        """A row of the table, and before the first one its head."""
+        if not self.has_header:
+            self.say(HEADER)
+        self.has_header = True
+        self.say(line)
 
 
 class LiveProgress(PlainProgress):
     """The same rows, and under them a bar with the loss, pictures a second and the time left."""
 
-    bar: Progress | None = None
+    def __init__(self, screen: Console, title: str) -> None:
+        super().__init__(self._print_above, title)
+        self.screen = screen
+        self.moving: Progress | Status | None = None
 
     def on_fit_start(self, training: Trainer) -> None:
         """Show the bar of all steps of the training."""
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        bar = self.bar = Progress(
+        super().on_fit_start(training)
+        self.bar = self.moving = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.fields[pace]}"),
             TimeRemainingColumn(compact=True),
-            console=self.console,
+            console=self.screen,
             transient=True,
         )
-        super().on_fit_start(training)
         total = training.epochs * training.train.steps_per_epoch
-        self.task = bar.add_task("", total=total, pace="")
-        bar.start()
+        self.task = self.bar.add_task("", total=total, pace="")
+        self.bar.start()
         self.shown_at = 0.0
 
     def on_epoch_start(self, training: Trainer) -> None:
@@ -89,7 +112,7 @@ class LiveProgress(PlainProgress):
         """Move the bar, ten times a second at most."""
         self.images += training.train.batch_size
         now = time.perf_counter()
-        if self.bar is None or now - self.shown_at < REFRESH_S:
+        if now - self.shown_at < REFRESH_S:
             return
         self.shown_at = now
         self.bar.update(
@@ -100,24 +123,42 @@ class LiveProgress(PlainProgress):
         )
 
     def on_fit_end(self, training: Trainer) -> None:
-        """Take the bar away."""
+        """Change the bar for a word on what comes now."""
         self.close()
         super().on_fit_end(training)
+        self.moving = self.screen.status("testing the best weights, drawing the pictures")
+        self.moving.start()
 
     def close(self) -> None:
-        """Take the bar away."""
-        if self.bar is not None:
-            self.bar.stop()
+        """Take away what moves."""
+        if self.moving is not None:
+            self.moving.stop()
+            self.moving = None
+
+    def _print_above(self, line: str) -> None:
+        self.screen.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def epoch_line(row: Row, *, best: bool) -> str:
     """One epoch as a line under HEADER."""
     return (
-        f"{row['epoch']:>5}{'*' if best else ' '} {_number(row['train_loss']):>12}"
-        f" {row['train_accuracy']:>7.2%} {_number(row['val_loss']):>11} {row['val_accuracy']:>7.2%}"
-        f" {row['lr']:>11.3g} {_number(row['grad_norm'], 2):>6} {row['images_per_s']:>10,.0f}"
+        f"{row['epoch']:>5}{'*' if best else ' '} {number(row['train_loss']):>12}"
+        f" {row['train_accuracy']:>7.2%} {number(row['val_loss']):>11} {row['val_accuracy']:>7.2%}"
+        f" {row['lr']:>11.3g} {number(row['grad_norm'], 2):>6} {row['images_per_s']:>10,.0f}"
     )
 
 
-def _number(value: float | None, digits: int = 4) -> str:
-    return "not finite" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+def mid_epoch_line(row: Row) -> str:
+    """An evaluation in the middle of an epoch as a line under HEADER."""
+    step = f"step {row['step']}"
+    return f"{'':7}{step:<20} {number(row['val_loss']):>11} {row['val_accuracy']:>7.2%}"
+
+
+def _beats(monitor: str, row: Row, earlier: list[Row]) -> bool:
+    """Whether this epoch is the best so far; one whose score was not a number is beaten by any."""
+    if row[monitor] is None:
+        return False
+    return all(
+        other[monitor] is None or is_better(monitor, row[monitor], other[monitor])
+        for other in earlier
+    )

@@ -6,19 +6,24 @@ from typing import Annotated
 
 import typer
 
-from handloom.cli.output import JsonFlag, Voice
+from handloom.cli.options import JsonFlag, Overrides, RecipeArgument
+from handloom.cli.output import Voice
 
+LIST_EXAMPLES = """\b
+Examples:
+  handloom recipes list
+  handloom recipes list --json
+"""
+SHOW_EXAMPLES = """\b
+Examples:
+  handloom recipes show mnist-lenet > mine.toml     a recipe to start from
+  handloom recipes show mnist-lenet --resolved      with every default
+  handloom recipes show digits -o model.hidden=[64] --resolved
+"""
 app = typer.Typer(help="List the shipped recipes, or show one.", no_args_is_help=True)
 
 
-def complete_recipe(incomplete: str) -> list[str]:
-    """Names that the shell may offer."""
-    from handloom.recipes import list_recipes
-
-    return [name for name in list_recipes() if name.startswith(incomplete)]
-
-
-@app.command("list")
+@app.command("list", epilog=LIST_EXAMPLES)
 def list_all(as_json: JsonFlag = False) -> None:
     """The shipped recipes, a line each."""
     from handloom.recipes import list_recipes
@@ -31,21 +36,19 @@ def list_all(as_json: JsonFlag = False) -> None:
         voice.say(f"{name:<{width}}  {description}")
 
 
-@app.command("show")
+@app.command("show", epilog=SHOW_EXAMPLES)
 def show(
-    recipe: Annotated[
-        str, typer.Argument(help="A name or a TOML file.", autocompletion=complete_recipe)
-    ],
-    override: Annotated[
-        list[str] | None,
-        typer.Option("--override", "-o", metavar="KEY=VALUE", help="Change one key."),
-    ] = None,
+    recipe: RecipeArgument,
+    override: Overrides = None,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="With every default, as a run would keep it.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """A recipe as its file stands, or resolved; with --json, always resolved."""
+    """A recipe as its file stands, or resolved.
+
+    With changes, or as JSON, it is always resolved.
+    """
     from handloom.recipes import load_recipe, recipe_text, to_toml
 
     voice = Voice.choose(as_json=as_json)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from handloom.cli.output import JsonFlag, QuietFlag, Voice, complete_run
+from handloom.cli.options import DataDir, JsonFlag, QuietFlag, RunArgument
+from handloom.cli.output import Voice
 
-EXAMPLES = """
-[bold]Examples[/bold]
-
-  handloom show runs/digits                     draws into runs/digits/figures
+EXAMPLES = """\b
+Examples:
+  handloom show runs/digits                 draws into runs/digits/figures
+  handloom show runs/digits --json | jq -r '.pictures[]'
 """
 
 
@@ -22,12 +20,12 @@ def register(app: typer.Typer) -> None:
 
 
 def show(
-    run: Annotated[Path, typer.Argument(help="A run folder.", autocompletion=complete_run)],
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of data sets.")] = None,
-    as_json: JsonFlag = False,
-    quiet: QuietFlag = False,
+    run: RunArgument, data_dir: DataDir = None, as_json: JsonFlag = False, quiet: QuietFlag = False
 ) -> None:
-    """Draw curves, weights, activations, predictions and confusion; also of a run that goes on."""
+    """Draw a run's pictures: curves, weights, activations, mistakes.
+
+    A training draws them at its end; this draws them again, or of a training that still goes on.
+    """
     from handloom import open_run
     from handloom.session import draw
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from handloom.cli.output import JsonFlag, QuietFlag, Voice, complete_run
+from handloom.cli.options import DataDir, JsonFlag, QuietFlag, RunArgument
+from handloom.cli.output import Voice, number
 
-EXAMPLES = """
-[bold]Examples[/bold]
-
+EXAMPLES = """\b
+Examples:
   handloom test runs/digits
-
-  handloom test runs/a --json | jq .accuracy
+  handloom test runs/digits --json | jq .accuracy
 """
 WIDEST_MATRIX = 12  # classes; a wider matrix is a picture's work
 
@@ -25,14 +21,12 @@ def register(app: typer.Typer) -> None:
 
 
 def test(
-    run: Annotated[Path, typer.Argument(help="A run folder.", autocompletion=complete_run)],
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of data sets.")] = None,
-    as_json: JsonFlag = False,
-    quiet: QuietFlag = False,
+    run: RunArgument, data_dir: DataDir = None, as_json: JsonFlag = False, quiet: QuietFlag = False
 ) -> None:
-    """Loss, accuracy, per-class table and confusion matrix on the test set.
+    """Look at the test set with a run's best weights.
 
-    Each look is counted in the run's result: a test set that is looked at often is a test no more.
+    Prints loss, accuracy, a row a class, and the confusion matrix. Each look is counted in the
+    run's result.json: a test set that is looked at often is a test no more.
     """
     from handloom import open_run
     from handloom.views import class_scores, confusion
@@ -42,32 +36,36 @@ def test(
     tested = trained.test(data_dir)
     matrix = confusion(tested.labels, tested.predicted, trained.class_names)
     scores = class_scores(matrix)
-    looks = trained.result["test"]["evaluations"]
     voice.answer(
         tested.describe()
         | {
-            "evaluations": looks,
+            "evaluations": trained.looks,
             "classes": [score._asdict() for score in scores],
             "confusion": matrix.counts.tolist(),
         }
     )
     voice.say(
-        f"accuracy {tested.accuracy:.4f}   loss {tested.loss:.4f}   on {len(tested.labels):,} pictures"
+        f"accuracy {number(tested.accuracy)}   loss {number(tested.loss)}   "
+        f"on {len(tested.labels):,} pictures"
     )
-    voice.say(f"look number {looks} at this test set")
+    voice.say(f"look number {trained.looks} at this test set\n")
     voice.table(
         ("class", "precision", "recall", "f1", "pictures"),
         [
-            (s.name, f"{s.precision:.4f}", f"{s.recall:.4f}", f"{s.f1:.4f}", f"{s.support:,}")
+            (s.name, number(s.precision), number(s.recall), number(s.f1), f"{s.support:,}")
             for s in scores
         ],
     )
     if len(scores) <= WIDEST_MATRIX:
-        voice.say("confusion: a row is a true class, a column what it was taken for")
+        voice.say("\nconfusion: a row is a true class, a column what it was taken for")
         voice.table(
             ("", *(str(index) for index in range(len(scores)))),
             [
-                (f"{index} {score.name}", *(str(count) if count else "·" for count in row))
+                (_numbered(index, score.name), *(str(count) if count else "·" for count in row))
                 for index, (score, row) in enumerate(zip(scores, matrix.counts, strict=True))
             ],
         )
+
+
+def _numbered(index: int, name: str) -> str:
+    return name if name == str(index) else f"{index} {name}"

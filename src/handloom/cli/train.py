@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handloom.cli.output import JsonFlag, QuietFlag, Voice
-from handloom.cli.recipes import complete_recipe
+from handloom.cli.options import (
+    DataDir,
+    JsonFlag,
+    Overrides,
+    QuietFlag,
+    complete_recipe,
+    complete_run,
+)
+from handloom.cli.output import ReaderGone, Voice, number
 
 if TYPE_CHECKING:
-    from handloom.cli.progress import PlainProgress
     from handloom.results import Run
 
-EXAMPLES = """
-[bold]Examples[/bold]
-
-  handloom train                                      the embedded digits: seconds, no network
-
-  handloom train fashion-mlp-256 --out runs/a         a shipped recipe; see: handloom recipes list
-
+EXAMPLES = """\b
+Examples:
+  handloom train                                the embedded digits, in seconds
+  handloom train fashion-mlp-256 --out runs/a   a shipped recipe
   handloom train mnist-lenet -o optimizer.lr=0.02 -o training.epochs=2
-
-  handloom train my-recipe.toml --data-dir ~/pictures --seed 1
-
-  handloom train --resume runs/a                      go on after a kill, to the same bits
+  handloom train mine.toml --seed 1 --data-dir ~/pictures
+  handloom train --resume runs/a                go on after a kill
+  handloom train digits --json -q | jq .test.accuracy
 """
 
 
@@ -40,38 +45,55 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Argument(
-            help="A shipped recipe's name or a TOML file; digits if nothing is said.",
+            metavar="RECIPE",
+            help="A shipped recipe's name, or a TOML file.  [default: digits]",
             autocompletion=complete_recipe,
             show_default=False,
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The run folder; runs/RECIPE if nothing is said.")
-    ] = None,
-    override: Annotated[
-        list[str] | None,
-        typer.Option("--override", "-o", metavar="KEY=VALUE", help="Change one key of the recipe."),
-    ] = None,
-    data_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder of data sets; before HANDLOOM_DATA, the cache and the mirrors."),
+        typer.Option(
+            "--out",
+            metavar="RUN",
+            help="The run folder, new or empty.  [default: runs/RECIPE, or the next free "
+            "runs/RECIPE-2 …]",
+        ),
     ] = None,
-    engine: Annotated[str | None, typer.Option(help="auto or numpy.")] = None,
+    override: Overrides = None,
+    data_dir: DataDir = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The engine that computes: auto or numpy."),
+    ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Threads; all usable cores if not said.")
+        int | None,
+        typer.Option(
+            metavar="N", help="Threads; the same number gives the same bits.  [default: all cores]"
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Another seed than the recipe's.")
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(
-            "--resume", metavar="RUN", help="Go on with a run that was killed or stopped."
+            "--resume",
+            metavar="RUN",
+            help="Go on with a run that was killed or stopped.",
+            autocompletion=complete_run,
         ),
     ] = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Train a recipe; leaves a run folder with checkpoints, metrics, result and pictures."""
+    """Train a recipe; it leaves a run folder.
+
+    The folder keeps the resolved recipe, checkpoints, a row of metrics an epoch, the result and
+    pictures. Whatever is wrong with recipe, data or shapes is said before anything is written.
+    """
     from handloom import session
+    from handloom.cli.progress import choose_progress
     from handloom.errors import ConfigError
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
@@ -83,62 +105,70 @@ def train(
     if resume is not None and recipe is None and overrides:
         raise ConfigError("a run goes on with its own recipe; leave the changes out, or --resume")
     path = resume or out or session.free_folder(recipe or "digits")
-    progress = _progress(voice)
+    progress = None if quiet else choose_progress(voice, str(path))
     callbacks = [] if progress is None else [progress]
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        if resume is not None:
-            run = session.resume(
-                path, recipe, overrides=overrides, data_dir=data_dir, callbacks=callbacks
-            )
-        else:
-            run = session.train(
-                recipe or "digits",
-                overrides=overrides,
-                run_dir=path,
-                data_dir=data_dir,
-                callbacks=callbacks,
-            )
-    except KeyboardInterrupt as stop:
-        sys.stderr.write(
-            "handloom: stopped; go on from the last finished epoch with: "
-            f"handloom train --resume {path}\n"
-        )
-        raise typer.Exit(143 if isinstance(stop, _Terminated) else 130) from None
-    finally:
-        if progress is not None:
-            progress.close()
-    voice.answer({"run": str(run.path), **run.result})
-    _tell(voice, run)
+    with _told_how_to_go_on(path, data_dir):
+        try:
+            if resume is not None:
+                run = session.resume(
+                    path, recipe, overrides=overrides, data_dir=data_dir, callbacks=callbacks
+                )
+            else:
+                run = session.train(
+                    recipe or "digits",
+                    overrides=overrides,
+                    run_dir=path,
+                    data_dir=data_dir,
+                    callbacks=callbacks,
+                )
+        finally:
+            if progress is not None:
+                progress.close()
+        voice.answer({"run": str(run.path), **run.result})
+        _tell(voice, run)
 
 
 def _tell(voice: Voice, run: Run) -> None:
+    """The result in a few lines."""
     result = run.result
     voice.say()
     for part in ("validation", "test"):
         if part in result:
-            figures = result[part]
-            voice.say(f"{part:<11} accuracy {figures['accuracy']:.4f}   loss {figures['loss']:.4f}")
+            told = result[part]
+            voice.say(
+                f"{part:<11} accuracy {number(told['accuracy'])}   loss {number(told['loss'])}"
+            )
     voice.say(
         f"{'best epoch':<11} {result['best_epoch']} of {result['epochs']}, "
         f"{result['parameters']:,} parameters, {result['seconds']:.1f} s"
     )
-    voice.say(f"{'run':<11} {run.path}   pictures in {run.folder.figures}")
-
-
-def _progress(voice: Voice) -> PlainProgress | None:
-    from handloom.cli.output import console
-    from handloom.cli.progress import LiveProgress, PlainProgress
-
-    if voice is not Voice.PERSON:
-        return None
-    screen = console()
-    return LiveProgress(screen) if screen.is_terminal else PlainProgress(screen)
+    voice.say(f"{'run':<11} {run.path}, its pictures in {run.folder.figures}")
 
 
 class _Terminated(KeyboardInterrupt):
     """A termination signal, which ends the training as tidily as Ctrl-C."""
 
 
-def _terminate(number: int, frame: object) -> None:  # noqa: ARG001
-    raise _Terminated
+@contextmanager
+def _told_how_to_go_on(path: Path, data_dir: Path | None) -> Iterator[None]:
+    """A training that is stopped from outside says how it is continued."""
+
+    def terminate(number: int, frame: object) -> None:  # noqa: ARG001
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except (KeyboardInterrupt, ReaderGone) as stop:
+        if (path / "recipe.toml").is_file():
+            command = ["handloom", "train", "--resume", str(path)]
+            if data_dir is not None:
+                command += ["--data-dir", str(data_dir)]
+            way = f"go on from the last finished epoch with: {shlex.join(command)}"
+        else:
+            way = "nothing had been written yet"
+        sys.stderr.write(f"handloom: stopped; {way}\n")
+        code = 143 if isinstance(stop, _Terminated) else 130
+        raise typer.Exit(stop.exit_code if isinstance(stop, ReaderGone) else code) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -27,5 +27,8 @@ from handloom.data.planes import with_channels as with_channels
 from handloom.data.split import folds as folds
 from handloom.data.split import sample as sample
 from handloom.data.split import split as split
+from handloom.data.submission import Submission as Submission
+from handloom.data.submission import numbered as numbered
+from handloom.data.submission import read_sample as read_sample
 from handloom.data.table import read_labels as read_labels
 from handloom.data.table import read_table as read_table

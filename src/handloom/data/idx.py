@@ -41,8 +41,10 @@ _TRUSTED_UNPACKED_BYTES = 16 << 20
 _TRUSTED_RATIO = 100  # MNIST packs 5:1 and blank paper 1000:1, as gzip bombs do
 
 
-def read_idx(path: Path | str, *, expect: Expect = "any") -> UInt8Array:
+def read_idx(path: Path | str, *, expect: Expect = "any", allow_empty: bool = False) -> UInt8Array:
     """The array in an IDX file: labels (N,), images (N, H, W) or (N, C, H, W); uint8.
+
+    N is at least 1, unless `allow_empty`.
 
     Whether the file is gzipped is told from its first bytes, not from its name. The declared
     sizes are compared with the file before memory is taken; a gzipped file, whose contents cannot
@@ -57,12 +59,12 @@ def read_idx(path: Path | str, *, expect: Expect = "any") -> UInt8Array:
         packed = file.read(2) == GZIP_MAGIC
         file.seek(0)
         if not packed:
-            shape = _read_header(file, path, expect)
+            shape = _read_header(file, path, expect, allow_empty)
             _check_plain_size(path, shape, size)
             return _read_values(file, path, shape)
         try:
             with gzip.GzipFile(fileobj=file) as stream:
-                shape = _read_header(stream, path, expect)
+                shape = _read_header(stream, path, expect, allow_empty)
                 _check_packed_size(path, shape, size)
                 return _read_values(stream, path, shape)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -140,7 +142,7 @@ def _find(folder: Path, stem: str, suffix: str) -> Path:
     raise DataError(f"{shown(folder)} has no {spellings[0]}[.gz]; it needs the publisher's 4 files")
 
 
-def _read_header(stream: io.BufferedIOBase, path: Path, expect: Expect) -> Shape:
+def _read_header(stream: io.BufferedIOBase, path: Path, expect: Expect, allow_empty: bool) -> Shape:
     start = stream.read(4)
     magic = int.from_bytes(start, "big")
     if len(start) < 4 or magic not in _ACCEPTED[expect]:
@@ -151,7 +153,7 @@ def _read_header(stream: io.BufferedIOBase, path: Path, expect: Expect) -> Shape
     if len(sizes) < 4 * num_axes:
         raise DataError(f"{shown(path)} ends within its header")
     shape = struct.unpack(f">{num_axes}I", sizes)
-    if 0 in shape:
+    if 0 in shape[(1 if allow_empty else 0) :]:
         raise DataError(f"{shown(path)} is empty: it declares {times(shape)} values")
     if num_axes == 4 and shape[1] not in (1, 3, 4):
         raise DataError(

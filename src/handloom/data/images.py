@@ -21,7 +21,8 @@ def read_images(
     A file is told by its first bytes, not by its name: .npy (see read_npy_images), IDX plain or
     gzipped (read_idx), or a single picture, N = 1 (read_picture). A folder gives the pictures in
     it, sorted by name (picture_files tells which). `size` (H, W) and `mode` apply to picture
-    files only. Raises DataError for anything else, and what the reader of the format raises.
+    files only. An array may hold no pictures at all: N = 0. Raises DataError for anything else,
+    and what the reader of the format raises.
     """
     path = Path(path)
     if path.is_dir():
@@ -29,11 +30,11 @@ def read_images(
     with open_regular(path) as (file, _):
         start = file.read(16)
     if start.startswith(NPY_MAGIC):
-        return read_npy_images(path)
+        return read_npy_images(path, allow_empty=True)
     if is_picture(start):
         return read_picture(path, size=size, mode=mode)[None]
     if start.startswith((b"\0\0", GZIP_MAGIC)):
-        return read_idx(path, expect="images")
+        return read_idx(path, expect="images", allow_empty=True)
     raise DataError(
         f"{shown(path)} is none of .npy, IDX, PNG, JPEG, BMP, GIF{foreign_format(start)}"
     )

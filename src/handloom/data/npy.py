@@ -43,8 +43,10 @@ class _Header:
     shape: Shape
 
 
-def read_npy_images(path: Path | str) -> UInt8Array:
+def read_npy_images(path: Path | str, *, allow_empty: bool = False) -> UInt8Array:
     """The pictures in a .npy file: uint8 (N, H, W), or (N, C, H, W) with C = 3 or 4 colours.
+
+    N is at least 1, unless `allow_empty`.
 
     Accepted are (N, D) with D = k² a square picture, (N, H, W), and (N, H, W, C) with C = 1, 3
     or 4 (a single channel loses its axis); integers and floats of any width, either byte order,
@@ -59,7 +61,7 @@ def read_npy_images(path: Path | str) -> UInt8Array:
     value outside the range, naming its row and pixel; ShapeError for another shape.
     """
     path = Path(path)
-    values = _read_values(path)
+    values = _read_values(path, allow_empty)
     if values.ndim == 2:
         values = _as_squares(path, values)
     elif values.ndim == 4:
@@ -72,7 +74,7 @@ def read_npy_images(path: Path | str) -> UInt8Array:
     return _to_uint8(path, values)
 
 
-def _read_values(path: Path) -> AnyArray:
+def _read_values(path: Path, allow_empty: bool) -> AnyArray:
     with open_regular(path) as (file, size):
         header = _read_header(file, path)
         declared = check_pixel_bytes(path, header.shape, header.dtype.itemsize)
@@ -82,7 +84,7 @@ def _read_values(path: Path) -> AnyArray:
                 f"{shown(path)} declares {times(header.shape)} values of {header.dtype}, "
                 f"{declared} bytes, but holds {held} after its header; save it again"
             )
-        if declared == 0:
+        if 0 in header.shape[(1 if allow_empty else 0) :]:
             raise DataError(f"{shown(path)} is empty: its shape is {header.shape}")
         values = np.fromfile(file, header.dtype, math.prod(header.shape))
     return values.reshape(header.shape, order="F" if header.fortran_order else "C")
@@ -170,7 +172,7 @@ def _channels_first(path: Path, values: AnyArray) -> AnyArray:
 
 def _to_uint8(path: Path, values: AnyArray) -> UInt8Array:
     is_float = values.dtype.kind == "f"
-    largest = max(_checked_max(path, start, block) for start, block in _blocks(values))
+    largest = max((_checked_max(path, start, block) for start, block in _blocks(values)), default=0)
     scale = 255.0 if is_float and largest <= 1.0 else 1.0
     images = np.empty(values.shape, np.uint8)
     for start, block in _blocks(values):

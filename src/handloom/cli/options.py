@@ -1,0 +1,63 @@
+"""Arguments and options that several commands share, and what the shell may offer for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Names of shipped recipes."""
+    from handloom.recipes import list_recipes
+
+    return [name for name in list_recipes() if name.startswith(incomplete)]
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Run folders: those in runs/, and those in the folder that is being typed."""
+    typed = Path(incomplete) if incomplete.endswith("/") else Path(incomplete).parent
+    found = {str(path.parent) for folder in ("runs", typed) for path in Path(folder).glob(RECIPES)}
+    return sorted(path for path in found if path.startswith(incomplete))
+
+
+def complete_set(incomplete: str) -> list[str]:
+    """Names of known data sets."""
+    from handloom.data import describe_sets
+
+    return [known.name for known in describe_sets() if known.name.startswith(incomplete)]
+
+
+RECIPES = "*/recipe.toml"
+
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run folder.", autocompletion=complete_run)
+]
+RecipeArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="A shipped recipe's name, or a TOML file.",
+        autocompletion=complete_recipe,
+    ),
+]
+SetArgument = Annotated[
+    str, typer.Argument(metavar="SET", help="A known set.", autocompletion=complete_set)
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override", "-o", metavar="KEY=VALUE", help="Change one key of the recipe; repeatable."
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Where the data sets lie, each in a folder of its name; looked at before "
+        "HANDLOOM_DATA and the cache.",
+    ),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]

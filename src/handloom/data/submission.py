@@ -1,0 +1,129 @@
+"""Predicted labels as a contest takes them: a table of two columns, an id and a label.
+
+Of its own accord the header is `image_id,label`, and ids count the pictures from 0. A contest's
+sample submission sets its own header, separator, ids and their order. Which picture an id means:
+
+    files in a folder    the file of that name, with or without its ending
+    whole numbers        without a gap between them, in any order: the smallest is the first picture
+    any other ids        row by row: the first row is the first picture
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from handloom._typing import IntArray
+from handloom.data.source import foreign_format, open_regular, shown
+from handloom.errors import DataError, ShapeError
+
+_MAX_SAMPLE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A table that waits for its labels: the header, an id a row, the picture (N,) of each row."""
+
+    columns: tuple[str, str]
+    ids: tuple[str, ...]
+    pictures: IntArray
+    separator: str = ","
+
+    def fill(self, labels: Sequence[int] | Sequence[str]) -> str:
+        """The table as text; `labels` are one a picture, in the pictures' order."""
+        if len(labels) != len(self.ids):
+            raise ShapeError(f"{len(self.ids)} rows wait for labels, got {len(labels)}")
+        table = io.StringIO()
+        writer = csv.writer(table, delimiter=self.separator, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows(zip(self.ids, (labels[i] for i in self.pictures), strict=True))
+        return table.getvalue()
+
+
+def numbered(num_pictures: int) -> Submission:
+    """The table without a sample: `image_id,label`, ids from 0."""
+    ids = tuple(str(index) for index in range(num_pictures))
+    return Submission(("image_id", "label"), ids, np.arange(num_pictures))
+
+
+def read_sample(
+    path: Path | str, num_pictures: int, *, files: Sequence[Path] | None = None
+) -> Submission:
+    """The table that a sample submission asks for; `files` are the pictures' files, if they have.
+
+    Raises DataError for a file that is no such table, has not one row a picture, names an id
+    twice, or a file that is not among the pictures.
+    """
+    path = Path(path)
+    columns, ids, separator = _read_ids(path)
+    if len(ids) != num_pictures:
+        raise DataError(
+            f"{shown(path)} wants {len(ids)} rows, but there are {num_pictures} pictures to predict"
+        )
+    line_of: dict[str, int] = {}
+    for line, name in enumerate(ids, start=2):
+        if line_of.setdefault(name, line) != line:
+            raise DataError(
+                f"{shown(path)}: the id {name[:40]!r} of row {line} is in row {line_of[name]} too"
+            )
+    pictures = _by_file(ids, files or ())
+    if pictures is None:
+        pictures = _by_number(ids)
+    if pictures is None and files is not None:
+        raise DataError(
+            f"{shown(path)}: the ids ({ids[0][:40]!r}, …) are neither names of the pictures "
+            f"({files[0].name!r}, …) nor whole numbers without a gap"
+        )
+    return Submission(
+        columns, ids, np.arange(num_pictures) if pictures is None else pictures, separator
+    )
+
+
+def _by_file(ids: tuple[str, ...], files: Sequence[Path]) -> IntArray | None:
+    """Positions of the ids among the files, by name or by stem; None where that does not work."""
+    for names in ([file.name for file in files], [file.stem for file in files]):
+        position = {name: index for index, name in enumerate(names)}
+        if len(position) == len(ids) and position.keys() == set(ids):
+            return np.array([position[name] for name in ids], np.int64)
+    return None
+
+
+def _by_number(ids: tuple[str, ...]) -> IntArray | None:
+    """Positions of ids that are a run of whole numbers in any order; None where they are not."""
+    if not all(name.isascii() and name.isdecimal() and len(name) < 19 for name in ids):
+        return None
+    numbers = np.array([int(name) for name in ids], np.int64)
+    positions = numbers - numbers.min(initial=np.iinfo(np.int64).max)
+    whole = np.array_equal(np.sort(positions), np.arange(len(ids)))
+    return positions if whole else None
+
+
+def _read_ids(path: Path) -> tuple[tuple[str, str], tuple[str, ...], str]:
+    """(the two columns, the ids in their order, the separator)."""
+    with open_regular(path) as (file, size):
+        if size > _MAX_SAMPLE_BYTES:
+            raise DataError(f"{shown(path)} has {size:,} bytes, too many for a sample submission")
+        start = file.read(200)
+        file.seek(0)
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        separator = ";" if b";" in start.split(b"\n")[0] else ","
+        reader = csv.reader(text, delimiter=separator, strict=True)
+        try:
+            rows = [[field.strip() for field in row] for row in reader if row]
+        except (UnicodeDecodeError, csv.Error):
+            raise DataError(f"{shown(path)} is no table of text{foreign_format(start)}") from None
+    if not rows:
+        raise DataError(f"{shown(path)} is empty; its first row should name two columns")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != 2:
+            raise DataError(
+                f"{shown(path)}: row {number} has {len(row)} columns; predictions fill two, "
+                "an id and a label"
+            )
+    first, second = rows[0]
+    return (first, second), tuple(row[0] for row in rows[1:]), separator
