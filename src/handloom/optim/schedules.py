@@ -28,7 +28,7 @@ class Constant:
     def __post_init__(self) -> None:
         in_range("lr", self.lr, "[0, ∞)")
 
-    def __call__(self, step: int) -> float:  # noqa: ARG002
+    def __call__(self, step: int) -> float:
         """The learning rate at `step`."""
         return self.lr
 

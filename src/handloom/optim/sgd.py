@@ -15,10 +15,10 @@ class SGD(Optimizer):
     Source: Robbins & Monro 1951.
     """
 
-    def init_slots(self, param: Parameter) -> Slots:  # noqa: ARG002
+    def init_slots(self, param: Parameter) -> Slots:
         """No slots."""
         return {}
 
-    def update(self, param: Parameter, grad: FloatArray, slots: Slots, lr: float) -> None:  # noqa: ARG002
+    def update(self, param: Parameter, grad: FloatArray, slots: Slots, lr: float) -> None:
         """The formula of the class, in place."""
         param.value -= lr * grad
