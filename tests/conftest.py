@@ -27,6 +27,54 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
+BARS = """
+description = "A bar at the top, in the middle or at the bottom"
+seed = 1
+
+[data]
+images = "images.npy"
+labels = "labels.csv"
+test_images = "test-images.npy"
+test_labels = "test-labels.csv"
+validation = 0.25
+
+[model]
+name = "mlp"
+hidden = [8]
+
+[optimizer]
+name = "sgd"
+lr = 0.2
+
+[training]
+epochs = 3
+batch_size = 16
+threads = 1
+"""
+
+
+def _write_bars(folder: Path, part: str, count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(count) % 3)
+    images = rng.integers(0, 120, (count, 6, 6))
+    for row, label in enumerate(labels):
+        images[row, 2 * label : 2 * label + 2] += 100
+    np.save(folder / f"{part}images.npy", images.astype(np.uint8))
+    rows = "".join(f"{row},{label}\n" for row, label in enumerate(labels))
+    (folder / f"{part}labels.csv").write_text(f"image_id,label\n{rows}")
+
+
+@pytest.fixture
+def bars(tmp_path: Path) -> Path:
+    """bars.toml, a recipe that trains in a moment, beside its own 80 + 30 pictures of 6 × 6."""
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    _write_bars(folder, "", 80, seed=1)
+    _write_bars(folder, "test-", 30, seed=2)
+    (folder / "bars.toml").write_text(BARS)
+    return folder / "bars.toml"
+
+
 @pytest.fixture
 def data_dir() -> Path:
     """The folder of the real data sets; for tests marked `data`."""

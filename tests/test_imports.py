@@ -13,8 +13,8 @@ import handloom
 
 ROOT = Path(handloom.__file__).parent
 FLOORS = (
-    ("errors", "_optional", "_typing"),
-    ("_files",),
+    ("errors", "_typing"),
+    ("_optional", "_files"),
     ("nn", "optim", "data"),
     ("models", "recipes"),
     ("engines", "runs"),

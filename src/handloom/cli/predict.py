@@ -70,8 +70,9 @@ def predict(
     The table is `image_id,label`, a row a picture in the order of the input, ids from 0; no
     pictures give the header alone. A folder's pictures are ordered by name.
     """
-    from handloom import data, open_run
+    from handloom import data
     from handloom._files import write_atomic
+    from handloom.results import open_run
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     _check_output(output)

@@ -26,7 +26,7 @@ def show(
 
     A training draws them at its end; this draws them again, or of a training that still goes on.
     """
-    from handloom import open_run
+    from handloom.results import open_run
     from handloom.session import draw
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)

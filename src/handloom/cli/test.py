@@ -28,7 +28,7 @@ def test(
     Prints loss, accuracy, a row a class, and the confusion matrix. Each look is counted in the
     run's result.json: a test set that is looked at often is a test no more.
     """
-    from handloom import open_run
+    from handloom.results import open_run
     from handloom.views import class_scores, confusion
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
