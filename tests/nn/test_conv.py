@@ -170,13 +170,14 @@ def test_refuses_an_input_that_does_not_fit(
         ({"dilation": 0}, "dilation is one or two integers of at least 1, got 0"),
         ({"groups": 3}, "groups=3 for 4 -> 6"),
         ({"groups": 0}, "groups=0 for 4 -> 6"),
+        ({"in_channels": 0}, "groups=1 for 0 -> 6"),
         ({"padding": "valid"}, "got 'valid' with stride 1"),
         ({"padding": "same", "stride": 2}, "got 'same' with stride 2"),
     ],
 )
 def test_refuses_settings_that_cannot_be(settings: dict, message: str, rng: Generator) -> None:
     with pytest.raises(ConfigError, match=message):
-        nn.Conv2d(4, 6, rng=rng, **{"kernel_size": 3, **settings})
+        nn.Conv2d(rng=rng, **{"in_channels": 4, "out_channels": 6, "kernel_size": 3, **settings})
 
 
 def test_describes_itself(rng: Generator) -> None:

@@ -16,7 +16,7 @@ from handloom.nn._windows import Pair, Windows, pair, pictures_first, pictures_l
 from handloom.nn.init import Init, he_normal
 from handloom.nn.layer import NO_GRADIENT, Layer, Parameter
 
-_STRIP_BYTES = 4 << 20
+_STRIP_BYTES = 2 << 20
 """How much room the columns may take at a time: large enough that BLAS is at full speed, small
 enough for a processor's cache. A whole batch of a residual network would take hundreds of MB."""
 
@@ -57,9 +57,13 @@ class Conv2d(Layer):
         dtype: DTypeLike = np.float32,
     ) -> None:
         super().__init__()
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        if (
+            min(in_channels, out_channels, groups) < 1
+            or in_channels % groups
+            or out_channels % groups
+        ):
             raise ConfigError(
-                "Conv2d groups has to divide both numbers of channels, "
+                "Conv2d needs numbers of channels above 0 that groups divides, "
                 f"got groups={groups} for {in_channels} -> {out_channels}"
             )
         self.in_channels = in_channels
