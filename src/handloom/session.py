@@ -113,10 +113,9 @@ class _Session:
         with limited_to(threads):
             self._fit(folder, checkpoint)
             run = Run(folder)
-            if not folder.result.exists():
+            if not run.is_finished:
                 self._write_result(run)
-            if not folder.figures.exists():
-                draw(run, self.parts)
+            draw(run, self.parts)
         return run
 
     def _fit(self, folder: RunFolder, checkpoint: Checkpoint | None) -> None:

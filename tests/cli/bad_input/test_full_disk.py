@@ -1,0 +1,111 @@
+"""A disk that is full: what was written before stays whole, and the run goes on once there is room.
+
+A limit on the size of a file stands for the disk; the system refuses a longer one in the middle of
+its bytes, as a full disk does. The recipe is such that one file after another is the longest.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from handloom.training import load_checkpoint
+
+COMMAND = (
+    "import resource, sys\n"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))\n"
+    "from handloom.cli.main import main; main()"
+)
+UNDRAWN = "from handloom import session; session.draw = lambda run, parts: []\n"
+
+
+def limited(num_bytes: int, *arguments: str | Path, draw: bool = False) -> tuple[int, str]:
+    """(exit code, standard error) of a command that may write no file longer than that."""
+    program = COMMAND if draw else UNDRAWN + COMMAND
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(num_bytes), *map(str, arguments), "-q"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def bits(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (run / "checkpoints").iterdir()}
+
+
+def refused(code: int, err: str, path: Path) -> None:
+    assert code == 2, err
+    assert err.startswith(f"handloom: cannot write {path}: File too large")
+    assert err.count("\n") == 1
+    assert not list(path.parent.rglob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit", "file", "finished_epochs"),
+    [
+        # 2,004 bytes a checkpoint; a row of 80 bytes each fourth step, and more an epoch
+        (["training.epochs=30", "training.evaluate_every=1"], 4000, "metrics.jsonl", 6),
+        # momentum doubles what `last` keeps and `best` does not
+        (
+            ["optimizer.name=momentum", "model.hidden=[64]"],
+            13_000,
+            "checkpoints/last.safetensors",
+            0,
+        ),
+        (["model.hidden=[64]"], 9_000, "checkpoints/best.safetensors", 0),
+    ],
+    ids=["metrics", "last", "best"],
+)
+def test_a_run_goes_on_after_the_disk_was_full(
+    changes: list[str], limit: int, file: str, finished_epochs: int, bars, handloom, tmp_path: Path
+) -> None:
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    overrides = [part for change in changes for part in ("-o", change)]
+    assert handloom("train", bars, "--out", whole, *overrides, "-q").code == 0
+
+    code, err = limited(limit, "train", bars, "--out", run, *overrides)
+    refused(code, err, run / file)
+    last = run / "checkpoints" / "last.safetensors"
+    assert last.exists() == (finished_epochs > 0)
+    if finished_epochs:
+        assert load_checkpoint(last).state["epoch"] == finished_epochs
+    before = bits(run) if finished_epochs else {}
+    code, err = limited(limit, "train", "--resume", run)
+    refused(code, err, run / file)
+    assert not before or bits(run) == before
+
+    assert handloom("train", "--resume", run, "-q").code == 0
+    assert bits(run) == bits(whole)
+
+
+def test_a_disk_that_is_full_from_the_start(bars, handloom, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    code, err = limited(0, "train", bars, "--out", run)
+    refused(code, err, run / "environment.json")
+    assert [path.name for path in run.iterdir()] == [".lock"]
+    assert handloom("train", bars, "--resume", run, "-q").code == 0
+
+
+def test_pictures_that_found_no_room_are_drawn_later(bars, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    code, err = limited(4_000, "train", bars, "--out", run, draw=True)
+    refused(code, err, run / "figures" / "curves.png")
+    assert (run / "result.json").exists()
+    assert limited(resource.RLIM_INFINITY, "train", "--resume", run, draw=True) == (0, "")
+    assert len(list((run / "figures").glob("*.png"))) >= 7
+
+
+def test_predictions_that_find_no_room_leave_the_old_ones(trained, bars, tmp_path: Path) -> None:
+    table = tmp_path / "submit.csv"
+    table.write_text("the old ones\n")
+    pictures = bars.parent / "test-images.npy"
+    code, err = limited(50, "predict", trained, "--input", pictures, "--output", table)
+    refused(code, err, table)
+    assert table.read_text() == "the old ones\n"
