@@ -50,8 +50,8 @@ def refused(code: int, err: str, path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "limit", "file", "finished_epochs"),
     [
-        # 2,004 bytes a checkpoint; a row of 80 bytes each fourth step, and more an epoch
-        (["training.epochs=30", "training.evaluate_every=1"], 4000, "metrics.jsonl", 6),
+        # five rows of metrics an epoch, together longer than the checkpoint's 2,004 bytes
+        (["training.epochs=6", "training.evaluate_every=1"], 2_500, "metrics.jsonl", 4),
         # momentum doubles what `last` keeps and `best` does not
         (
             ["optimizer.name=momentum", "model.hidden=[64]"],
