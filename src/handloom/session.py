@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from handloom import assemble
-from handloom.engines import available_cores, limited_to
+from handloom.engines import Engine, available_cores, limited_to
 from handloom.errors import CheckpointError, DivergenceError, RunError, StateError
 from handloom.recipes import Recipe, load_recipe, to_toml
 from handloom.results import Run, check_same_data
@@ -111,14 +111,15 @@ class _Session:
         else:
             check_same_data(folder, Run(folder).data, self.parts)
         with limited_to(threads):
-            self._fit(folder, checkpoint)
+            engine = self._fit(folder, checkpoint)
             run = Run(folder)
             if not run.is_finished:
-                self._write_result(run)
+                self._write_result(run, engine)
             draw(run, self.parts)
         return run
 
-    def _fit(self, folder: RunFolder, checkpoint: Checkpoint | None) -> None:
+    def _fit(self, folder: RunFolder, checkpoint: Checkpoint | None) -> Engine:
+        """Train to the end; returns the engine that did it."""
         history = History.read(folder.metrics)
         if checkpoint is None:
             history.keep_until(0)
@@ -141,11 +142,14 @@ class _Session:
         except DivergenceError as error:
             best = folder.checkpoint("best")
             kept = (
-                f"the best weights so far are kept in {best}" if best.is_file() else "none are kept"
+                f"the best weights so far are kept in {best}"
+                if best.is_file()
+                else "no weights were kept, for no epoch had ended"
             )
             raise DivergenceError(f"{error}; {kept}") from None
+        return trainer.engine
 
-    def _write_result(self, run: Run) -> None:
+    def _write_result(self, run: Run, engine: Engine) -> None:
         """Evaluate the best weights on validation and, once, on the test part."""
         rows = run.history.epochs
         best = load_checkpoint(run.folder.checkpoint("best")).state
@@ -162,7 +166,7 @@ class _Session:
                 "epochs": len(rows),
                 "seconds": round(sum(row["seconds"] for row in rows), 3),
                 "parameters": run.model.num_parameters(),
-                "engine": "numpy",
+                "engine": engine.name,
                 "seed": self.recipe.seed,
             },
         )

@@ -65,7 +65,7 @@ def common(
 def main() -> None:
     """Run the command line; a HandloomError becomes one line on standard error."""
     try:
-        app()
+        app(prog_name="handloom")
     except HandloomError as error:
         sys.stderr.write(f"handloom: {error}\n")
         sys.exit(error.exit_code)

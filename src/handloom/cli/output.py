@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WIDTH_WITHOUT_TERMINAL = 10_000  # no line of a table is broken on its way to a file or a program
+LARGEST_IN_FULL = 1e4
 
 
 class ReaderGone(SystemExit):
@@ -91,8 +92,10 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A figure for a person; None and NaN are no numbers."""
-    return "not finite" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+    """A figure for a person, short even if it is huge; None and NaN are no numbers."""
+    if value is None or not math.isfinite(value):
+        return "not finite"
+    return f"{value:.{digits}f}" if abs(value) < LARGEST_IN_FULL else f"{value:.1e}"
 
 
 def _looks_numeric(cell: str) -> bool:

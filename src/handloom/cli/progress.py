@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from handloom.training.history import Row
     from handloom.training.trainer import Trainer
 
-HEADER = " epoch   train loss    acc     val loss    acc          lr   grad   images/s"
+HEADER = (
+    f"{'epoch':>6} {'train loss':>12} {'acc':>7} {'val loss':>11} {'acc':>7}"
+    f" {'lr':>11} {'grad':>6} {'images/s':>10}"
+)
 REFRESH_S = 0.1
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\b
 Examples:
-  handloom train                                the embedded digits, in seconds
+  handloom train                                the embedded digits: seconds
   handloom train fashion-mlp-256 --out runs/a   a shipped recipe
   handloom train mnist-lenet -o optimizer.lr=0.02 -o training.epochs=2
   handloom train mine.toml --seed 1 --data-dir ~/pictures
