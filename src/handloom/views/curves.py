@@ -99,8 +99,9 @@ def _best(rows: Sequence[Mapping[str, Any]], monitor: str) -> Best | None:
 PANEL_TOP, PANEL_HEIGHT = 64, 330
 MOST_MARKED = 20
 """Up to so many epochs each one is a dot; beyond, the line alone is easier to read."""
-LOG_FROM = 50.0
-"""A ratio of largest to smallest from which a logarithmic axis tells more."""
+LOG_FROM, LOG_UNTIL = 50.0, 1e5
+"""Ratios of largest to smallest between which a logarithmic axis tells more. Beyond, the smallest
+are as good as zero, like the end of a cosine, and would take most of its room."""
 COLOURS = {"train": style.TRAIN, "validation": style.VALIDATION, "learning rate": style.MUTED}
 
 
@@ -118,7 +119,7 @@ class _Panel(NamedTuple):
     @property
     def is_log(self) -> bool:
         low, high = _span(self.lines)
-        return not self.is_accuracy and low > 0 and high / low >= LOG_FROM
+        return not self.is_accuracy and low > 0 and LOG_FROM <= high / low <= LOG_UNTIL
 
 
 @style.house_style()
