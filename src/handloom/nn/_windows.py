@@ -63,6 +63,11 @@ class Windows:
         (kh, kw), (dh, dw) = self.kernel, self.dilation
         return dh * (kh - 1) + 1, dw * (kw - 1) + 1
 
+    @property
+    def overlap(self) -> bool:
+        """Whether a pixel can stand in more than one window."""
+        return any(s < r for s, r in zip(self.stride, self.reach, strict=True))
+
     def output_size(self, height: int, width: int) -> Pair:
         """How many windows a picture has; raises ShapeError where not even one fits.
 
