@@ -213,13 +213,7 @@ class Layer(ABC):
     def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
         """Copy `state` in; raises StateError unless names and shapes are just the layer's own."""
         own = self._state()
-        check_same_names(own, state)
-        for name, array in own.items():
-            if array.shape != state[name].shape:
-                raise StateError(
-                    f"{name}: this network has the shape {array.shape}, "
-                    f"the state that was given has {state[name].shape}"
-                )
+        check_state("this network", own, state)
         for name, array in own.items():
             array[...] = state[name]
 
@@ -239,14 +233,19 @@ class Layer(ABC):
         return ""
 
 
-def check_same_names(own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Raise StateError listing every missing and every surplus name."""
+def check_state(owner: str, own: Mapping[str, AnyArray], given: Mapping[str, AnyArray]) -> None:
+    """Raise StateError telling every name that is missing, surplus, or of another shape."""
     missing = [name for name in own if name not in given]
     surplus = [name for name in given if name not in own]
-    if missing or surplus:
-        told = [f"missing {', '.join(missing)}"] if missing else []
-        told += [f"surplus {', '.join(surplus)}"] if surplus else []
-        raise StateError(f"the state does not fit this network: {'; '.join(told)}")
+    told = [f"missing {', '.join(missing)}"] if missing else []
+    told += [f"surplus {', '.join(surplus)}"] if surplus else []
+    told += [
+        f"{name} is {given[name].shape} and should be {array.shape}"
+        for name, array in own.items()
+        if name in given and given[name].shape != array.shape
+    ]
+    if told:
+        raise StateError(f"the state does not fit {owner}: {'; '.join(told)}")
 
 
 def check_shape(array: AnyArray, expected: tuple[int | None, ...], what: str) -> None:

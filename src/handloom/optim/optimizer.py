@@ -12,8 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from handloom._typing import AnyArray, FloatArray
-from handloom.errors import ConfigError, StateError
-from handloom.nn.layer import Parameter
+from handloom.errors import ConfigError
+from handloom.nn.layer import Parameter, check_state
 from handloom.optim.schedules import Constant, Schedule
 from handloom.optim.weight_decay import WeightDecay
 
@@ -103,7 +103,7 @@ class Optimizer(ABC):
     def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
         """Copy `state` in; StateError, and nothing changed, unless names and shapes all fit."""
         own = self._state()
-        _check_state(type(self).__name__, own, state)
+        check_state(f"{type(self).__name__} on these parameters", own, state)
         for name, array in own.items():
             array[...] = state[name]
         self.steps = int(own["steps"])
@@ -130,17 +130,3 @@ def _check_params(params: Mapping[str, Parameter]) -> None:
         first = first_names.setdefault(id(param), name)
         if first != name:
             raise ConfigError(f"{first} and {name} are one parameter: pass it under one name")
-
-
-def _check_state(rule: str, own: Mapping[str, AnyArray], given: Mapping[str, AnyArray]) -> None:
-    missing = [name for name in own if name not in given]
-    surplus = [name for name in given if name not in own]
-    told = [f"missing {', '.join(missing)}"] if missing else []
-    told += [f"surplus {', '.join(surplus)}"] if surplus else []
-    told += [
-        f"{name} is {given[name].shape} and should be {array.shape}"
-        for name, array in own.items()
-        if name in given and given[name].shape != array.shape
-    ]
-    if told:
-        raise StateError(f"the state does not fit {rule} on these parameters: {'; '.join(told)}")
