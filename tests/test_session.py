@@ -181,9 +181,10 @@ def stopped(bars, tmp_path: Path) -> Path:
         keep(checkpoints, training)
         raise KeyboardInterrupt
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checkpoints, "on_epoch_end", keep_and_stop)
-        hl.train(bars, run_dir=tmp_path / "stopped")
+        with pytest.raises(KeyboardInterrupt):
+            hl.train(bars, run_dir=tmp_path / "stopped")
     return tmp_path / "stopped"
 
 
