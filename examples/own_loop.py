@@ -12,16 +12,15 @@ digits = hl.data.load("digits")
 normalise = hl.data.Normalisation.fit("standard", digits.train.images)
 x, labels = normalise(digits.train.images), digits.train.labels
 
-net = nn.Sequential(  # (1, 28, 28) -> (8, 12, 12) -> (8, 6, 6) -> (288,) -> (10,)
-    nn.Conv2d(1, 8, kernel_size=5, stride=2, rng=rng),
-    nn.ReLU(),
-    nn.MaxPool2d(2),
+net = nn.Sequential(  # (1, 28, 28) -> (784,) -> (64,) -> (10,)
     nn.Flatten(),
-    nn.Linear(288, 10, rng=rng),
+    nn.Linear(784, 64, rng=rng),
+    nn.ReLU(),
+    nn.Linear(64, 10, rng=rng, init=nn.xavier_normal),
 )
-optimizer = optim.Momentum(net.named_parameters(), lr=0.02)
+optimizer = optim.Momentum(net.named_parameters(), lr=0.01)
 
-for epoch in range(1, 4):
+for epoch in range(1, 6):
     net.train()
     losses = []
     for batch in np.array_split(rng.permutation(len(x)), len(x) // 32):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ def run(name: str, folder: Path) -> list[str]:
         capture_output=True,
         text=True,
         timeout=120,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # threads of small products spin and wait
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
