@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
+from threadpoolctl import threadpool_info
 
 import handloom as hl
 from handloom import data, session
@@ -46,6 +47,21 @@ def test_pictures_may_have_a_channel_and_be_many_or_none(
     np.testing.assert_allclose(run.predict_outputs(test_part.images), expected, atol=1e-6)
     assert run.predict_outputs(test_part.images[:0]).shape == (0, 3)
     assert run.predict(test_part.images[:0]).shape == (0,)
+
+
+def test_predictions_use_the_trainings_number_of_threads(
+    run: hl.Run, test_part: data.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    forward = run.model.forward
+
+    def look(x):
+        seen.append({pool["num_threads"] for pool in threadpool_info()})
+        return forward(x)
+
+    monkeypatch.setattr(run.model, "forward", look)
+    run.predict(test_part.images)
+    assert seen == [{1}]
 
 
 def test_pictures_of_another_shape_are_refused(run: hl.Run) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from handloom import assemble, nn
 from handloom._typing import FloatArray, IntArray, Shape, UInt8Array
 from handloom.data import Normalisation, with_channels
+from handloom.engines import available_cores, limited_to
 from handloom.errors import CheckpointError, RunError, ShapeError, StateError
 from handloom.recipes import Recipe, load_recipe
 from handloom.runs import RunFolder
@@ -126,7 +127,8 @@ class Run:
     def predict_outputs(self, images: UInt8Array) -> FloatArray:
         """What the network gives, (N, K), for pictures (N, H, W) or (N, C, H, W), uint8.
 
-        Raises ShapeError unless the pictures have the shape of those it was trained on.
+        Computed with the training's number of threads, so that the same pictures give the same
+        bits. Raises ShapeError unless they have the shape of those it was trained on.
         """
         images = with_channels(images)
         if images.shape[1:] != self.image_shape:
@@ -134,7 +136,9 @@ class Run:
                 f"this run was trained on pictures (C, H, W) = {self.image_shape}, "
                 f"these are {images.shape[1:]}"
             )
-        with np.errstate(over="ignore", invalid="ignore"):  # weights of a training that diverged
+        threads = self.recipe.training.threads or available_cores()  # a run's are always told
+        # Weights of a training that diverged may overflow.
+        with limited_to(threads), np.errstate(over="ignore", invalid="ignore"):
             parts = [
                 self.model.forward(self.normalisation(images[start : start + PREDICT_BATCH]))
                 for start in range(0, len(images), PREDICT_BATCH)

@@ -78,7 +78,7 @@ def test_the_same_generator_gives_the_same_network() -> None:
         ([SCORES], "0", r"linear expects \(D,\), got \(1, 28, 28\); put a flatten before it"),
         ([FLATTEN, CONV], "1", r"conv2d expects a picture \(C, H, W\), got \(784,\)"),
         ([CONV, {**CONV, "kernel_size": 27}], "1", r"27 × 27 .* got 26 × 26"),
-        ([{**CONV, "groups": 3}], "0", "groups has to divide both numbers of channels"),
+        ([{**CONV, "groups": 3}], "0", "numbers of channels above 0 that groups divides"),
         ([{"layer": "max-pool", "kernel_size": 2, "padding": 3}], "0", "padding"),
         (
             [{"layer": "residual", "body": [CONV]}],

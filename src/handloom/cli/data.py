@@ -36,7 +36,7 @@ def list_all(as_json: JsonFlag = False) -> None:
     known = describe_sets()
     voice.answer([entry._asdict() for entry in known])
     voice.table(
-        ("name", "training", "test", "classes", "MB", "what", "licence"),
+        ("name", "training", "test", "classes", "MB", "licence"),
         [
             (
                 entry.name,
@@ -44,7 +44,6 @@ def list_all(as_json: JsonFlag = False) -> None:
                 f"{entry.num_test:,}",
                 str(entry.num_classes),
                 f"{entry.num_bytes / 1e6:.1f}",
-                entry.title,
                 entry.licence,
             )
             for entry in known
@@ -91,8 +90,8 @@ def check(
     rows = data.check(name, data_dir)
     voice.answer([{**row._asdict(), "path": row.path and str(row.path)} for row in rows])
     voice.table(
-        ("file", "status", "where", "detail"),
-        [(row.file, row.status, str(row.path or ""), row.detail) for row in rows],
+        ("file", "status", "detail", "where"),
+        [(row.file, row.status, row.detail, str(row.path or "")) for row in rows],
     )
     bad = [row.file for row in rows if row.status != "ok"]
     if bad:

@@ -46,7 +46,7 @@ class Voice(Enum):
             write(f"{text}\n")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A table for a person; columns of numbers stand at the right."""
+        """A table for a person; columns of numbers stand at the right, the last one may wrap."""
         if self is not Voice.PERSON:
             return
         from rich import box
@@ -57,7 +57,12 @@ class Voice(Enum):
         cells = [tuple(row) for row in rows]
         for index, column in enumerate(columns):
             numbers = all(_looks_numeric(row[index]) for row in cells)
-            table.add_column(column, justify="right" if numbers else "left")
+            table.add_column(
+                column,
+                justify="right" if numbers else "left",
+                no_wrap=index < len(columns) - 1,
+                overflow="fold",
+            )
         for row in cells:
             table.add_row(*map(Text, row))
         screen = console()
