@@ -12,9 +12,9 @@ from handloom import nn
 def test_a_row_a_layer_and_one_for_all(bars, handloom) -> None:
     outcome = handloom("gradcheck", bars)
     header, _, *rows = outcome.out.splitlines()
-    assert header.split()[:4] == ["layer", "kind", "output", "parameters"]
+    assert header.split()[:4] == ["layer", "kind", "output", "weights"]
     assert [row.split()[1] for row in rows[:4]] == ["Flatten", "Linear", "ReLU", "Linear"]
-    assert rows[-1].startswith("all, with the loss   Sequential")
+    assert rows[-1].startswith("all, with loss   Sequential")
     assert all(row.endswith("ok") for row in rows)
     assert outcome.code == 0
 

@@ -6,6 +6,7 @@ import json
 import math
 
 import pytest
+from rich.console import Console
 
 from handloom.cli.output import Voice, console, number
 
@@ -50,6 +51,17 @@ def test_numbers_stand_at_the_right_and_words_at_the_left(
         lines[2] == "a       1,000       ·   " + "x" * 300
     )  # not broken, for no terminal is there
     assert lines[3] == "bb       2e-7      12   [red]y"
+
+
+def test_a_narrow_terminal_loses_no_figure(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handloom.cli.output.console", lambda: Console(width=20))
+    rows = [(f"{'long name' * 3}", *("123456" for _ in range(9)), "some words that wrap")]
+    Voice.PERSON.table(("", *"abcdefghi", "text"), rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split()[-10:] == [*["123456"] * 9, "some"]
+    assert [line.strip() for line in lines[3:]] == ["words", "that", "wrap"]
 
 
 def test_a_program_is_never_told_what_is_no_json() -> None:

@@ -91,7 +91,10 @@ def check(
     voice.answer([{**row._asdict(), "path": row.path and str(row.path)} for row in rows])
     voice.table(
         ("file", "status", "detail", "where"),
-        [(row.file, row.status, row.detail, str(row.path or "")) for row in rows],
+        [
+            (row.file, row.status, row.detail, str(row.path.parent if row.path else ""))
+            for row in rows
+        ],
     )
     bad = [row.file for row in rows if row.status != "ok"]
     if bad:

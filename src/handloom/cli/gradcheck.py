@@ -14,7 +14,7 @@ Examples:
   handloom gradcheck digits-residual
   handloom gradcheck mine.toml -o model.activation=gelu --examples 8
 """
-COLUMNS = ("layer", "kind", "output", "parameters", "error of dw", "error of dx", "")
+COLUMNS = ("layer", "kind", "output", "weights", "error dw", "error dx", "")
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +49,7 @@ def gradcheck(
     report = assemble.check_gradients(checked, data_dir, examples=examples, tolerance=tolerance)
     rows = [
         {
-            "layer": row.path or "all, with the loss",
+            "layer": row.path or "all, with loss",
             "kind": row.kind,
             "output_shape": list(row.output_shape),
             "parameters": row.num_parameters,

@@ -66,6 +66,9 @@ class Voice(Enum):
         for row in cells:
             table.add_row(*map(Text, row))
         screen = console()
+        roomy = screen.options.update(max_width=WIDTH_WITHOUT_TERMINAL)
+        least = screen.measure(table, options=roomy).minimum
+        screen.width = max(screen.width, least)  # the terminal breaks lines, but drops no figure
         with screen.capture() as captured:
             screen.print(table)
         write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
