@@ -50,17 +50,20 @@ class Voice(Enum):
         if self is not Voice.PERSON:
             return
         from rich import box
+        from rich.cells import cell_len
         from rich.table import Table
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         cells = [tuple(row) for row in rows]
         for index, column in enumerate(columns):
-            numbers = all(_looks_numeric(row[index]) for row in cells)
+            below = [row[index] for row in cells]
+            may_wrap = index == len(columns) - 1
             table.add_column(
                 column,
-                justify="right" if numbers else "left",
-                no_wrap=index < len(columns) - 1,
+                justify="right" if all(map(_looks_numeric, below)) else "left",
+                min_width=None if may_wrap else max(map(cell_len, [column, *below])),
+                no_wrap=not may_wrap,
                 overflow="fold",
             )
         for row in cells:
