@@ -45,24 +45,29 @@ class ReLU(_Elementwise):
 
 
 class LeakyReLU(_Elementwise):
-    """y = max(x, 0) + a min(x, 0);  dx = dy where x > 0, else a dy; a is `negative_slope`.
+    """y = max(x, a x);  dx = dy where x > 0, else a dy; a is `negative_slope`, from 0 to 1.
 
-    Source: Maas, Hannun & Ng 2013, sec. 2.
+    Raises ConfigError for another slope.  Source: Maas, Hannun & Ng 2013, sec. 2.
     """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
+        if not 0 <= negative_slope <= 1:
+            raise ConfigError(f"negative_slope lies between 0 and 1, got {negative_slope}")
         self.negative_slope = negative_slope
 
     def forward(self, x: FloatArray) -> FloatArray:
         """x (N, ...) -> y (N, ...)."""
         self.save_for_backward(x > 0)
-        return np.maximum(x, 0) + self.negative_slope * np.minimum(x, 0)
+        y = self.negative_slope * x
+        return np.maximum(x, y, out=y)
 
     def backward(self, dy: FloatArray) -> FloatArray:
         """dy (N, ...) -> dx (N, ...)."""
         (positive,) = self.pop_saved()
-        return dy * (positive + np.multiply(~positive, self.negative_slope, dtype=dy.dtype))
+        slope = np.maximum(positive, self.negative_slope, dtype=dy.dtype)  # 1 or a
+        slope *= dy
+        return slope
 
     def describe(self) -> str:
         """'0.01'."""

@@ -54,7 +54,7 @@ def nll(
     check_labels(labels, log_probabilities)
     weights, total = _weights(class_weights, labels, log_probabilities)
     gradient = one_hot(labels, log_probabilities) * weights / -total
-    picked = np.take_along_axis(log_probabilities, labels[:, None], axis=1)[:, 0]
+    picked = log_probabilities[np.arange(len(labels)), labels]
     return float(-(weights[labels] * picked).sum() / total), gradient
 
 
@@ -81,7 +81,7 @@ def mse(outputs: FloatArray, targets: AnyArray) -> tuple[float, FloatArray]:
 def one_hot(labels: IntArray, like: FloatArray) -> FloatArray:
     """(N, C) with 1 at each row's label and 0 elsewhere, in the shape and dtype of `like`."""
     target = np.zeros_like(like)
-    np.put_along_axis(target, labels[:, None], 1, axis=1)
+    target[np.arange(len(labels)), labels] = 1
     return target
 
 
@@ -101,9 +101,8 @@ def check_labels(labels: AnyArray, scores: AnyArray) -> None:
     if labels.dtype.kind not in "iu":
         raise LabelError(f"labels should be whole numbers (an integer dtype), got {labels.dtype}")
     num_classes = scores.shape[1]
-    bad = (labels < 0) | (labels >= num_classes)
-    if bad.any():
-        row = int(bad.argmax())
+    if labels.min() < 0 or labels.max() >= num_classes:
+        row = int(((labels < 0) | (labels >= num_classes)).argmax())
         raise LabelError(
             f"label {labels[row]} in row {row} is not a class id: "
             f"{num_classes} classes have the ids 0 to {num_classes - 1}"

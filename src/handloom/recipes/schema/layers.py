@@ -17,8 +17,8 @@ from handloom.recipes.schema.table import (
     Flag,
     Fraction,
     Natural,
-    NotNegative,
     Positive,
+    Probability,
     Table,
     Text,
     one_of,
@@ -114,7 +114,7 @@ class LeakyReLU(Table):
     """max(x, negative_slope · x)."""
 
     layer: Literal["leaky-relu"]
-    negative_slope: NotNegative = 0.01
+    negative_slope: Probability = 0.01
 
 
 class ELU(Table):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from handloom.recipes.schema.layers import InitName, Row
-from handloom.recipes.schema.table import Count, Counts, Fraction, NotNegative, Table
+from handloom.recipes.schema.table import Count, Counts, Fraction, Probability, Table
 
 Activation = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "sigmoid", "tanh"]
 
@@ -18,7 +18,7 @@ class MLP(Table):
     name: Literal["mlp"]
     hidden: Counts
     activation: Activation = "relu"
-    negative_slope: NotNegative = 0.01  # of leaky-relu
+    negative_slope: Probability = 0.01  # of leaky-relu
     dropout: Fraction = 0.0
     norm: Literal["batch", "layer"] | None = None
     init: InitName | None = None  # none: what suits the activation
@@ -32,7 +32,7 @@ class LeNet(Table):
     kernel_size: Count = 5
     hidden: Counts = (128, 64)
     activation: Activation = "leaky-relu"
-    negative_slope: NotNegative = 0.01
+    negative_slope: Probability = 0.01
     dropout: Fraction = 0.0  # between the linear layers
     init: InitName | None = None
 
