@@ -149,6 +149,16 @@ def test_a_closed_pipe_stops_a_training_and_says_how_to_go_on(bars, start, tmp_p
     assert process.wait(timeout=60) == 141
 
 
+def test_a_closed_pipe_after_the_training_is_no_reason_to_go_on(
+    bars, start, tmp_path: Path
+) -> None:
+    process = start("train", bars, "--out", tmp_path / "run", "--json")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 141
+    assert open_run(tmp_path / "run").is_finished
+
+
 def test_a_stop_before_anything_was_written_says_so(
     bars, handloom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

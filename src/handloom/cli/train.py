@@ -124,8 +124,8 @@ def train(
         finally:
             if progress is not None:
                 progress.close()
-        voice.answer({"run": str(run.path), **run.result})
-        _tell(voice, run)
+    voice.answer({"run": str(run.path), **run.result})
+    _tell(voice, run)
 
 
 def _tell(voice: Voice, run: Run) -> None:
