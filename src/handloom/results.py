@@ -12,7 +12,7 @@ import numpy as np
 
 from handloom import assemble, nn
 from handloom._typing import FloatArray, IntArray, Shape, UInt8Array
-from handloom.data import Normalisation, with_channels
+from handloom.data import Dataset, Normalisation, with_channels
 from handloom.engines import available_cores, limited_to
 from handloom.errors import CheckpointError, RunError, ShapeError, StateError
 from handloom.recipes import Recipe, load_recipe
@@ -164,7 +164,7 @@ class Run:
         self.folder.write_json(self.folder.result, result | {"test": told})
         return tested
 
-    def evaluate(self, part: assemble.Dataset) -> PartResult:
+    def evaluate(self, part: Dataset) -> PartResult:
         """Loss, labels and probabilities on any labelled pictures of the same classes."""
         loss = assemble.build_loss(self.recipe, len(self.class_names))
         outputs = self.predict_outputs(part.images)

@@ -63,13 +63,8 @@ def fetch(
     Every file is proved by its publisher's sha256 before it gets its name; the mirrors are tried
     in turn.
     """
-    from handloom import data
-
     voice = Voice.choose(as_json=as_json, quiet=quiet)
-    if voice is Voice.PERSON and console().is_terminal:
-        paths = _fetch_with_bar(name, data_dir)
-    else:
-        paths = data.fetch(name, data_dir)
+    paths = fetch_files(name, data_dir, voice)
     voice.answer({"files": [str(path) for path in paths]})
     for path in paths:
         voice.say(str(path))
@@ -101,8 +96,17 @@ def check(
         raise DataError(f"{name}: {', '.join(bad)} {'is' if len(bad) == 1 else 'are'} not in order")
 
 
+def fetch_files(name: str, data_dir: Path | None, voice: Voice) -> list[Path]:
+    """See to it that a set is at hand; a person at a terminal sees a bar a file that is fetched."""
+    from handloom import data
+
+    if voice is Voice.PERSON and console().is_terminal:
+        return _fetch_with_bar(name, data_dir)
+    return list(data.fetch(name, data_dir))
+
+
 def _fetch_with_bar(name: str, data_dir: Path | None) -> list[Path]:
-    """Fetch with a bar a file, which starts anew with each mirror."""
+    """The bar of a file starts anew with each mirror."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     from handloom import data

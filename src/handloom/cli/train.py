@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from handloom.cli.data import fetch_files
 from handloom.cli.options import (
     DataDir,
     JsonFlag,
@@ -95,6 +96,7 @@ def train(
     from handloom import session
     from handloom.cli.progress import choose_progress
     from handloom.errors import ConfigError
+    from handloom.recipes import load_recipe
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     overrides = list(override or [])
@@ -114,13 +116,10 @@ def train(
                     path, recipe, overrides=overrides, data_dir=data_dir, callbacks=callbacks
                 )
             else:
-                run = session.train(
-                    recipe or "digits",
-                    overrides=overrides,
-                    run_dir=path,
-                    data_dir=data_dir,
-                    callbacks=callbacks,
-                )
+                said = load_recipe(recipe or "digits", overrides)
+                if said.data.name is not None:
+                    fetch_files(said.data.name, data_dir, voice)
+                run = session.train(said, run_dir=path, data_dir=data_dir, callbacks=callbacks)
         finally:
             if progress is not None:
                 progress.close()
