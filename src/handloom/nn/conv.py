@@ -80,21 +80,21 @@ class Conv2d(Layer):
         shape = (*self.output_shape(x.shape[1:]), len(x))
         x = pictures_last(x)
         padded = self.windows.pad(x, 0.0)
-        # The columns are kh·kw times as large as x, and quickly gathered again: only x is kept.
-        self.save_for_backward(padded, x.shape)
         y = np.empty(shape, np.result_type(x, self.weight.value))
         for rows, seen in self._strips(shape, y.itemsize):
-            product = self._weight_matrix() @ self._columns(padded[:, seen])
-            y[:, rows] = product.reshape(y[:, rows].shape)
+            columns = self._columns(padded[:, seen])
+            y[:, rows] = (self._weight_matrix() @ columns).reshape(y[:, rows].shape)
+            # Columns are kh·kw times as large as x, and soon gathered again: the last strip's stay.
+            self.save_for_backward(padded, x.shape, columns)
         if self.bias is not None:
             y += self.bias.value[:, None, None, None]
         return pictures_first(y)
 
     def backward(self, dy: FloatArray) -> FloatArray:
         """dy (N, K, OH, OW) -> dx (N, C, H, W)."""
-        padded, x_shape = self.pop_saved()
+        padded, x_shape, last_columns = self.pop_saved()
         dy = pictures_last(dy)
-        self.weight.accumulate(self._weight_gradient(dy, padded))
+        self.weight.accumulate(self._weight_gradient(dy, padded, last_columns))
         if self.bias is not None:
             self.bias.accumulate(dy.sum(axis=(1, 2, 3)))
         if not self.needs_input_gradient:
@@ -102,11 +102,12 @@ class Conv2d(Layer):
         dpadded = self._input_gradient(dy, padded.shape)
         return pictures_first(self.windows.inside(dpadded, x_shape))
 
-    def _weight_gradient(self, dy: FloatArray, x: FloatArray) -> FloatArray:
-        """dW = dy Xᵀ for dy (K, OH, OW, N) and the padded x (C, H, W, N)."""
+    def _weight_gradient(self, dy: FloatArray, x: FloatArray, last: FloatArray) -> FloatArray:
+        """dW = dy Xᵀ for dy (K, OH, OW, N), the padded x (C, H, W, N), and X of the last strip."""
         dweight = np.zeros_like(self._weight_matrix())
         for rows, seen in self._strips(dy.shape, x.itemsize):
-            dweight += self._matrix(dy[:, rows]) @ self._columns(x[:, seen]).transpose(0, 2, 1)
+            columns = last if rows.stop == dy.shape[1] else self._columns(x[:, seen])
+            dweight += self._matrix(dy[:, rows]) @ columns.transpose(0, 2, 1)
         return dweight.reshape(self.weight.shape)
 
     def _input_gradient(self, dy: FloatArray, shape: Shape) -> FloatArray:

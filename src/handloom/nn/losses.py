@@ -34,11 +34,16 @@ def cross_entropy(
         raise ConfigError(f"label_smoothing should lie in [0, 1], got {label_smoothing}")
     check_labels(labels, logits)
     weights, total = _weights(class_weights, labels, logits)
-    target = (1 - label_smoothing) * one_hot(labels, logits) + label_smoothing / logits.shape[1]
+    target = one_hot(labels, logits)
+    if label_smoothing:
+        target = (1 - label_smoothing) * target + label_smoothing / logits.shape[1]
     target *= weights
     log_p = log_softmax(logits)
-    dlogits = (np.exp(log_p) * target.sum(axis=1, keepdims=True) - target) / total
-    return float(-(target * log_p).sum() / total), dlogits
+    dlogits = np.exp(log_p)
+    dlogits *= target.sum(axis=1, keepdims=True)
+    dlogits -= target
+    dlogits /= total
+    return -float(np.vdot(target, log_p)) / total, dlogits
 
 
 def nll(
