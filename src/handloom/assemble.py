@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from handloom import data, models, nn, optim
-from handloom._typing import FloatArray, IntArray, Shape
+from handloom._typing import Shape
 from handloom.data import Augmentation, Batches, Dataset, Normalisation
 from handloom.engines import Engine, Loss, NumpyEngine
 from handloom.errors import RecipeError
@@ -122,12 +122,7 @@ def build_loss(recipe: Recipe, num_classes: int) -> Loss:
             )
         settings["class_weights"] = np.asarray(weights, np.float32)
     function = {"cross-entropy": nn.cross_entropy, "nll": nn.nll, "mse": nn.mse}[recipe.loss.name]
-    loss: Callable[..., tuple[float, FloatArray]] = partial(function, **settings)
-
-    def compute(outputs: FloatArray, labels: IntArray) -> tuple[float, FloatArray]:
-        return loss(outputs, labels)
-
-    return compute
+    return partial(function, **settings)
 
 
 def build_schedule(recipe: Recipe, steps_per_epoch: int) -> optim.Schedule:
