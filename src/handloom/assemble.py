@@ -173,6 +173,7 @@ def build_engine(recipe: Recipe, parts: Parts, steps_per_epoch: int) -> Engine:
     """Model, loss and optimizer in the engine that the recipe asks for."""
     num_classes = parts.train.num_classes
     model = build_model(recipe, parts.train.image_shape, num_classes)
+    _check_last_batch(recipe, model, len(parts.train))
     return NumpyEngine(
         model,
         build_loss(recipe, num_classes),
@@ -181,6 +182,18 @@ def build_engine(recipe: Recipe, parts: Parts, steps_per_epoch: int) -> Engine:
         clip_value=recipe.optimizer.clip_value,
         ema=recipe.training.ema,
     )
+
+
+def _check_last_batch(recipe: Recipe, model: nn.Layer, num_pictures: int) -> None:
+    """A batch norm has no variance to take from a single row: say so before training meets it."""
+    batch_size = recipe.training.batch_size
+    left_over = num_pictures % batch_size or batch_size
+    has_norm = any(isinstance(layer, nn.BatchNorm1d) for _, layer in model.named_layers())
+    if has_norm and left_over == 1:
+        raise RecipeError(
+            f"training.batch_size = {batch_size} makes a batch of one of the {num_pictures} "
+            "pictures to train on, and batch norm needs two; take another batch size"
+        )
 
 
 def build_trainer(
