@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handloom._files import write_atomic, write_json
+from handloom._files import sweep, write_atomic, write_json
 from handloom.errors import RunError
 
 
@@ -47,3 +47,13 @@ def test_json_refuses_what_json_cannot_say(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"loss": float("nan")})
     assert names(tmp_path) == []
+
+
+def test_a_sweep_removes_what_a_kill_left_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    kept = {"a.part", ".lock", "checkpoints", "checkpoints/last.safetensors"}
+    left = {".a.json.12.part", "checkpoints/.last.safetensors.12.part"}
+    for name in (kept | left) - {"checkpoints"}:
+        (tmp_path / name).write_text("x")
+    sweep(tmp_path)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == kept

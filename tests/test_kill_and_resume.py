@@ -84,6 +84,11 @@ def bits(run: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in files}
 
 
+def entries(run: Path) -> set[str]:
+    """Every file and folder of the run: nothing is missing, and no half-written one is left."""
+    return {str(path.relative_to(run)) for path in run.rglob("*")}
+
+
 def timeless(run: Path) -> list[str]:
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     clock = ("seconds", "images_per_s")
@@ -91,6 +96,7 @@ def timeless(run: Path) -> list[str]:
 
 
 def check_equal(whole: Path, killed: Path) -> None:
+    assert entries(killed) == entries(whole)
     assert bits(killed) == bits(whole)
     assert timeless(killed) == timeless(whole)
 

@@ -34,6 +34,12 @@ def write_atomic(path: Path, data: bytes) -> None:
         ) from error
 
 
+def sweep(folder: Path) -> None:
+    """Remove what a killed `write_atomic` left below `folder`; for who alone may write there."""
+    for left_over in folder.rglob(".*.part"):
+        left_over.unlink(missing_ok=True)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically; NaN and infinity are refused by json itself."""
     text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)

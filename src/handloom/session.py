@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from handloom import assemble
+from handloom._files import sweep
 from handloom.engines import Engine, available_cores, limited_to
 from handloom.errors import CheckpointError, DivergenceError, RunError, StateError
 from handloom.recipes import Recipe, load_recipe, to_toml
@@ -99,6 +100,7 @@ class _Session:
         if not folder.path.is_dir():
             raise RunError(f"{folder.path} does not exist; leave --resume out to start it")
         with RunLock(folder.path):
+            sweep(folder.path)
             last = folder.checkpoint("last")
             return self._train(folder, load_checkpoint(last) if last.is_file() else None)
 
