@@ -1,0 +1,57 @@
+"""exp and its family as vector instructions: the C library would handle one number at a time."""
+
+from __future__ import annotations
+
+import math
+
+from llvmlite import ir
+
+from handloom.loom.emitter import Emitter
+from handloom.loom.value import DOUBLE, FLOAT, Value
+
+_TERMS = {FLOAT: 7, DOUBLE: 13}
+"""Degree of the Taylor series that reaches a type's last bit for |r| <= log(2) / 2."""
+
+
+def exp(e: Emitter, x: Value) -> Value:
+    """eˣ = 2ⁿ · eʳ, with the integer n nearest to x / log 2, so that the rest r is small.
+
+    eʳ is Taylor's series, 2ⁿ is written into the exponent's bits. Right to two units in the last
+    place; beyond ±0.99 of the type's range x is taken as that limit.
+    """
+    size, mantissa, bias = (32, 23, 127) if e.real == FLOAT else (64, 52, 1023)
+    whole = ir.IntType(size)
+    limit = bias * math.log(2) * 0.99
+    x = e.max(-limit, e.min(limit, x))
+    # floor(x / log 2 + 1/2): adding `bias` makes it positive, so that cutting the tail is floor
+    n = e.convert(x * (1 / math.log(2)) + (bias + 0.5), "fptosi", whole)
+    nearest = e.convert(n, "sitofp", e.real) - bias
+    # log 2 in two parts: the product with the first, short one is exact
+    first = math.floor(math.log(2) * 2**10) / 2**10
+    r = x - nearest * first - nearest * (math.log(2) - first)
+    series = e.splat(0.0) if x.is_vector else e.number(0.0)
+    for k in reversed(range(_TERMS[e.real] + 1)):
+        series = series * r + 1 / math.factorial(k)
+    return series * e.bits_as(e.shift_left(n, mantissa), e.real)
+
+
+def expm1(e: Emitter, x: Value) -> Value:
+    """eˣ - 1 for x <= 0; by Taylor's series near 0, where the difference would lose its digits."""
+    series = e.splat(0.0) if x.is_vector else e.number(0.0)
+    for k in reversed(range(1, _TERMS[e.real] + 3)):
+        series = series * x + 1 / math.factorial(k)
+    return e.where(x > -0.5, series * x, exp(e, x) - 1.0)
+
+
+def sigmoid(e: Emitter, x: Value) -> Value:
+    """1 / (1 + e⁻ˣ)."""
+    return 1.0 / (1.0 + exp(e, 0.0 - x))
+
+
+def tanh(e: Emitter, x: Value) -> Value:
+    """2 σ(2x) - 1, and x - x³/3 + 2x⁵/15 - 17x⁷/315 near 0, where that would lose its digits."""
+    square = x * x
+    small = x + x * square * (-1 / 3 + square * (2 / 15 - square * (17 / 315)))
+    near = 0.1 if e.real == FLOAT else 0.003
+    inside = e.where(x < near, 1.0, 0.0) * e.where(x > -near, 1.0, 0.0)
+    return e.where(inside > 0.5, small, 2.0 * sigmoid(e, 2.0 * x) - 1.0)
