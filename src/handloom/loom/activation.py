@@ -24,6 +24,8 @@ class Identity:
     from_output: ClassVar[bool] = True
     increasing: ClassVar[bool] = True
     """Whether max(f(a), f(b)) = f(max(a, b)): then pooling may come first."""
+    keeps_zero: ClassVar[bool] = True
+    """Whether f(0) = 0."""
 
     def output(self, e: Emitter, z: Value) -> Value:
         """y of z."""
@@ -74,12 +76,14 @@ class ELU(Identity):
 
     def gradient(self, e: Emitter, error: Value, y: Value) -> Value:
         """error · (1 or y + α)."""
-        return error * e.where(y > 0.0, 1.0 + 0.0 * y, y + self.alpha)
+        return error * e.where(y > 0.0, 1.0, y + self.alpha)
 
 
 @dataclass(frozen=True)
 class Sigmoid(Identity):
     """y = σ(z), whose slope is y (1 - y)."""
+
+    keeps_zero: ClassVar[bool] = False
 
     def output(self, e: Emitter, z: Value) -> Value:
         """y of z."""

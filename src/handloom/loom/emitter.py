@@ -82,6 +82,8 @@ class Emitter(Control):
 
     def where(self, condition: Value, a: Operand, b: Operand) -> Value:
         """a where the condition holds, else b; lane by lane for vectors."""
+        if not isinstance(a, Value) and not isinstance(b, Value):
+            a = self.splat(a) if condition.is_vector else self.number(a)
         first, second = self._alike(a, b)
         return Value(self, self.builder.select(condition.ir, first.ir, second.ir))
 
@@ -100,6 +102,15 @@ class Emitter(Control):
         if value.is_vector:
             kind = ir.VectorType(kind, value.ir.type.count)
         return Value(self, getattr(self.builder, instruction)(value.ir, kind))
+
+    def counting(self) -> Value:
+        """The vector 0, 1, 2, ... of real numbers."""
+        kind = ir.VectorType(self.real, self.lanes)
+        return Value(self, ir.Constant(kind, [float(lane) for lane in range(self.lanes)]))
+
+    def table(self, numbers: Sequence[float]) -> Pointer:
+        """Real constants in memory, with zeros behind them to fill a vector."""
+        return Pointer(self, self.program.table(tuple(numbers)), self.real)
 
     # -- functions of the processor ---------------------------------------------------------------
 
@@ -124,6 +135,12 @@ class Emitter(Control):
         amount = [bits] * kind.count if x.is_vector else bits
         return Value(self, self.builder.shl(x.ir, ir.Constant(kind, amount)))
 
+    def shift_right(self, x: Value, bits: int) -> Value:
+        """The same to the right; the sign is kept."""
+        kind = x.ir.type
+        amount = [bits] * kind.count if x.is_vector else bits
+        return Value(self, self.builder.ashr(x.ir, ir.Constant(kind, amount)))
+
     def bits_as(self, x: Value, kind: ir.Type) -> Value:
         """The same bits, read as another type of the same size; `kind` is one lane's."""
         if x.is_vector:
@@ -139,6 +156,18 @@ class Emitter(Control):
         add = self.program.declare(f"llvm.vector.reduce.fadd.{_suffix(kind)}", signature)
         start = ir.Constant(kind.element, -0.0)
         return Value(self, self.builder.call(add, [start, vector.ir], fastmath=("reassoc",)))
+
+    def lane_max(self, vector: Value) -> Value:
+        """The largest of all lanes."""
+        return self._lane_fold("fmax", vector)
+
+    def lane_min(self, vector: Value) -> Value:
+        """The smallest of all lanes."""
+        return self._lane_fold("fmin", vector)
+
+    def _lane_fold(self, name: str, vector: Value) -> Value:
+        kind = vector.ir.type
+        return self.intrinsic(f"llvm.vector.reduce.{name}.{_suffix(kind)}", kind.element, vector)
 
     def shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
         """The vector of the given lanes of a (0, 1, ...) and b (which go on counting)."""

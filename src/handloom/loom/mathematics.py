@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 
 from llvmlite import ir
 
@@ -55,3 +56,27 @@ def tanh(e: Emitter, x: Value) -> Value:
     near = 0.1 if e.real == FLOAT else 0.003
     inside = e.where(x < near, 1.0, 0.0) * e.where(x > -near, 1.0, 0.0)
     return e.where(inside > 0.5, small, 2.0 * sigmoid(e, 2.0 * x) - 1.0)
+
+
+def log(e: Emitter, x: Value) -> Value:
+    """log x = k log 2 + log m for x = m 2ᵏ > 0, with m between √½ and √2.
+
+    log m = 2 artanh f with f = (m - 1) / (m + 1), whose odd series ends soon as |f| <= 0.172.
+    """
+    size, mantissa = (32, 23) if e.real == FLOAT else (64, 52)
+    bits = e.bits_as(x, ir.IntType(size))
+    # Counted from √½, the exponent is that of the m nearest to 1.
+    root = _bits_of_root_half(size)
+    k = e.shift_right(bits - root, mantissa)
+    m = e.bits_as(bits - e.shift_left(k, mantissa), e.real)
+    f = (m - 1.0) / (m + 1.0)
+    square, series = f * f, f * 0.0
+    for n in reversed(range(1, 12 if e.real == FLOAT else 24, 2)):
+        series = series * square + 2 / n
+    return e.convert(k, "sitofp", e.real) * math.log(2) + series * f
+
+
+def _bits_of_root_half(size: int) -> int:
+    """√½ as the type's bits."""
+    packed = struct.pack("<f" if size == 32 else "<d", math.sqrt(0.5))
+    return int.from_bytes(packed, "little")

@@ -16,7 +16,9 @@ from handloom.loom.emitter import Emitter
 from handloom.loom.value import Pointer, Value
 
 SETTINGS = 4
-"""Numbers in a step's row of settings: learning rate, then what the rule asks for."""
+"""Numbers in a step's row of settings: learning rate, what the rule asks for, and last ..."""
+WEIGHT_TOTAL = 3
+"""... the sum of the weights of the batch's labels, by which the loss divides."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Updating:
 
     def begin(self, e: Emitter, settings: Pointer) -> Update:
         """Load this step's settings into registers, once in a kernel."""
-        return Update(self, e, [e.splat(settings[i]) for i in range(SETTINGS)])
+        return Update(self, e, [e.splat(settings[i]) for i in range(WEIGHT_TOTAL)])
 
 
 class Update:

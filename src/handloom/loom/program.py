@@ -31,6 +31,20 @@ class Program:
         """A function that is defined elsewhere: an LLVM intrinsic, a C function."""
         return self.module.globals.get(name) or ir.Function(self.module, signature, name)
 
+    def table(self, numbers: tuple[float, ...]) -> Any:
+        """The address of constants in memory, filled up with zeros to whole vectors."""
+        name = f"table.{hash(numbers) & (1 << 64) - 1:x}"
+        known = self.module.globals.get(name)
+        if known is not None:
+            return known
+        padded = [*numbers, *[0.0] * self.lanes]
+        kind = ir.ArrayType(self.real, len(padded))
+        constant = ir.GlobalVariable(self.module, kind, name)
+        constant.initializer = ir.Constant(kind, padded)
+        constant.global_constant = True
+        constant.linkage = "internal"
+        return constant
+
     def entry(self, name: str, body: Callable[..., None], **parameters: ir.Type | None) -> None:
         """A function that Python calls; each parameter points to the type given, None = integer."""
         samples = [

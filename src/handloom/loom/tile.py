@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from handloom.loom.emitter import Emitter
 from handloom.loom.machine import Machine
@@ -19,26 +19,30 @@ def product(
     depth: Index,
     *,
     rows: int,
-    vectors: int,
+    columns: Sequence[int],
     unroll: int = 4,
+    chosen: Pointer | None = None,
     each_turn: Callable[[Value], None] | None = None,
 ) -> list[Value]:
-    """totals[m · vectors + n] = Σ_k a[m, k] · b[k, n-th vector of columns].
+    """totals[m · len(columns) + n] = Σ_k a[m, k] · b[k, columns[n] : columns[n] + lanes].
 
-    a[m, k] lies at a[m · a_row + k · a_step], row k of b at b + k · b_step. All rows · vectors sums
-    stay in registers for the whole loop; a turn loads `vectors` vectors of b and repeats one number
-    of a in all lanes for each row. What becomes of the sums is the caller's affair: that is how
-    bias, activation and update cost no pass over memory of their own.
+    a[m, k] lies at a[m · a_row + k · a_step], row k of b at b + k · b_step. k runs through
+    range(depth), or through chosen[0], ..., chosen[depth - 1]: then the others are known to be
+    zeros in a. All sums stay in registers for the whole loop; a turn loads a vector of b for each
+    of `columns` and repeats one number of a in all lanes for each row. What becomes of the sums is
+    the caller's affair: that is how bias, activation and update cost no pass over memory.
     """
-    totals = [e.zero] * (rows * vectors)
-    for k in e.unrolled(depth, unroll, totals):
-        right = [b.vector(k * b_step + n * e.lanes) for n in range(vectors)]
+    width = len(columns)
+    totals = [e.zero] * (rows * width)
+    for turn in e.unrolled(depth, unroll, totals):
+        k = turn if chosen is None else chosen[turn]
+        right = [b.vector(k * b_step + column) for column in columns]
         if each_turn:
-            each_turn(k)
+            each_turn(turn)
         for m in range(rows):
             left = e.splat(a[m * a_row + k * a_step])
-            for n in range(vectors):
-                totals[m * vectors + n] = totals[m * vectors + n] + left * right[n]
+            for n in range(width):
+                totals[m * width + n] = totals[m * width + n] + left * right[n]
     return totals
 
 

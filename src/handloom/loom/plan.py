@@ -1,0 +1,136 @@
+"""From a network's layers to pieces: what is fused with what, and where everything lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from handloom import nn
+from handloom._typing import Shape
+from handloom.loom import fuse
+from handloom.loom.arena import Arena, round_up
+from handloom.loom.gather import Gather, Pictures
+from handloom.loom.loss import CrossEntropy, LossPiece
+from handloom.loom.machine import Machine
+from handloom.loom.optimizer import SETTINGS, Updating
+from handloom.loom.piece import Piece, Stage, Step, Stored
+from handloom.loom.program import Real
+from handloom.loom.tensor import Sizes
+from handloom.loom.tile import best_rows
+from handloom.loom.value import Pointer, Value
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that a compiled program depends on, beside the machine."""
+
+    input_shape: tuple[int, int, int]
+    batch: int
+    pictures: Pictures
+    loss: CrossEntropy | None
+    """None for a program that only predicts."""
+    updating: tuple[tuple[str, Updating], ...] = ()
+    """How each parameter is updated, by public name; its distance is filled in here."""
+    states: int = 0
+    average: int | None = None
+    """Which state predicts in the weights' place, counted from 0: a running mean."""
+    real: Real = "float"
+
+
+class Plan:
+    """Memory and stages of `model` on `machine` as `request` says."""
+
+    settings_row = SETTINGS
+
+    def __init__(self, model: nn.Layer, machine: Machine, request: Request) -> None:
+        self.request = request
+        self.pictures = request.pictures
+        self.arena = Arena({"float": "f4", "double": "f8"}[request.real])
+        training = request.loss is not None
+        self.sizes = _sizes(model, machine, request, training)
+        network = fuse.Network(model, request.input_shape, self.sizes, self.arena)
+        self.pieces: list[Piece] = network.pieces
+        self.gather = Gather(request.pictures, request.input_shape, network.input, self.sizes)
+        self.scores = network.output
+        (self.classes,) = self.scores.shape
+        if request.loss is not None:
+            self.loss = LossPiece(request.loss, self.scores)
+        else:
+            self.scores.read()
+        for tensor in network.tensors:
+            tensor.allocate(self.arena)
+        for piece in self.pieces:
+            piece.allocate(self.arena)
+        if training:
+            self.loss.allocate(self.arena)
+        self.arena.close(request.states)
+        self.shift = 0
+        if request.average is not None and not training:
+            self.shift = (1 + request.average) * self.arena.distance
+        self.prepare = [stage for piece in self.pieces for stage in piece.prepare()]
+        self.forward = [stage for piece in self.pieces for stage in piece.forward()]
+
+    # -- the stages of a training step ------------------------------------------------------------
+
+    def chain(self, labels: Callable[[Step, Value], Value]) -> list[Stage]:
+        """Forward, loss and backward: everything before the weights change."""
+        loss = self.loss.stage(labels)
+        back = [stage for piece in reversed(self.pieces) for stage in piece.backward()]
+        return [*self.forward, loss, *back]
+
+    @property
+    def update(self) -> list[Stage]:
+        """Gradients and new weights, the largest layers last."""
+        how = {
+            name: replace(updating, distance=self.arena.distance)
+            for name, updating in self.request.updating
+        }
+        return [stage for piece in self.pieces for stage in piece.update(how)]
+
+    def finish(self, step: Step, report: Pointer) -> None:
+        """After the update: the first thread adds up the squares of all gradients."""
+        e = step.e
+        with step.team.first():
+            total = [e.zero]
+            for block in (block for piece in self.pieces for block in piece.squares):
+                numbers = step.at(block)
+                for i in e.range(0, round_up(block.size, e.lanes), e.lanes, total):
+                    total[0] = total[0] + numbers.vector(i)
+            report[2] = e.lane_sum(total[0])
+
+    def copy_outputs(self, step: Step, outputs: Pointer) -> None:
+        """The scores of a batch as (count, K), by the threads together."""
+        row = self.scores.rows.row
+        scores = step.at(self.scores.values)
+        for i in step.team.share(self.sizes.batch):
+            with step.e.when(i < step.count):
+                for c in step.e.range(self.classes):
+                    outputs[i * self.classes + c] = scores[i * row + c]
+
+    # -- the public names -------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> dict[str, Stored]:
+        """Where each parameter lies, by public name."""
+        return {name: at for piece in self.pieces for name, at in piece.parameters.items()}
+
+    @property
+    def buffers(self) -> dict[str, Stored]:
+        """Where each buffer lies, by public name."""
+        return {name: at for piece in self.pieces for name, at in piece.buffers.items()}
+
+
+def _sizes(model: nn.Layer, machine: Machine, request: Request, training: bool) -> Sizes:
+    """Groups, tiles and rows that suit the network and the batch."""
+    lanes = machine.lanes(request.real)
+    line = 64 // (4 if request.real == "float" else 8)
+    if fuse.has_maps(model):
+        group = lanes
+        tile = max(n for n in range(1, machine.tile_rows(2) + 1) if lanes % n == 0)
+    else:
+        group = tile = best_rows(machine, request.batch)
+    widest = fuse.widest(model, request.input_shape)
+    needed = max(round_up(widest, machine.tile_rows(2)), round_up(widest, 2 * lanes))
+    # An odd number of cache lines: rows 4096 bytes apart would share one place in the cache.
+    row = (round_up(needed, line) // line | 1) * line
+    return Sizes(machine, lanes, request.batch, group, tile, row, training)
