@@ -3,14 +3,14 @@ from __future__ import annotations
 import threading
 import traceback
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from handloom.data.augment import Augmentation
-from handloom.data.batches import Batches
+from handloom.data.batches import Batch, Batches
 from handloom.data.dataset import Dataset
 from handloom.data.normalise import Normalisation
 from handloom.errors import ConfigError
@@ -18,9 +18,10 @@ from handloom.errors import ConfigError
 SCALE = Normalisation("scale")
 
 
-def numbered(count: int) -> Dataset:
+def numbered(count: int, channels: int | None = None) -> Dataset:
     """Pictures whose label is their position."""
-    images = np.random.default_rng(0).integers(0, 256, (count, 6, 5), np.uint8)
+    shape = (count, 6, 5) if channels is None else (count, channels, 6, 5)
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     return Dataset(images, np.arange(count), tuple(map(str, range(max(count, 1)))), "numbered")
 
 
@@ -106,10 +107,78 @@ def test_dtype_is_the_callers_choice() -> None:
     assert {batch.x.dtype for batch in batches.epoch(0)} == {np.dtype(np.float64)}
 
 
+# -- parts of an epoch -----------------------------------------------------------------------------
+
+
+def same_batches(some: Iterable[Batch], others: Iterable[Batch]) -> bool:
+    return all(
+        np.array_equal(one.x, other.x) and np.array_equal(one.labels, other.labels)
+        for one, other in zip(some, others, strict=True)
+    )
+
+
+@pytest.mark.parametrize("augmentation", [None, Augmentation(rotate=10.0, noise=0.05)])
+def test_parts_of_an_epoch_are_the_whole_in_pieces(
+    augmentation: Augmentation | None, prefetch: bool
+) -> None:
+    batches = Batches(numbered(23), SCALE, 5, seed=0, augmentation=augmentation, prefetch=prefetch)
+    epoch = batches.epoch(2)
+    whole = list(epoch)
+    assert len(epoch) == len(whole) == 5
+    assert same_batches([*epoch.between(0, 2), *epoch.between(2, 5)], whole)
+    assert same_batches([epoch[step] for step in range(5)], whole)
+    assert same_batches(epoch, whole), "an epoch can be walked again"
+    assert list(epoch.between(3, 3)) == []
+
+
+@pytest.mark.parametrize("step", [-1, 5])
+def test_a_step_beyond_the_epoch_is_refused(step: int) -> None:
+    with pytest.raises(IndexError, match="of an epoch of 5"):
+        Batches(numbered(23), SCALE, 5, seed=0).epoch(0)[step]
+
+
+@pytest.mark.parametrize("augmentation", [None, Augmentation(rotate=10.0, noise=0.05)])
+@pytest.mark.parametrize(("start", "stop"), [(0, 5), (1, 3), (4, 5), (2, 2)])
+@pytest.mark.parametrize("channels", [None, 1, 3])
+def test_pixels_are_the_batches_before_normalisation(
+    augmentation: Augmentation | None, start: int, stop: int, channels: int | None
+) -> None:
+    dataset = numbered(23, channels)
+    batches = Batches(dataset, SCALE, 5, seed=0, augmentation=augmentation)
+    epoch = batches.epoch(1)
+    images, rows, labels = epoch.pixels(start, stop)
+    assert (images.dtype, images.ndim, images.flags.c_contiguous) == (np.uint8, 4, True)
+    assert rows.dtype == labels.dtype == np.int64
+    seen = list(epoch.between(start, stop))
+    x = SCALE(images[rows])
+    np.testing.assert_array_equal(x, np.concatenate([x[:0], *(batch.x for batch in seen)]))
+    assert labels.tolist() == [label for batch in seen for label in batch.labels]
+
+
+def test_pixels_without_augmentation_copy_no_picture() -> None:
+    dataset = numbered(23)
+    epoch = Batches(dataset, SCALE, 5, seed=0, drop_last=True).epoch(0)
+    pixels = epoch.pixels(0, len(epoch))
+    assert np.shares_memory(pixels.images, dataset.images)
+    assert np.shares_memory(pixels.rows, epoch.order)
+    assert (pixels.images.shape, len(pixels.rows)) == ((23, 1, 6, 5), 20)
+
+
+def test_pixels_of_a_set_in_another_layout_are_copied_once() -> None:
+    across = np.asfortranarray(numbered(23).images)
+    batches = Batches(Dataset(across, np.zeros(23, int), ("a",)), SCALE, 5, seed=0)
+    first, second = batches.epoch(0).pixels(0, 2), batches.epoch(1).pixels(0, 2)
+    assert first.images is second.images
+    np.testing.assert_array_equal(first.images[:, 0], across)
+
+
+# -- the thread ------------------------------------------------------------------------------------
+
+
 def test_one_batch_is_prepared_ahead_and_no_more() -> None:
     started = threading.Semaphore(0)
     watched = Watched(lambda call: started.release())
-    iterator = Batches(numbered(20), watched, 4, seed=0).epoch(0)  # type: ignore[arg-type]
+    iterator = iter(Batches(numbered(20), watched, 4, seed=0).epoch(0))  # type: ignore[arg-type]
     assert watched.calls == 0
     for call in range(1, 5):
         next(iterator)
@@ -134,7 +203,7 @@ def test_an_error_comes_once_in_its_turn_with_its_traceback(prefetch: bool) -> N
         seed=0,
         prefetch=prefetch,
     )
-    iterator = batches.epoch(0)
+    iterator = iter(batches.epoch(0))
     next(iterator), next(iterator)
     with pytest.raises(OSError, match="the disk is gone") as caught:
         next(iterator)
@@ -147,7 +216,7 @@ def test_an_error_comes_once_in_its_turn_with_its_traceback(prefetch: bool) -> N
 @pytest.mark.parametrize("taken", [1, 2, 5])
 def test_leaving_early_ends_the_thread(taken: int) -> None:
     batches = Batches(numbered(20), SCALE, 4, seed=0)
-    iterator = batches.epoch(0)
+    iterator = iter(batches.epoch(0))
     for _ in range(taken):
         next(iterator)
     assert len(preparing_threads()) == 1
@@ -171,7 +240,7 @@ def test_an_error_of_the_user_ends_the_thread() -> None:
 
 
 def test_an_iterator_that_was_never_begun_has_no_thread() -> None:
-    iterator = Batches(numbered(20), SCALE, 4, seed=0).epoch(0)
+    iterator = iter(Batches(numbered(20), SCALE, 4, seed=0).epoch(0))
     assert preparing_threads() == []
     del iterator
 

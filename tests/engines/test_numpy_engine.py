@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from handloom import nn, optim
-from handloom.engines import NumpyEngine
+from handloom.data import Batches, Dataset, Epoch, Normalisation
+from handloom.engines import NumpyEngine, StepReport
 from handloom.errors import ConfigError, StateError
 from handloom.nn import cross_entropy
 
@@ -84,6 +85,38 @@ def test_state_goes_on_to_the_same_bits(rng: np.random.Generator) -> None:
         second.train_step(x, labels)
     assert same_state(whole, second)
     assert whole.steps == second.steps == 12
+
+
+def epoch_of(rng: np.random.Generator, count: int, batch_size: int) -> Epoch:
+    images = rng.integers(0, 256, (count, 3, 4), np.uint8)
+    dataset = Dataset(images, rng.integers(0, 3, count), ("a", "b", "c"))
+    return Batches(dataset, Normalisation("scale"), batch_size, seed=0).epoch(0)
+
+
+def test_training_on_an_epoch_is_its_steps_one_by_one(rng: np.random.Generator) -> None:
+    epoch = epoch_of(rng, 50, 8)
+    one, other = engine_of(), engine_of()
+    reports = [*one.train(epoch, 0, 3), *one.train(epoch, 3, len(epoch))]
+    assert reports == [other.train_step(batch.x, batch.labels) for batch in epoch]
+    assert one.steps == len(epoch) == 7
+    assert same_state(one, other)
+
+
+def test_training_ends_with_the_first_report_that_is_not_finite(rng: np.random.Generator) -> None:
+    engine = engine_of()
+    engine.model.named_parameters()["5.weight"].value[...] = 3e38
+    (report,) = engine.train(epoch_of(rng, 50, 8), 2, 7)
+    assert not report.is_finite
+    assert engine.steps == 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "norm", "finite"), [(1.0, 2.0, True), (np.nan, 2.0, False), (1.0, np.inf, False)]
+)
+def test_a_report_is_finite_where_loss_and_gradient_are(
+    loss: float, norm: float, finite: bool
+) -> None:
+    assert StepReport(loss, 3, norm, 0.1).is_finite is finite
 
 
 def test_average_is_what_predicts(rng: np.random.Generator) -> None:

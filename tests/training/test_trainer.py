@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
+from handloom import nn
+from handloom.data import Epoch
+from handloom.engines import NumpyEngine, StepReport
 from handloom.errors import DivergenceError
-from handloom.training import Trainer, evaluate
+from handloom.training import History, Trainer, evaluate
 from handloom.training.callbacks import Callback
+from handloom.training.history import Row
 
 MakeTrainer = Callable[..., Trainer]
 
@@ -25,6 +29,11 @@ class Diary(Callback):
         if name.startswith("on_"):
             return lambda *details: self.hooks.append(name)
         return super().__getattribute__(name)
+
+
+def timeless(history: History) -> list[Row]:
+    clock = ("seconds", "images_per_s")
+    return [{k: v for k, v in row.items() if k not in clock} for row in history.rows]
 
 
 def test_it_learns(make_trainer: MakeTrainer) -> None:
@@ -73,6 +82,61 @@ def test_mid_epoch_rows_carry_the_validation_part(make_trainer: MakeTrainer) -> 
     assert history.rows[0]["val_loss"] > 0
 
 
+@pytest.mark.parametrize("every", [1, 4, 6, 100])
+def test_evaluations_on_the_way_change_no_bit(every: int, make_trainer: MakeTrainer) -> None:
+    plain, watched = make_trainer(epochs=2), make_trainer(epochs=2, evaluate_every=every)
+    plain.fit()
+    middle = [row["step"] for row in watched.fit().rows if "mid_epoch" in row]
+    assert middle == [step for step in range(1, 13) if step % every == 0]
+    first, second = plain.engine.state_dict(), watched.engine.state_dict()
+    assert all(first[name].tobytes() == second[name].tobytes() for name in first)
+    measured = ("train_loss", "train_accuracy", "val_loss", "grad_norm", "lr", "step")
+    for one, other in zip(plain.history.epochs, watched.history.epochs, strict=True):
+        assert [one[name] for name in measured] == [other[name] for name in measured]
+
+
+class Hasty(NumpyEngine):
+    """Trains all steps that it is asked for before it reports the first of them."""
+
+    def train(self, epoch: Epoch, start: int, stop: int) -> Iterator[StepReport]:
+        self.asked = [*getattr(self, "asked", []), (start, stop)]
+        return iter(list(super().train(epoch, start, stop)))
+
+
+def test_an_engine_may_be_ahead_of_its_reports(make_trainer: MakeTrainer) -> None:
+    """Rows, hooks and the steps that they see are those of an engine that reports at once."""
+
+    class Steps(Callback):
+        def __init__(self) -> None:
+            self.seen: list[tuple[int, float]] = []
+
+        def on_step_end(self, training: Trainer, report: StepReport) -> None:
+            self.seen.append((training.step, report.loss))
+
+    usual, ahead = Steps(), Steps()
+    first = make_trainer(epochs=2, evaluate_every=4, callbacks=[usual])
+    second = make_trainer(epochs=2, evaluate_every=4, callbacks=[ahead])
+    hasty = Hasty(second.engine.model, nn.cross_entropy, second.engine.optimizer)
+    second.engine = hasty
+    assert timeless(first.fit()) == timeless(second.fit())
+    assert ahead.seen == usual.seen
+    assert [step for step, _ in ahead.seen] == list(range(1, 13))
+    assert hasty.asked == [(0, 4), (4, 6), (0, 2), (2, 6)]
+
+
+def test_divergence_is_told_alike_whether_the_engine_is_ahead_or_not(
+    make_trainer: MakeTrainer,
+) -> None:
+    def told(trainer: Trainer) -> str:
+        with pytest.raises(DivergenceError) as caught:
+            trainer.fit()
+        return str(caught.value)
+
+    usual, ahead = make_trainer(lr=1e30), make_trainer(lr=1e30)
+    ahead.engine = Hasty(ahead.engine.model, nn.cross_entropy, ahead.engine.optimizer)
+    assert told(usual) == told(ahead)
+
+
 def test_a_requested_stop_ends_the_epoch(make_trainer: MakeTrainer) -> None:
     class Stop(Callback):
         def on_step_end(self, training: Trainer, report: object) -> None:
@@ -114,11 +178,4 @@ def test_a_resumed_training_forgets_what_came_after_the_checkpoint(
     resumed = make_trainer(epochs=4, history=killed.history)
     resumed.engine.load_state_dict(tensors)
     resumed.fit(resume_from=state)
-    timeless = [
-        {k: v for k, v in row.items() if k not in ("seconds", "images_per_s")}
-        for row in resumed.history.rows
-    ]
-    assert timeless == [
-        {k: v for k, v in row.items() if k not in ("seconds", "images_per_s")}
-        for row in whole.history.rows
-    ]
+    assert timeless(resumed.history) == timeless(whole.history)

@@ -120,7 +120,7 @@ class LiveProgress(PlainProgress):
         self.shown_at = now
         self.bar.update(
             self.task,
-            completed=training.engine.steps,
+            completed=training.step,
             description=f"epoch {training.epoch + 1}/{training.epochs}  loss {report.loss:.4f}",
             pace=f"{self.images / (now - self.started):,.0f} images/s",
         )

@@ -4,6 +4,8 @@ from handloom.data.augment import Augmentation as Augmentation
 from handloom.data.augment import append as append
 from handloom.data.batches import Batch as Batch
 from handloom.data.batches import Batches as Batches
+from handloom.data.batches import Epoch as Epoch
+from handloom.data.batches import Pixels as Pixels
 from handloom.data.catalogue import CheckRow as CheckRow
 from handloom.data.catalogue import SetDescription as SetDescription
 from handloom.data.catalogue import check as check

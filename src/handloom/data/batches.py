@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from handloom._typing import FloatArray, IntArray
+from handloom._typing import FloatArray, IntArray, UInt8Array
 from handloom.data.augment import Augmentation
 from handloom.data.chance import Purpose, checked_seed, generator
 from handloom.data.dataset import Dataset
 from handloom.data.normalise import Normalisation
+from handloom.data.planes import with_channels
 from handloom.errors import ConfigError
 
 
@@ -23,6 +25,20 @@ class Batch(NamedTuple):
 
     x: FloatArray
     labels: IntArray
+
+
+class Pixels(NamedTuple):
+    """The examples of some steps before normalisation, for who gathers them from memory alone.
+
+    Example i, in the order of the steps, is the picture images[rows[i]] with the label labels[i].
+    """
+
+    images: UInt8Array
+    """(M, C, H, W), C-contiguous: the whole data set's pictures, or the augmented ones alone."""
+    rows: IntArray
+    """(n,) int64, in [0, M)."""
+    labels: IntArray
+    """(n,) int64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,35 +81,97 @@ class Batches:
     def __len__(self) -> int:
         return self.steps_per_epoch
 
+    @cached_property
+    def planes(self) -> UInt8Array:
+        """All pictures as (N, C, H, W), C-contiguous: the data set's own array where it can be."""
+        return np.ascontiguousarray(with_channels(self.dataset.images))
+
     def order(self, epoch: int) -> IntArray:
         """Positions in the data set, (N,), in the order in which the epoch visits them."""
         if not self.shuffle:
             return np.arange(len(self.dataset))
         return generator(self.seed, Purpose.ORDER, epoch).permutation(len(self.dataset))
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch, counted from 0. Close it, or leave its loop, at any time.
+    def epoch(self, epoch: int) -> Epoch:
+        """One pass over the data, counted from 0."""
+        return Epoch(self, epoch, self.order(epoch))
 
-        An error while a batch is prepared is raised here, in that batch's turn, with the traceback
-        of the thread.
+
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """The batches of one epoch, a step each: all, some, or a single one of them.
+
+    Iterators prepare one batch ahead in a thread, where `batches.prefetch` says so; close them, or
+    leave their loop, at any time. An error while a batch is prepared is raised in that batch's
+    turn, with the traceback of the thread.
+    """
+
+    batches: Batches
+    number: int
+    """Counted from 0."""
+    order: IntArray
+    """Positions in the data set, (N,), in the order in which they are visited."""
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """What makes numbers of the pixels."""
+        return self.batches.normalisation
+
+    @property
+    def batch_size(self) -> int:
+        """Examples a step; the last step may have fewer."""
+        return self.batches.batch_size
+
+    def __len__(self) -> int:
+        return self.batches.steps_per_epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self.between(0, len(self))
+
+    def __getitem__(self, step: int) -> Batch:
+        if not 0 <= step < len(self):
+            raise IndexError(f"step {step} of an epoch of {len(self)}")
+        positions = self.positions(step, step + 1)
+        images = self._augmented(self.batches.dataset.images[positions], positions)
+        x = self.normalisation(images, self.batches.dtype)
+        return Batch(x, self.batches.dataset.labels[positions])
+
+    def between(self, start: int, stop: int) -> Iterator[Batch]:
+        """The batches of the steps start … stop - 1, in order."""
+        prepared = _one_ahead if self.batches.prefetch else map
+        yield from prepared(self.__getitem__, range(start, stop))
+
+    def positions(self, start: int, stop: int) -> IntArray:
+        """Positions in the data set, (n,), of the examples of the steps start … stop - 1."""
+        return self.order[start * self.batch_size : stop * self.batch_size]
+
+    def pixels(self, start: int, stop: int) -> Pixels:
+        """The examples of the steps start … stop - 1 as uint8, augmented if the data are.
+
+        Without augmentation no picture is copied: `images` is the whole set, and `rows` the order.
         """
-        order = self.order(epoch)
+        positions = self.positions(start, stop)
+        labels = self.batches.dataset.labels[positions]
+        if self.batches.augmentation is None:
+            return Pixels(self.batches.planes, positions, labels)
+        images = self._augmented(self.batches.planes[positions], positions)
+        return Pixels(images, np.arange(len(positions)), labels)
 
-        def prepare(step: int) -> Batch:
-            indices = order[step * self.batch_size : (step + 1) * self.batch_size]
-            images = self.dataset.images[indices]
-            if self.augmentation is not None:
-                images = self.augmentation.apply(images, indices, seed=self.seed, epoch=epoch)
-            return Batch(self.normalisation(images, self.dtype), self.dataset.labels[indices])
+    def _augmented(self, images: UInt8Array, positions: IntArray) -> UInt8Array:
+        augmentation, seed = self.batches.augmentation, self.batches.seed
+        if augmentation is None:
+            return images
+        return augmentation.apply(images, positions, seed=seed, epoch=self.number)
 
-        steps = range(self.steps_per_epoch)
-        if not self.prefetch or not steps:
-            yield from map(prepare, steps)
-            return
-        # Leaving this block, at the end, by an error or by close(), waits for the thread to end.
-        with ThreadPoolExecutor(1, thread_name_prefix="handloom-batches") as thread:
-            ahead = thread.submit(prepare, 0)
-            for step in steps[1:]:
-                ready, ahead = ahead.result(), thread.submit(prepare, step)
-                yield ready
-            yield ahead.result()
+
+def _one_ahead(prepare: Callable[[int], Batch], steps: range) -> Iterator[Batch]:
+    """map(prepare, steps), where a thread prepares the next one while one is being used."""
+    if not steps:
+        return
+    # Leaving this block, at the end, by an error or by close(), waits for the thread to end.
+    with ThreadPoolExecutor(1, thread_name_prefix="handloom-batches") as thread:
+        ahead = thread.submit(prepare, steps[0])
+        for step in steps[1:]:
+            ready, ahead = ahead.result(), thread.submit(prepare, step)
+            yield ready
+        yield ahead.result()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from handloom._typing import AnyArray, FloatArray, IntArray
+from handloom.data import Epoch
 from handloom.nn.layer import Layer
 
 Loss = Callable[[FloatArray, IntArray], tuple[float, FloatArray]]
@@ -23,6 +25,11 @@ class StepReport(NamedTuple):
     """Euclidean norm of all gradients together, before clipping."""
     lr: float
     """Learning rate of this update."""
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether loss and gradient are numbers still; where they are not, no update was done."""
+        return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
 class Engine(Protocol):
@@ -44,6 +51,14 @@ class Engine(Protocol):
 
     @lr_scale.setter
     def lr_scale(self, scale: float) -> None: ...
+
+    def train(self, epoch: Epoch, start: int, stop: int) -> Iterator[StepReport]:
+        """Train on the epoch's batches start … stop - 1; one report a step, in order.
+
+        An engine may have trained several steps before it yields the first of their reports. The
+        last report is the first that is not finite: no step follows it.
+        """
+        ...
 
     def train_step(self, x: FloatArray, labels: IntArray) -> StepReport:
         """One update from x (N, C, H, W), labels (N,). Leaves the weights alone if not finite."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from handloom._typing import AnyArray, FloatArray, IntArray
+from handloom.data import Epoch
 from handloom.engines.base import Loss, StepReport
 from handloom.errors import ConfigError, StateError
 from handloom.nn.layer import Layer
@@ -60,6 +61,14 @@ class NumpyEngine:
     def lr_scale(self, scale: float) -> None:
         self.optimizer.lr_scale = scale
 
+    def train(self, epoch: Epoch, start: int, stop: int) -> Iterator[StepReport]:
+        """The steps start … stop - 1, one by one, as far as they are finite."""
+        for batch in epoch.between(start, stop):
+            report = self.train_step(batch.x, batch.labels)
+            yield report
+            if not report.is_finite:
+                return
+
     def train_step(self, x: FloatArray, labels: IntArray) -> StepReport:
         """Forward, loss, backward, clip, update, average: one step."""
         if not self.model.training:
@@ -73,7 +82,7 @@ class NumpyEngine:
             report = StepReport(
                 loss, count_correct(outputs, labels), self._clip(), self.optimizer.current_lr()
             )
-            if np.isfinite(report.loss) and np.isfinite(report.grad_norm):
+            if report.is_finite:
                 self.optimizer.step()
                 self._update_average()
         return report

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from handloom.engines import StepReport
 
 
 def is_better(monitor: str, score: float, best: float) -> bool:
@@ -56,14 +59,17 @@ class RunningMeans:
     images: int = 0
     grad_norm_sum: float = 0.0
     steps: int = 0
+    lr: float = math.nan
+    """Of the newest step."""
 
-    def add(self, loss: float, correct: int, images: int, grad_norm: float) -> None:
-        """Count one step's batch of `images` pictures with its mean loss."""
-        self.loss_sum += loss * images
-        self.correct += correct
+    def add(self, report: StepReport, images: int) -> None:
+        """Count one step on a batch of `images` pictures."""
+        self.loss_sum += report.loss * images
+        self.correct += report.correct
         self.images += images
-        self.grad_norm_sum += grad_norm
+        self.grad_norm_sum += report.grad_norm
         self.steps += 1
+        self.lr = report.lr
 
     def row(self) -> dict[str, float]:
         """The means by their names in the history."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from handloom.data.batches import Batch, Batches
+from handloom.data import Batch, Batches, Epoch
 from handloom.engines import Engine, StepReport
 from handloom.errors import CheckpointError, DivergenceError
 from handloom.training.history import History, Row
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 class Trainer:
     """Trains an engine on batches, evaluates it after every epoch, tells the callbacks.
 
-    `epoch` counts finished epochs. `monitor` is the metric that says which epoch was
-    the best. Every `evaluate_every` steps the validation part is evaluated in the middle of an
-    epoch, too. Order, augmentation and dropout depend on seed, epoch and step alone, so the state
-    to resume from is the engine's, two counters and what the callbacks keep.
+    `epoch` counts finished epochs, `step` the steps that were reported; the engine may have done
+    some more, but never past an evaluation. `monitor` is the metric that says which epoch was the
+    best. Every `evaluate_every` steps the validation part is evaluated in the middle of an epoch,
+    too. Order, augmentation and dropout depend on seed, epoch and step alone, so the state to
+    resume from is the engine's, two counters and what the callbacks keep.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.history = history or History()
         self.epoch = 0
+        self.step = 0
         self.stop_reason: str | None = None
 
     # -- the loop, in three floors ----------------------------------------------------------------
@@ -57,6 +59,7 @@ class Trainer:
         `resume_from` is the `state()` of the training that goes on; the engine has its own state
         already. Raises DivergenceError when loss or gradient are no longer finite.
         """
+        self.step = self.engine.steps
         self._tell("on_fit_start")
         if resume_from is not None:
             self._load_state(resume_from)
@@ -70,27 +73,29 @@ class Trainer:
         means = RunningMeans()
         started = time.perf_counter()
         evaluating = 0.0  # seconds; the training's own pace leaves it out
-        report = StepReport(math.nan, 0, math.nan, math.nan)
-        for batch in self.train.epoch(self.epoch):
-            report = self._run_step(batch, means)
-            if self.evaluate_every and self.engine.steps % self.evaluate_every == 0:
+        epoch, done = self.train.epoch(self.epoch), 0
+        while done < len(epoch):
+            stop = min(done + self._steps_to_evaluation(), len(epoch))
+            self._run_steps(epoch, done, stop, means)
+            if self.evaluate_every and self.step % self.evaluate_every == 0:
                 evaluating += self._evaluate_mid_epoch()
+            done = stop
         training = time.perf_counter() - started - evaluating
-        row = {"epoch": self.epoch + 1, "step": self.engine.steps, **means.row()}
-        row |= evaluate(self.engine, self.validation, "val") | {"lr": report.lr}
+        row = {"epoch": self.epoch + 1, "step": self.step, **means.row()}
+        row |= evaluate(self.engine, self.validation, "val") | {"lr": means.lr}
         row["seconds"] = round(time.perf_counter() - started, 4)
         row["images_per_s"] = round(means.images / training, 1)
         self.epoch += 1
         self.history.append(row)
         self._tell("on_epoch_end")
 
-    def _run_step(self, batch: Batch, means: RunningMeans) -> StepReport:
-        report = self.engine.train_step(batch.x, batch.labels)
-        if not (math.isfinite(report.loss) and math.isfinite(report.grad_norm)):
-            raise self._divergence(batch, report)
-        means.add(report.loss, report.correct, len(batch.labels), report.grad_norm)
-        self._tell("on_step_end", report)
-        return report
+    def _run_steps(self, epoch: Epoch, start: int, stop: int, means: RunningMeans) -> None:
+        for step, report in enumerate(self.engine.train(epoch, start, stop), start):
+            if not report.is_finite:
+                raise self._divergence(epoch[step], report)
+            means.add(report, len(epoch.positions(step, step + 1)))
+            self.step += 1
+            self._tell("on_step_end", report)
 
     # -- what callbacks may use --------------------------------------------------------------------
 
@@ -102,7 +107,7 @@ class Trainer:
         """Counters and the callbacks' states: with the engine's state, all that resuming needs."""
         return {
             "epoch": self.epoch,
-            "step": self.engine.steps,
+            "step": self.step,
             "stop_reason": self.stop_reason,
             "callbacks": {
                 type(callback).__name__: state
@@ -113,10 +118,16 @@ class Trainer:
 
     # -- details ----------------------------------------------------------------------------------
 
+    def _steps_to_evaluation(self) -> int:
+        """Steps until the next evaluation in the middle of an epoch, at least one."""
+        if self.evaluate_every is None:
+            return len(self.train)
+        return self.evaluate_every - self.step % self.evaluate_every
+
     def _evaluate_mid_epoch(self) -> float:
         """Evaluate, log, tell; returns the seconds it took."""
         started = time.perf_counter()
-        row: Row = {"epoch": self.epoch + 1, "step": self.engine.steps, "mid_epoch": True}
+        row: Row = {"epoch": self.epoch + 1, "step": self.step, "mid_epoch": True}
         row |= evaluate(self.engine, self.validation, "val")
         self.history.append(row)
         self._tell("on_evaluation_end", row)
@@ -142,7 +153,7 @@ class Trainer:
     def _divergence(self, batch: Batch, report: StepReport) -> DivergenceError:
         what = "loss" if not math.isfinite(report.loss) else "gradient"
         return DivergenceError(
-            f"the {what} is no longer finite at step {self.engine.steps + 1} "
+            f"the {what} is no longer finite at step {self.step + 1} "
             f"(epoch {self.epoch + 1}): loss {report.loss:.4g}, gradient norm "
             f"{report.grad_norm:.4g}; the first numbers that are not finite are in "
             f"{self.engine.locate_nonfinite(batch.x)}. Try a smaller optimizer.lr (now "

@@ -20,7 +20,7 @@ class Callback:
         """Before an epoch's first step."""
 
     def on_step_end(self, training: Trainer, report: StepReport) -> None:
-        """After every optimizer step."""
+        """After every step; the engine may have done the next ones already."""
 
     def on_evaluation_end(self, training: Trainer, row: Row) -> None:
         """After an evaluation in the middle of an epoch."""
