@@ -8,7 +8,7 @@ What changes from step to step, the learning rate above all, is read from the st
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from handloom import optim
@@ -105,7 +105,8 @@ class Updating:
     """All that happens to one kind of parameter at the end of a step.
 
     `distance` is how far each state lies behind its parameter, in numbers. The states are the
-    rule's, then the running mean of the weights where one is kept (`ema`).
+    rule's, then the running mean of the weights where one is kept (`ema`), then the gradient where
+    it is only `stored`, to be used when all gradients are known.
     """
 
     rule: Rule
@@ -114,11 +115,16 @@ class Updating:
     decoupled: bool = False
     clip_value: float | None = None
     ema: float | None = None
+    stored: bool = False
 
     @property
     def states(self) -> int:
-        """Numbers kept beside each parameter."""
+        """Numbers of the rule kept beside each parameter; a stored gradient lies behind them."""
         return len(self.rule.slots) + (self.ema is not None)
+
+    def now(self) -> Updating:
+        """The same, with the gradient used at once."""
+        return replace(self, stored=False)
 
     def begin(self, e: Emitter, settings: Pointer) -> Update:
         """Load this step's settings into registers, once in a kernel."""
@@ -141,6 +147,9 @@ class Update:
         """Update the vector of parameters at `index`, given its gradient."""
         how, e = self.how, self.e
         self.squares[0] = self.squares[0] + gradient * gradient
+        if how.stored:
+            parameters[index + (1 + how.states) * how.distance] = gradient
+            return
         places = [index + how.distance * (s + 1) for s in range(how.states)]
         weight = parameters.vector(index)
         states = [parameters.vector(place) for place in places]

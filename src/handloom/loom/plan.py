@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from handloom import nn
-from handloom._typing import Shape
 from handloom.loom import fuse
+from handloom.loom.apply import clipped
 from handloom.loom.arena import Arena, round_up
 from handloom.loom.gather import Gather, Pictures
 from handloom.loom.loss import CrossEntropy, LossPiece
@@ -31,10 +31,17 @@ class Request:
     """None for a program that only predicts."""
     updating: tuple[tuple[str, Updating], ...] = ()
     """How each parameter is updated, by public name; its distance is filled in here."""
-    states: int = 0
+    max_norm: float | None = None
+    """Bound on the norm of all gradients together."""
     average: int | None = None
     """Which state predicts in the weights' place, counted from 0: a running mean."""
     real: Real = "float"
+
+    @property
+    def states(self) -> int:
+        """Numbers kept beside each parameter."""
+        kept = max((how.states for _, how in self.updating), default=0)
+        return kept + (self.max_norm is not None)
 
 
 class Plan:
@@ -80,23 +87,25 @@ class Plan:
 
     @property
     def update(self) -> list[Stage]:
-        """Gradients and new weights, the largest layers last."""
+        """Gradients and new weights; in two strokes where the gradients' norm is bounded."""
+        bound = self.request.max_norm
         how = {
-            name: replace(updating, distance=self.arena.distance)
+            name: replace(updating, distance=self.arena.distance, stored=bound is not None)
             for name, updating in self.request.updating
         }
-        return [stage for piece in self.pieces for stage in piece.update(how)]
+        stages = [stage for piece in self.pieces for stage in piece.update(how)]
+        if bound is None:
+            return stages
+        return [*stages, clipped(self.parameters, how, bound, self.squares, self.sizes.lanes)]
 
-    def finish(self, step: Step, report: Pointer) -> None:
-        """After the update: the first thread adds up the squares of all gradients."""
-        e = step.e
-        with step.team.first():
-            total = [e.zero]
-            for block in (block for piece in self.pieces for block in piece.squares):
-                numbers = step.at(block)
-                for i in e.range(0, round_up(block.size, e.lanes), e.lanes, total):
-                    total[0] = total[0] + numbers.vector(i)
-            report[2] = e.lane_sum(total[0])
+    def squares(self, step: Step) -> Value:
+        """The sum of the squares of all gradients, from what the update stages left."""
+        e, total = step.e, [step.e.zero]
+        for block in (block for piece in self.pieces for block in piece.squares):
+            numbers = step.at(block)
+            for i in e.range(0, round_up(block.size, e.lanes), e.lanes, total):
+                total[0] = total[0] + numbers.vector(i)
+        return e.lane_sum(total[0])
 
     def copy_outputs(self, step: Step, outputs: Pointer) -> None:
         """The scores of a batch as (count, K), by the threads together."""

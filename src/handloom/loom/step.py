@@ -24,9 +24,9 @@ REPORT = 4
 
 
 def training_program(plan: Plan, program: Program) -> None:
-    """Define the entry `train`: many steps on pictures that stay where they are.
+    """Define the entry `run`: many training steps on pictures that stay where they are.
 
-    train(me, threads, examples, done, parameters, work, arrivals, pictures, chosen, labels,
+    run(me, threads, examples, done, parameters, work, arrivals, pictures, chosen, labels,
     settings, reports): the batches are made of pictures[chosen[i]] with labels[i], i below
     `examples`; `done` steps were made before. It ends early after a loss that is not finite.
     """
@@ -54,7 +54,7 @@ def training_program(plan: Plan, program: Program) -> None:
             state[0] = number + 1
 
     program.entry(
-        "train", body, me=None, threads=None, examples=None, done=None,
+        "run", body, me=None, threads=None, examples=None, done=None,
         parameters=program.real, work=program.real, arrivals=INT,
         pictures=BYTE if plan.pictures.are_bytes else program.real,
         chosen=INT, labels=INT, settings=program.real, reports=program.real,
@@ -80,14 +80,15 @@ def _one_step(
     with e.when(finite):
         _write(step, plan, plan.update)
         team.meet()
-        plan.finish(step, report)
+        with team.first():
+            report[2] = plan.squares(step)
     return e.where(finite, e.lift(0), e.lift(1))
 
 
 def prediction_program(plan: Plan, program: Program) -> None:
-    """Define the entry `predict`: outputs of any number of pictures.
+    """Define the entry `run`: outputs of any number of pictures.
 
-    predict(me, threads, examples, parameters, work, arrivals, pictures, chosen, outputs):
+    run(me, threads, examples, parameters, work, arrivals, pictures, chosen, outputs):
     outputs (examples, K), row by row.
     """
 
@@ -111,7 +112,7 @@ def prediction_program(plan: Plan, program: Program) -> None:
             plan.copy_outputs(step, outputs + first * plan.classes)
 
     program.entry(
-        "predict", body, me=None, threads=None, examples=None,
+        "run", body, me=None, threads=None, examples=None,
         parameters=program.real, work=program.real, arrivals=INT,
         pictures=BYTE if plan.pictures.are_bytes else program.real,
         chosen=INT, outputs=program.real,

@@ -1,0 +1,290 @@
+"""The loom engine: the same network, compiled into one native step for exactly its shapes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handloom import nn
+from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
+from handloom.data import Normalisation
+from handloom.data.batches import Epoch
+from handloom.engines.base import Loss, StepReport
+from handloom.engines.numpy_engine import NumpyEngine, count_correct
+from handloom.optim import Optimizer
+
+if TYPE_CHECKING:
+    from handloom.loom.compiled import Compiled
+    from handloom.loom.gather import Pictures
+    from handloom.loom.loss import CrossEntropy
+
+NATIVE_SECONDS = 0.05
+"""How long a native call should take: Ctrl-C waits for its end, and its start costs nothing."""
+FIRST_STEPS = 8  # steps of the first native call, before any was timed
+PREDICTED_AT_ONCE = (1, 32, 256)  # batch sizes that prediction is compiled for
+
+
+class LoomEngine:
+    """Trains `model` on `loss` with `optimizer`, in native code on `threads` threads.
+
+    It takes and gives what the numpy engine takes and gives: the same reports, the same state. The
+    weights live in the compiled network's memory; `model` and `optimizer` are brought up to date
+    when they are asked for.
+
+    input_shape: (C, H, W). batch_size: the most examples of a step. With `normalisation` the step
+    is compiled at once, else when the first batch comes.
+    """
+
+    name = "loom"
+
+    def __init__(
+        self,
+        model: nn.Layer,
+        loss: Loss,
+        optimizer: Optimizer,
+        *,
+        input_shape: tuple[int, int, int],
+        batch_size: int,
+        threads: int,
+        normalisation: Normalisation | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        ema: float | None = None,
+    ) -> None:
+        from handloom.loom import compiled
+
+        self.loss = loss
+        self.batch_size = batch_size
+        self.uncovered: tuple[str, ...] = ()
+        self._numpy = NumpyEngine(
+            model, loss, optimizer, clip_norm=clip_norm, clip_value=clip_value, ema=ema
+        )
+        self._optimizer = optimizer
+        self._cross_entropy = cross_entropy_of(loss)
+        self._compiled: Compiled = compiled.compile_network(
+            model, self._cross_entropy, optimizer,
+            input_shape=input_shape, batch=batch_size, threads=threads,
+            clip_norm=clip_norm, clip_value=clip_value, ema=ema,
+        )  # fmt: skip
+        self._seconds_a_step = 0.0
+        self._behind = False  # whether the model's arrays are older than the compiled network's
+        self._push()
+        if normalisation is not None:
+            self._compiled.prepare(pixels_as_numbers(normalisation, input_shape[0]))
+
+    # -- the protocol -----------------------------------------------------------------------------
+
+    @property
+    def model(self) -> nn.Layer:
+        """The network, its parameters as they are now."""
+        self._pull()
+        return self._numpy.model
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer, its slots as they are now."""
+        self._pull()
+        return self._optimizer
+
+    @property
+    def steps(self) -> int:
+        """Optimizer updates done so far."""
+        return self._optimizer.steps
+
+    @property
+    def lr_scale(self) -> float:
+        """Factor on the schedule's learning rate."""
+        return self._optimizer.lr_scale
+
+    @lr_scale.setter
+    def lr_scale(self, scale: float) -> None:
+        self._optimizer.lr_scale = scale
+
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds spent on compiling so far, or on loading what was compiled before."""
+        return self._compiled.compile_seconds
+
+    def train(self, epoch: Epoch, start: int, stop: int) -> Iterator[StepReport]:
+        """Train on the epoch's batches from start to stop; several are trained before the first
+        report is given, and none after one that is not finite."""
+        how = pixels_as_numbers(epoch.normalisation, self._compiled.request.input_shape[0])
+        for first, last in self._portions(start, stop):
+            images, rows, labels = epoch.pixels(first, last)
+            pictures: AnyArray = images
+            if not how.are_bytes:
+                pictures, rows = epoch.normalisation(images[rows]), np.arange(len(rows))
+            started = time.perf_counter()
+            reports = self._run(pictures, how, rows, labels, epoch.batch_size)
+            self._seconds_a_step = (time.perf_counter() - started) / (last - first)
+            yield from reports
+            if not _is_finite(reports[-1]):
+                return
+
+    def train_step(self, x: FloatArray, labels: IntArray) -> StepReport:
+        """One step on numbers x (N, C, H, W)."""
+        from handloom.loom.gather import Pictures
+
+        x = np.ascontiguousarray(x, np.float32)
+        rows = np.arange(len(labels))
+        return self._run(x, Pictures(), rows, labels, max(self.batch_size, len(rows)))[0]
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """x (N, C, H, W) -> outputs (N, K) in evaluation mode, of the averaged weights if kept."""
+        at_once = next((n for n in PREDICTED_AT_ONCE if n >= len(x)), PREDICTED_AT_ONCE[-1])
+        return self._compiled.predict(x, at_once)
+
+    def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:
+        """(mean loss, number classified right)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = self.predict(x)
+            return self.loss(outputs, labels)[0], count_correct(outputs, labels)
+
+    def weights(self) -> dict[str, AnyArray]:
+        """Copies of the weights that predict."""
+        self._pull()
+        return self._numpy.weights()
+
+    def state_dict(self) -> dict[str, AnyArray]:
+        """As the numpy engine's, so that either may go on with the other's."""
+        self._pull()
+        return self._numpy.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
+        """Take up the state of an equal engine; raises StateError where it does not fit."""
+        self._pull()
+        self._numpy.load_state_dict(state)
+        self._push()
+
+    def locate_nonfinite(self, x: FloatArray) -> str:
+        """Walk the network once more, in NumPy, and name the first place that is not finite."""
+        self._pull()
+        return self._numpy.locate_nonfinite(x)
+
+    # -- details ----------------------------------------------------------------------------------
+
+    def _portions(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Steps in portions that take about NATIVE_SECONDS each."""
+        while start < stop:
+            steps = FIRST_STEPS
+            if self._seconds_a_step:
+                steps = max(1, round(NATIVE_SECONDS / self._seconds_a_step))
+            yield start, min(stop, start + steps)
+            start += steps
+
+    def _run(
+        self,
+        pictures: UInt8Array | FloatArray,
+        how: Pictures,
+        rows: IntArray,
+        labels: IntArray,
+        batch: int,
+    ) -> list[StepReport]:
+        """Train natively on pictures[rows]; the reports up to the first that is not finite."""
+        done = self._optimizer.steps
+        batches = [labels[i : i + batch] for i in range(0, len(labels), batch)]
+        lrs, settings = self._settings(batches)
+        numbers = self._compiled.train(pictures, how, rows, labels, settings, done, batch)
+        self._behind = True
+        reports: list[StepReport] = []
+        for lr, (loss, hits, squares) in zip(lrs, numbers.tolist(), strict=True):
+            norm = float(np.sqrt(squares))
+            if not np.isfinite(loss):  # nothing was updated
+                reports.append(StepReport(loss, 0, float("nan"), lr))
+                break
+            self._optimizer.steps += 1
+            reports.append(StepReport(loss, int(hits), norm, lr))
+            if not np.isfinite(norm):
+                break
+        return reports
+
+    def _settings(self, batches: list[IntArray]) -> tuple[list[float], FloatArray]:
+        """Learning rates and the rows of settings of the next steps, one for each batch."""
+        optimizer, done = self._optimizer, self._optimizer.steps
+        lrs: list[float] = []
+        rows = np.zeros((len(batches), self._compiled.settings_row), np.float32)
+        for row, labels in zip(rows, batches, strict=True):
+            lrs.append(optimizer.current_lr())
+            optimizer.steps += 1
+            row[:] = self._compiled.settings(lrs[-1], optimizer.steps, labels)
+        optimizer.steps = done
+        return lrs, rows
+
+    def _parts(self) -> Iterator[tuple[int | None, dict[str, AnyArray]]]:
+        """The engine's arrays by public name, and the state they are in the compiled network."""
+        parameters = self._numpy.parameters
+        yield None, {name: parameter.value for name, parameter in parameters.items()}
+        yield None, self._numpy.model.named_buffers()
+        for number, slot in enumerate(self._compiled.slots):
+            yield number, {name: slots[slot] for name, slots in self._optimizer.slots.items()}
+        if self._numpy.average is not None:
+            average = self._numpy.average.named_parameters()
+            number = len(self._compiled.slots)
+            yield number, {name: parameter.value for name, parameter in average.items()}
+
+    def _pull(self) -> None:
+        """Bring model, optimizer and average up to date."""
+        if not self._behind:
+            return
+        for state, arrays in self._parts():
+            for name, array in arrays.items():
+                array[...] = self._compiled.read(name, state)
+        if self._numpy.average is not None:
+            buffers = self._numpy.model.named_buffers()
+            for name, buffer in self._numpy.average.named_buffers().items():
+                buffer[...] = buffers[name]
+        self._behind = False
+
+    def _push(self) -> None:
+        """Give the compiled network what model, optimizer and average hold."""
+        for state, arrays in self._parts():
+            self._compiled.write(arrays, state)
+
+
+def refusal() -> str | None:
+    """Why the loom cannot run here at all, as a clause; None if it can."""
+    try:
+        from handloom.loom import machine
+    except ImportError:
+        return "llvmlite is not installed; pip install llvmlite"
+    return machine.unsupported()
+
+
+def cross_entropy_of(loss: Loss) -> CrossEntropy | None:
+    """The loss as the loom knows it; None if it is another one."""
+    from handloom.loom.loss import CrossEntropy
+
+    function: Callable[..., Any] = loss
+    settings: dict[str, Any] = {}
+    if isinstance(loss, partial):
+        function, settings = loss.func, dict(loss.keywords)
+    if function is not nn.cross_entropy:
+        return None
+    weights = settings.get("class_weights")
+    return CrossEntropy(
+        settings.get("label_smoothing", 0.0),
+        None if weights is None else tuple(np.asarray(weights, np.float64).tolist()),
+    )
+
+
+def pixels_as_numbers(normalisation: Normalisation, channels: int) -> Pictures:
+    """How bytes become numbers; `Pictures()`, numbers as they are, where that is not linear."""
+    from handloom.loom.gather import Pictures
+
+    if normalisation.kind == "scale":
+        return Pictures((1 / 255,) * channels, (0.0,) * channels)
+    if normalisation.kind == "standard":
+        mean, std = normalisation.mean, normalisation.std
+        return Pictures(
+            tuple(1 / (255 * s) for s in std),
+            tuple(-m / s for m, s in zip(mean, std, strict=True)),
+        )
+    return Pictures()
+
+
+def _is_finite(report: StepReport) -> bool:
+    return bool(np.isfinite(report.loss) and np.isfinite(report.grad_norm))
