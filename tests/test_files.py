@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import resource
+import sys
 from pathlib import Path
 
 import pytest
 
-from handloom._files import sweep, write_atomic, write_json
-from handloom.errors import RunError
+from handloom._files import cache_folder, sweep, write_atomic, write_json
+from handloom.errors import ConfigError, RunError
 
 
 def names(folder: Path) -> list[str]:
@@ -57,3 +58,30 @@ def test_a_sweep_removes_what_a_kill_left_and_nothing_else(tmp_path: Path) -> No
         (tmp_path / name).write_text("x")
     sweep(tmp_path)
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == kept
+
+
+def test_the_cache_is_where_the_user_or_the_system_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HANDLOOM_CACHE", raising=False)
+    usual = "Library/Caches" if sys.platform == "darwin" else ".cache"
+    assert cache_folder() == tmp_path / usual / "handloom"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/ignored")
+    assert cache_folder() == tmp_path / usual / "handloom"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "handloom"
+    monkeypatch.setenv("HANDLOOM_CACHE", str(tmp_path / "own"))
+    assert cache_folder() == tmp_path / "own"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HANDLOOM_CACHE", raising=False)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    with pytest.raises(ConfigError, match="set HANDLOOM_CACHE"):
+        cache_folder()

@@ -4,10 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
-from handloom.errors import RunError
+from handloom.errors import ConfigError, RunError
+
+
+def cache_folder() -> Path:
+    """The folder of what can be had again: this user's downloads and compiled programs.
+
+    HANDLOOM_CACHE, or `handloom` where the system keeps such things; raises ConfigError where that
+    cannot be told, because the user has no home.
+    """
+    if chosen := os.environ.get("HANDLOOM_CACHE"):
+        return Path(chosen).absolute()
+    variable, usual = "XDG_CACHE_HOME", "~/.cache"
+    if os.name == "nt":
+        variable, usual = "LOCALAPPDATA", "~/AppData/Local"
+    elif sys.platform == "darwin":
+        usual = "~/Library/Caches"
+    named = Path(os.environ.get(variable, ""))
+    try:
+        base = named if named.is_absolute() else Path(usual).expanduser()
+    except RuntimeError:
+        raise ConfigError("there is no home folder; set HANDLOOM_CACHE to a folder") from None
+    return base / "handloom"
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from handloom._files import cache_folder
 from handloom.data.dataset import Dataset, TrainTest
 from handloom.data.digits import load_digits
 from handloom.data.download import Progress, download_file
@@ -136,13 +137,6 @@ def check(name: str, data_dir: Path | str | None = None) -> list[CheckRow]:
 def describe_sets() -> list[SetDescription]:
     """Every set that `load` knows, the embedded one first; reads no data."""
     return [_DIGITS, *map(_described, known_sets().values())]
-
-
-def cache_folder() -> Path:
-    """The folder of this user's downloads, where the system keeps such things."""
-    import pooch
-
-    return Path(pooch.os_cache("handloom"))
 
 
 def _places(data_dir: Path | str | None) -> Iterator[_Place]:
