@@ -6,7 +6,7 @@ the other. A kernel then reads memory in a straight line, and never packs anythi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from handloom.loom.activation import Activation
 from handloom.loom.emitter import Emitter
@@ -17,6 +17,7 @@ from handloom.loom.tile import product
 from handloom.loom.value import Pointer, Value
 
 AHEAD = 16  # rows of a panel to ask for before they are needed
+SPARSE_AHEAD = 8  # the same, where rows are left out
 
 
 @kernel
@@ -40,8 +41,7 @@ def forward_tile(
 
     The first `units` columns are units of the layer, the others fill the last panel.
     """
-    starts = [(p, v) for p in range(panels) for v in range(0, width, e.lanes)]
-    columns = [p * panel + v for p, v in starts]
+    columns = _columns(e, width, panels, panel)
 
     def fetch(k: Value) -> None:
         for column in columns:
@@ -50,7 +50,7 @@ def forward_tile(
     totals = product(
         e, x, row, 1, weights, width, depth, rows=rows, columns=columns, each_turn=fetch
     )
-    _finish(e, totals, bias, y, units, [p * width + v for p, v in starts], row, activation)
+    _finish(e, totals, bias, y, units, _columns(e, width, panels, width), row, activation)
 
 
 @kernel
@@ -60,19 +60,33 @@ def sparse_tile(
     weights: Pointer,
     bias: Pointer,
     y: Pointer,
-    depth: Value,
-    units: Value,
     lit: Pointer,
+    units: Value,
     *,
     row: int,
     rows: int,
     width: int,
+    panels: int,
+    panel: int,
     activation: Activation,
 ) -> None:
-    """The same for the `depth` columns of x that `lit` lists: the others are zero in all rows."""
-    columns = range(0, width, e.lanes)
-    totals = product(e, x, row, 1, weights, width, depth, rows=rows, columns=columns, chosen=lit)
-    _finish(e, totals, bias, y, units, columns, row, activation)
+    """The same for the columns of x that `lit` lists: the others are zero in all rows."""
+    columns = _columns(e, width, panels, panel)
+
+    def fetch(turn: Value) -> None:  # beyond the list stand columns of batches before: no harm
+        for column in columns:
+            e.prefetch(weights, lit[turn + (1 + SPARSE_AHEAD)] * width + column)
+
+    totals = product(
+        e, x, row, 1, weights, width, lit[0],
+        rows=rows, columns=columns, chosen=lit + 1, each_turn=fetch,
+    )  # fmt: skip
+    _finish(e, totals, bias, y, units, _columns(e, width, panels, width), row, activation)
+
+
+def _columns(e: Emitter, width: int, panels: int, panel: int) -> list[int]:
+    """Where each vector of some panels begins, if they lie `panel` numbers apart."""
+    return [p * panel + v for p in range(panels) for v in range(0, width, e.lanes)]
 
 
 def _finish(
@@ -136,17 +150,61 @@ def update_tile(
     how: Updating,
 ) -> None:
     """The gradient x.T @ errors for a tile of weights, and at once their update."""
-
-    def fetch(k: Value) -> None:  # the weights and states that the end of this kernel will need
-        for s in range(1 + how.states):
-            e.prefetch(weights, k * e.lanes + s * how.distance)
-
     totals = product(
         e, x, 1, row, errors, row, depth,
-        rows=rows, columns=range(0, width, e.lanes), each_turn=fetch,
+        rows=rows, columns=range(0, width, e.lanes), each_turn=_fetch_weights(e, weights, how, 1),
     )  # fmt: skip
+    _update(e, totals, weights, settings, square, how)
+
+
+@kernel
+def sparse_update_tile(
+    e: Emitter,
+    x: Pointer,
+    errors: Pointer,
+    weights: Pointer,
+    settings: Pointer,
+    square: Pointer,
+    lit: Pointer,
+    *,
+    row: int,
+    rows: int,
+    width: int,
+    how: Updating,
+) -> None:
+    """The same from the rows of x that `lit` lists: the others are zero in this tile."""
+    totals = product(
+        e, x, 1, row, errors, row, lit[0],
+        rows=rows, columns=range(0, width, e.lanes), chosen=lit + 1,
+        each_turn=_fetch_weights(e, weights, how, 2),
+    )  # fmt: skip
+    _update(e, totals, weights, settings, square, how)
+
+
+def _fetch_weights(
+    e: Emitter, weights: Pointer, how: Updating, lines: int
+) -> Callable[[Value], None]:
+    """Ask, a few lines a turn, for the weights and states that the end of a kernel will need."""
+
+    def fetch(turn: Value) -> None:
+        for line in range(lines):
+            for s in range(1 + how.states):
+                e.prefetch(weights, (turn * lines + line) * e.lanes + s * how.distance)
+
+    return fetch
+
+
+def _update(
+    e: Emitter,
+    gradients: list[Value],
+    weights: Pointer,
+    settings: Pointer,
+    square: Pointer,
+    how: Updating,
+) -> None:
+    """The epilogue of both: the optimizer's rule, while the gradients are in registers."""
     update = how.begin(e, settings)
-    for i, gradient in enumerate(totals):
+    for i, gradient in enumerate(gradients):
         update(weights, i * e.lanes, gradient)
     update.finish(square)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from handloom._typing import AnyArray, FloatArray
 from handloom.loom import dense
 from handloom.loom.activation import Activation
 from handloom.loom.arena import Arena, round_up
+from handloom.loom.lit import TILE
 from handloom.loom.optimizer import Updating
 from handloom.loom.piece import Piece, Stage, Step, Stored, flat
 from handloom.loom.tensor import Sizes, Tensor
@@ -47,9 +49,12 @@ class DensePiece(Piece):
         self.panels = -(-self.units // self.width)
         self.padded = self.panels * self.width
         self.below = 2 * lanes  # columns of a panel of the transposed weights
-        self.tile = sizes.machine.tile_rows(2)  # rows of weights that are updated at a time
+        # Rows of weights that are updated at a time; the layout is good for both numbers.
+        self.lit = source.lit if not self.small else None
+        most = sizes.machine.tile_rows(2)
+        self.tile = TILE if self.lit else most
         self.tiles = -(-self.inputs // self.tile)
-        self.rows = max(self.tiles * self.tile, round_up(self.inputs, self.below))
+        self.rows = max(round_up(self.inputs, n) for n in (most, TILE, self.below))
         self.panel = self.rows * self.width
         self.weights = arena.parameters.take(self.panels * self.panel)
         self.parameters[f"{prefix}.weight"] = Stored(
@@ -63,6 +68,8 @@ class DensePiece(Piece):
 
     def allocate(self, arena: Arena) -> None:
         """The transposed copy that errors are computed with, and room for sums of squares."""
+        if self.lit:
+            self.lit.allocate(arena)
         if self.sizes.training:
             if self.source.needs_errors:
                 self.turned = arena.work.take(round_up(self.inputs, self.below) * self.padded)
@@ -79,16 +86,15 @@ class DensePiece(Piece):
         size = 4 * self.inputs * self.units
         if self.small:
             return [Stage(self.title, self._forward_group, flops=flops, bytes=size)]
-        return [
-            Stage(
-                self.title,
-                self._forward_shared,
-                by_group=False,
-                meets=True,
-                flops=flops,
-                bytes=size,
-            )
-        ]
+        shared = Stage(
+            self.title, self._forward_shared, by_group=False, meets=True, flops=flops, bytes=size
+        )
+        if self.lit is None:
+            return [shared]
+        if not self.sizes.training:
+            return [self.lit.by_group(), shared]
+        # Both need all pictures, and nothing of each other: one meeting is enough.
+        return [self.lit.by_group(), self.lit.by_pixels(), replace(shared, meets=False)]
 
     def _forward_group(self, step: Step, group: Value) -> None:
         for tile in step.e.range(self.sizes.group // self.sizes.tile_rows):
@@ -110,13 +116,16 @@ class DensePiece(Piece):
 
     def _forward_tile(self, step: Step, group: Value, tile: Value, panel: Value) -> None:
         row, rows = self.sizes.row, self.sizes.tile_rows
-        dense.forward_tile(
+        first = tile * (rows * row)
+        tiles = self.sizes.group // rows
+        emit = dense.sparse_tile if self.lit else dense.forward_tile
+        emit(
             step.e,
-            step.values(self.source, group) + tile * (rows * row),
+            step.values(self.source, group) + first,
             step.at(self.weights, panel, self.panel),
             step.at(self.bias, panel, self.width),
-            step.values(self.output, group) + (tile * (rows * row) + panel * self.width),
-            self.inputs,
+            step.values(self.output, group) + (first + panel * self.width),
+            self.lit.columns(step, group * tiles + tile) if self.lit else self.inputs,
             self.units - panel * self.width,
             row=row,
             rows=rows,
@@ -201,16 +210,17 @@ class DensePiece(Piece):
         return [Stage(f"{self.title}: update", emit, by_group=False, flops=flops, bytes=size)]
 
     def _update_weights(self, step: Step, how: Updating) -> None:
+        emit = dense.sparse_update_tile if self.lit else dense.update_tile
         for i in step.team.share(self.panels * self.tiles):
             panel, first = i // self.tiles, i % self.tiles * self.tile
-            dense.update_tile(
+            emit(
                 step.e,
                 step.values(self.source, 0) + first,
                 step.errors(self.output, 0) + panel * self.width,
                 step.at(self.weights, panel, self.panel) + first * self.width,
                 step.settings,
                 step.at(self.squares[0]) + i,
-                self.sizes.batch,
+                self.lit.rows(step, i % self.tiles) if self.lit else self.sizes.batch,
                 row=self.sizes.row,
                 rows=self.tile,
                 width=self.width,

@@ -11,6 +11,7 @@ from handloom.errors import HandloomError
 from handloom.loom.activation import Activation, Identity, activation_of
 from handloom.loom.arena import Arena
 from handloom.loom.dense_piece import DensePiece
+from handloom.loom.lit import Lit
 from handloom.loom.piece import Piece
 from handloom.loom.tensor import Sizes, Tensor
 
@@ -29,7 +30,13 @@ class Network:
     """Pieces and tensors of a model for pictures (C, H, W), in forward order."""
 
     def __init__(
-        self, model: nn.Layer, input_shape: tuple[int, int, int], sizes: Sizes, arena: Arena
+        self,
+        model: nn.Layer,
+        input_shape: tuple[int, int, int],
+        sizes: Sizes,
+        arena: Arena,
+        *,
+        sparse: bool,
     ) -> None:
         self.sizes = sizes
         self.arena = arena
@@ -40,6 +47,8 @@ class Network:
         while layers and type(layers[0][1]) is nn.Flatten:
             shape, layers = (math.prod(shape),), layers[1:]
         self.input = self._tensor(shape, needs_errors=False)
+        if sparse and not self.input.is_maps:
+            self.input.lit = Lit(self.input)
         self.output = self._walk(layers, self.input)
 
     def _walk(self, layers: list[Named], source: Tensor) -> Tensor:
@@ -66,7 +75,7 @@ class Network:
                     output=output,
                     sizes=self.sizes,
                     arena=self.arena,
-                )  # fmt: skip
+                )
             )
             return output
         raise UncoveredError(path, layer)

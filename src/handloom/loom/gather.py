@@ -20,6 +20,8 @@ class Pictures:
 
     scale: tuple[float, ...] = ()
     shift: tuple[float, ...] = ()
+    sparse: bool = False
+    """Whether most numbers are zeros."""
 
     @property
     def are_bytes(self) -> bool:

@@ -55,7 +55,9 @@ class Plan:
         self.arena = Arena({"float": "f4", "double": "f8"}[request.real])
         training = request.loss is not None
         self.sizes = _sizes(model, machine, request, training)
-        network = fuse.Network(model, request.input_shape, self.sizes, self.arena)
+        network = fuse.Network(
+            model, request.input_shape, self.sizes, self.arena, sparse=request.pictures.sparse
+        )
         self.pieces: list[Piece] = network.pieces
         self.gather = Gather(request.pictures, request.input_shape, network.input, self.sizes)
         self.scores = network.output

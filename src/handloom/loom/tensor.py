@@ -11,6 +11,7 @@ without waiting for the others.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from handloom._typing import Shape
 from handloom.loom.activation import Activation, Identity
@@ -18,6 +19,9 @@ from handloom.loom.arena import Arena, Block
 from handloom.loom.emitter import Emitter
 from handloom.loom.machine import Machine
 from handloom.loom.value import Index, Pointer, Value
+
+if TYPE_CHECKING:
+    from handloom.loom.lit import Lit
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,8 @@ class Tensor:
         self.border = 0
         self.error_border = 0
         self.readers = 0
+        self.lit: Lit | None = None
+        """Lists of what is not zero, where most of it is zero."""
         self.values: Block
         self.errors: Block
         self._arrived = 0

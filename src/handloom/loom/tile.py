@@ -36,11 +36,12 @@ def product(
     totals = [e.zero] * (rows * width)
     for turn in e.unrolled(depth, unroll, totals):
         k = turn if chosen is None else chosen[turn]
-        right = [b.vector(k * b_step + column) for column in columns]
+        left_column, right_row = a + k * a_step, b + k * b_step
+        right = [right_row.vector(column) for column in columns]
         if each_turn:
             each_turn(turn)
         for m in range(rows):
-            left = e.splat(a[m * a_row + k * a_step])
+            left = e.splat(left_column[m * a_row])
             for n in range(width):
                 totals[m * width + n] = totals[m * width + n] + left * right[n]
     return totals
