@@ -13,7 +13,7 @@ import handloom as package
 
 COMMANDS = (
     "train", "test", "predict", "show", "gradcheck", "data list", "data fetch", "data check",
-    "recipes list", "recipes show",
+    "recipes list", "recipes show", "cache", "cache clear",
 )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def test_help_teaches_by_example(command: str, handloom, monkeypatch: pytest.Mon
 
 def test_the_whole_of_it(handloom) -> None:
     outcome = handloom("--help")
-    for command in ("train", "test", "predict", "show", "gradcheck", "data", "recipes"):
+    for command in ("train", "test", "predict", "show", "gradcheck", "data", "recipes", "cache"):
         assert f"\n  {command} " in outcome.out
     assert "..." not in outcome.out.partition("Commands:")[2], "every summary fits its line"
     assert "    2   a mistake; the message says what to do\n" in outcome.out

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from handloom import __version__
-from handloom.cli import data, gradcheck, predict, recipes, show, test, train
+from handloom.cli import cache, data, gradcheck, predict, recipes, show, test, train
 from handloom.cli.output import write
 from handloom.errors import HandloomError
 
@@ -44,6 +44,7 @@ for command in (train, test, predict, show, gradcheck):
     command.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")
+app.add_typer(cache.app, name="cache")
 
 
 def _show_version(wanted: bool) -> None:
