@@ -30,6 +30,7 @@ def rng() -> np.random.Generator:
 BARS = """
 description = "A bar at the top, in the middle or at the bottom"
 seed = 1
+engine = "numpy"
 
 [data]
 images = "images.npy"

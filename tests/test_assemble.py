@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from handloom import assemble, nn, optim
+from handloom.engines import NumpyEngine
 from handloom.errors import RecipeError, ShapeError
 from handloom.recipes import Recipe, load_recipe
 from handloom.training.callbacks import EarlyStop, Plateau
@@ -130,10 +131,34 @@ def test_callbacks_of_the_recipe_are_there(bars: Path) -> None:
         training__early_stopping_monitor="val_accuracy",
         training__plateau={"patience": 2, "factor": 0.5},
     )
-    trainer = assemble.build_trainer(recipe, assemble.load_parts(recipe), callbacks=[])
+    parts = assemble.load_parts(recipe)
+    trainer = assemble.build_trainer(
+        recipe, parts, assemble.build_engine(recipe, parts), callbacks=[]
+    )
     plateau, early = trainer.callbacks
     assert plateau == Plateau("val_loss", 0.5, 2)
     assert early == EarlyStop("val_accuracy", 3)
+
+
+def test_the_engine_is_what_the_recipe_asks_for(bars: Path) -> None:
+    recipe = changed(bars, training__ema=0.9, optimizer__clip_norm=2.0, optimizer__clip_value=1.0)
+    parts = assemble.load_parts(recipe)
+    choice = assemble.build_engine(recipe, parts)
+    assert isinstance(choice.engine, NumpyEngine)
+    engine = choice.engine
+    assert (engine.ema, engine.clip_norm, engine.clip_value) == (0.9, 2.0, 1.0)
+    trainer = assemble.build_trainer(recipe, parts, choice, callbacks=[])
+    assert trainer.engine is engine
+    assert trainer.notes == choice.notes == ("numpy: as asked for",)
+
+
+def test_a_schedules_epochs_are_those_of_the_training_part(bars: Path) -> None:
+    """60 pictures in batches of 16 are four steps."""
+    recipe = changed(bars, schedule={"name": "step", "every": 2, "factor": 0.1})
+    engine = assemble.build_engine(recipe, assemble.load_parts(recipe)).engine
+    assert isinstance(engine, NumpyEngine)
+    rates = [engine.optimizer.lr(step) for step in (0, 7, 8)]
+    np.testing.assert_allclose(rates, [0.2, 0.2, 0.02])
 
 
 def test_the_same_seed_draws_the_same_weights(bars: Path) -> None:
@@ -154,9 +179,9 @@ def test_a_batch_of_one_is_refused_where_a_norm_would_meet_it(bars: Path) -> Non
         training__batch_size=len(parts.train) - 1,
     )
     with pytest.raises(RecipeError, match="batch of one of the"):
-        assemble.build_engine(one_left, parts, STEPS)
+        assemble.build_engine(one_left, parts)
     without = changed(bars, training__batch_size=len(parts.train) - 1)
-    assert assemble.build_engine(without, parts, STEPS).steps == 0
+    assert assemble.build_engine(without, parts).engine.steps == 0
 
 
 def test_a_network_that_cannot_fit_is_refused(bars: Path) -> None:

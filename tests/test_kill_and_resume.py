@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 OVERRIDES = (
+    "engine=numpy",
     "training.epochs=4",
     "data.sample=0.3",
     "model.hidden=[24]",

@@ -10,7 +10,7 @@ import pytest
 
 import handloom as hl
 from handloom import assemble, session
-from handloom.engines import available_cores
+from handloom.engines import available_cores, loom_engine
 from handloom.errors import ConfigError, DataError, RecipeError, RunError, ShapeError
 from handloom.training.callbacks import Callback, Checkpoints
 
@@ -88,6 +88,29 @@ def test_threads_are_pinned_in_the_run(bars, tmp_path: Path) -> None:
     assert run.recipe.training.threads == available_cores()
     environment = json.loads(run.folder.environment.read_text())
     assert environment["threads"] == available_cores()
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loom_engine, "refusal", lambda *parts: "no vectors here")
+
+
+@pytest.mark.usefixtures("refused")
+def test_the_engine_is_pinned_in_the_run(bars, tmp_path: Path) -> None:
+    run = hl.train(bars, overrides={"engine": "auto"}, run_dir=tmp_path / "run")
+    assert run.recipe.engine == run.result["engine"] == "numpy"
+    environment = json.loads(run.folder.environment.read_text())
+    assert environment["engine"] == ["numpy: no vectors here"]
+    assert hl.resume(tmp_path / "run", bars, overrides={"engine": "auto"}).is_finished
+    with pytest.raises(RunError, match="another recipe: engine differ"):
+        hl.resume(tmp_path / "run", bars, overrides={"engine": "loom"})
+
+
+@pytest.mark.usefixtures("refused")
+def test_a_loom_that_cannot_run_is_refused_before_anything_is_written(bars, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot run here: no vectors here"):
+        hl.train(bars, overrides={"engine": "loom"}, run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_blas_is_held_to_those_threads(bars, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from handloom import data, models, nn, optim
 from handloom._typing import Shape
 from handloom.data import Augmentation, Batches, Dataset, Normalisation
-from handloom.engines import Engine, Loss, NumpyEngine
+from handloom.engines import Choice, Engine, Loss, available_cores, choose_engine
 from handloom.errors import RecipeError
 from handloom.recipes import Recipe
 from handloom.training import History, Trainer
@@ -169,19 +169,45 @@ def build_optimizer(recipe: Recipe, model: nn.Layer, steps_per_epoch: int) -> op
     )
 
 
-def build_engine(recipe: Recipe, parts: Parts, steps_per_epoch: int) -> Engine:
-    """Model, loss and optimizer in the engine that the recipe asks for."""
+def build_engine(recipe: Recipe, parts: Parts) -> Choice:
+    """Model, loss and optimizer in the engine that the recipe asks for, and why it is that one."""
     num_classes = parts.train.num_classes
-    model = build_model(recipe, parts.train.image_shape, num_classes)
+    channels, height, width = parts.train.image_shape
+    model = build_model(recipe, (channels, height, width), num_classes)
     _check_last_batch(recipe, model, len(parts.train))
-    return NumpyEngine(
+    return choose_engine(
+        recipe.engine,
         model,
         build_loss(recipe, num_classes),
-        build_optimizer(recipe, model, steps_per_epoch),
+        build_optimizer(recipe, model, training_batches(recipe, parts).steps_per_epoch),
+        input_shape=(channels, height, width),
+        batch_size=recipe.training.batch_size,
+        threads=count_threads(recipe),
+        normalisation=parts.normalisation,
         clip_norm=recipe.optimizer.clip_norm,
         clip_value=recipe.optimizer.clip_value,
         ema=recipe.training.ema,
     )
+
+
+def build_predictor(recipe: Recipe, model: nn.Layer, image_shape: Shape) -> Engine:
+    """The engine that `model` was trained in; numpy, where the loom does not run any more."""
+    channels, height, width = image_shape
+    (num_classes,) = model.output_shape(image_shape)
+    return choose_engine(
+        "numpy" if recipe.engine == "numpy" else "auto",
+        model,
+        build_loss(recipe, num_classes),
+        build_optimizer(recipe, model, 1),
+        input_shape=(channels, height, width),
+        batch_size=recipe.training.batch_size,
+        threads=count_threads(recipe),
+    ).engine
+
+
+def count_threads(recipe: Recipe) -> int:
+    """Threads to compute with: the recipe's, or every core that the process may use."""
+    return recipe.training.threads or available_cores()
 
 
 def _check_last_batch(recipe: Recipe, model: nn.Layer, num_pictures: int) -> None:
@@ -197,31 +223,41 @@ def _check_last_batch(recipe: Recipe, model: nn.Layer, num_pictures: int) -> Non
 
 
 def build_trainer(
-    recipe: Recipe, parts: Parts, *, callbacks: list[Callback], history: History | None = None
+    recipe: Recipe,
+    parts: Parts,
+    choice: Choice,
+    *,
+    callbacks: list[Callback],
+    history: History | None = None,
 ) -> Trainer:
     """All of it, ready to `fit`; the recipe's own callbacks come before those that are given."""
     said = recipe.training
-    train = Batches(
-        parts.train,
-        parts.normalisation,
-        said.batch_size,
-        seed=recipe.seed,
-        augmentation=parts.augmentation,
-    )
     own: list[Callback] = []
     if said.plateau is not None:
         own.append(Plateau(said.plateau.monitor, said.plateau.factor, said.plateau.patience))
     if said.early_stopping_patience is not None:
         own.append(EarlyStop(said.early_stopping_monitor, said.early_stopping_patience))
     return Trainer(
-        build_engine(recipe, parts, train.steps_per_epoch),
-        train,
+        choice.engine,
+        training_batches(recipe, parts),
         evaluation_batches(recipe, parts.validation, parts.normalisation),
         epochs=said.epochs,
         monitor=said.monitor,
         evaluate_every=said.evaluate_every,
         callbacks=[*own, *callbacks],
         history=history,
+        notes=choice.notes,
+    )
+
+
+def training_batches(recipe: Recipe, parts: Parts) -> Batches:
+    """The training part in the recipe's batches, in a new order every epoch."""
+    return Batches(
+        parts.train,
+        parts.normalisation,
+        recipe.training.batch_size,
+        seed=recipe.seed,
+        augmentation=parts.augmentation,
     )
 
 

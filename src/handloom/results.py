@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ import numpy as np
 from handloom import assemble, nn
 from handloom._typing import FloatArray, IntArray, Shape, UInt8Array
 from handloom.data import Dataset, Normalisation, with_channels
-from handloom.engines import available_cores, limited_to
+from handloom.engines import Engine, limited_to
 from handloom.errors import CheckpointError, RunError, ShapeError, StateError
 from handloom.recipes import Recipe, load_recipe
 from handloom.runs import RunFolder
@@ -124,11 +125,16 @@ class Run:
         model.eval()
         return model
 
+    @cached_property
+    def _engine(self) -> Engine:
+        """What predicts: the engine of the training, with weights of its own."""
+        return assemble.build_predictor(self.recipe, copy.deepcopy(self.model), self.image_shape)
+
     def predict_outputs(self, images: UInt8Array) -> FloatArray:
         """What the network gives, (N, K), for pictures (N, H, W) or (N, C, H, W), uint8.
 
-        Computed with the training's number of threads, so that the same pictures give the same
-        bits. Raises ShapeError unless they have the shape of those it was trained on.
+        Computed with the training's engine and number of threads, so that the same pictures give
+        the same bits. Raises ShapeError unless they have the shape of those it was trained on.
         """
         images = with_channels(images)
         if images.shape[1:] != self.image_shape:
@@ -136,11 +142,13 @@ class Run:
                 f"this run was trained on pictures (C, H, W) = {self.image_shape}, "
                 f"these are {images.shape[1:]}"
             )
-        threads = self.recipe.training.threads or available_cores()  # a run's are always told
         # Weights of a training that diverged may overflow.
-        with limited_to(threads), np.errstate(over="ignore", invalid="ignore"):
+        with (
+            limited_to(assemble.count_threads(self.recipe)),
+            np.errstate(over="ignore", invalid="ignore"),
+        ):
             parts = [
-                self.model.forward(self.normalisation(images[start : start + PREDICT_BATCH]))
+                self._engine.predict(self.normalisation(images[start : start + PREDICT_BATCH]))
                 for start in range(0, len(images), PREDICT_BATCH)
             ]
         return np.concatenate(parts) if parts else np.empty((0, len(self.class_names)), np.float32)

@@ -79,18 +79,22 @@ def resume(
 
 
 class _Session:
-    """One process's work on one run: build, lock, train, evaluate."""
+    """One process's work on one run: build, lock, train, evaluate.
+
+    Building comes first, so that nothing is written before everything fits.
+    """
 
     def __init__(
         self, recipe: Recipe, data_dir: str | Path | None, callbacks: Sequence[Callback]
     ) -> None:
-        self.recipe = recipe
         self.callbacks = callbacks
         self.parts = assemble.load_parts(recipe, None if data_dir is None else Path(data_dir))
+        self.choice = assemble.build_engine(recipe, self.parts)
+        # The run keeps the engine that was chosen: another one would not go on to the same bits.
+        self.recipe = recipe.model_copy(update={"engine": self.choice.engine.name})
 
     def start(self, path: Path) -> Run:
-        """Train in a new folder; nothing is written before everything fits."""
-        assemble.build_engine(self.recipe, self.parts, 1)
+        """Train in a new folder."""
         folder = RunFolder.create(path)
         with RunLock(folder.path):
             return self._train(folder, None)
@@ -105,9 +109,10 @@ class _Session:
             return self._train(folder, load_checkpoint(last) if last.is_file() else None)
 
     def _train(self, folder: RunFolder, checkpoint: Checkpoint | None) -> Run:
-        threads = self.recipe.training.threads or available_cores()
+        threads = assemble.count_threads(self.recipe)
         if checkpoint is None:
-            folder.write_json(folder.environment, describe_environment(threads=threads))
+            environment = describe_environment(threads=threads, engine=self.choice.notes)
+            folder.write_json(folder.environment, environment)
             folder.write_json(folder.data, self.parts.describe())
             folder.write_recipe(to_toml(self.recipe))
         else:
@@ -131,7 +136,11 @@ class _Session:
             Checkpoints(folder.checkpoints, said.checkpoints),  # last: it keeps all their states
         ]
         trainer = assemble.build_trainer(
-            self.recipe, self.parts, callbacks=[*self.callbacks, *keeping], history=history
+            self.recipe,
+            self.parts,
+            self.choice,
+            callbacks=[*self.callbacks, *keeping],
+            history=history,
         )
         if checkpoint is not None:
             try:
@@ -193,12 +202,17 @@ def draw(run: Run, parts: assemble.Parts) -> list[Path]:
 
 
 def _pinned(recipe: Recipe, like: Recipe | None = None) -> Recipe:
-    """The recipe with its thread count made explicit: the same count gives the same bits."""
-    threads = recipe.training.threads
+    """The recipe with its thread count made explicit: the same count gives the same bits.
+
+    What it leaves open, the threads and an engine "auto", is as the recipe `like` has it.
+    """
+    threads, engine = recipe.training.threads, recipe.engine
     if threads is None:
         threads = available_cores() if like is None else like.training.threads
+    if engine == "auto" and like is not None:
+        engine = like.engine
     training = recipe.training.model_copy(update={"threads": threads})
-    return recipe.model_copy(update={"training": training})
+    return recipe.model_copy(update={"training": training, "engine": engine})
 
 
 def _differences(one: Recipe, other: Recipe) -> list[str]:

@@ -72,7 +72,7 @@ def test_an_asterisk_marks_each_best_epoch_so_far(
     epochs = ["-o", "training.epochs=8"]
     outcome = handloom("train", bars, "--out", tmp_path / "run", *monitor, *epochs, *changes)
     losses, marks = [], []
-    for line in outcome.out.splitlines()[2:]:
+    for line in outcome.out.splitlines()[3:]:
         if not line:
             break
         if not line.lstrip().startswith("step"):
@@ -103,7 +103,7 @@ def test_a_resumed_training_knows_what_was_best_before(bars, handloom, tmp_path:
     def timeless(line: str) -> list[str]:
         return line.split()[:-1]
 
-    assert list(map(timeless, rest[2:5])) == list(map(timeless, whole[7:10]))
+    assert list(map(timeless, rest[3:6])) == list(map(timeless, whole[8:11]))
 
 
 def test_early_stopping_says_why(bars, handloom, tmp_path: Path) -> None:

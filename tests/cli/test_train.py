@@ -21,10 +21,9 @@ def test_a_row_an_epoch_and_the_result(bars, handloom, tmp_path: Path) -> None:
     assert (outcome.code, outcome.err) == (0, "")
     assert "\r" not in outcome.out
     assert "\x1b" not in outcome.out
-    title, header, *rest = outcome.out.splitlines()
-    assert title == (
-        f"{tmp_path / 'run'}: 323 parameters, 60 pictures to train on, 20 to validate; numpy engine"
-    )
+    title, engine, header, *rest = outcome.out.splitlines()
+    assert title == (f"{tmp_path / 'run'}: 323 parameters, 60 pictures to train on, 20 to validate")
+    assert engine == "numpy: as asked for"
     assert header == HEADER
     assert [row.split()[0].rstrip("*") for row in rest[:3]] == ["1", "2", "3"]
     assert {len(row) for row in rest[:3]} == {len(header)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,20 @@ def test_missing_json_says_what_to_do(tmp_path: Path) -> None:
 def test_environment_tells_versions_and_threads() -> None:
     import numpy
 
-    told = describe_environment(threads=2)
+    told = describe_environment(threads=2, engine=["numpy: as asked for"])
     assert told["packages"]["numpy"] == numpy.__version__
     assert told["threads"] == 2
+    assert told["engine"] == ["numpy: as asked for"]
     assert told["blas"], "numpy computes with some BLAS"
+
+
+def test_environment_names_the_processor_as_llvm_does() -> None:
+    llvm = pytest.importorskip("llvmlite.binding")
+    told = describe_environment(threads=1, engine=[])
+    assert told["cpu"] == llvm.get_host_cpu_name()
+    assert told["packages"]["llvmlite"]
+
+
+def test_environment_without_llvm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "handloom.loom.machine", None)
+    assert describe_environment(threads=1, engine=[])["cpu"] is None

@@ -52,8 +52,10 @@ class PlainProgress(Callback):
         self.say(
             f"{self.title}: {training.engine.model.num_parameters():,} parameters, "
             f"{len(training.train.dataset):,} pictures to train on, "
-            f"{len(training.validation.dataset):,} to validate; {training.engine.name} engine"
+            f"{len(training.validation.dataset):,} to validate"
         )
+        for note in training.notes:
+            self.say(note)
 
     def on_epoch_end(self, training: Trainer) -> None:
         """One row."""

@@ -65,7 +65,11 @@ def train(
     data_dir: DataDir = None,
     engine: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The engine that computes: auto or numpy."),
+        typer.Option(
+            metavar="NAME",
+            help="What computes: loom compiles the network, numpy runs its layers as they are "
+            "written, auto takes the loom where it can.  [default: the recipe's, auto]",
+        ),
     ] = None,
     threads: Annotated[
         int | None,

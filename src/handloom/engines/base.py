@@ -36,8 +36,11 @@ class Engine(Protocol):
     """Runs a network: trains it step by step, evaluates it, gives and takes its whole state."""
 
     name: str
-    model: Layer
-    """The network that is trained."""
+
+    @property
+    def model(self) -> Layer:
+        """The network that is trained, its parameters as they are now."""
+        ...
 
     @property
     def steps(self) -> int:

@@ -1,19 +1,27 @@
-"""What a run's bits depend on besides its recipe: versions, processor, threads."""
+"""What a run's bits depend on besides its recipe: versions, processor, threads, engine."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("numpy", "scikit-learn", "opencv-python-headless", "safetensors", "pydantic")
+PACKAGES = (
+    "numpy",
+    "llvmlite",
+    "scikit-learn",
+    "opencv-python-headless",
+    "safetensors",
+    "pydantic",
+)
 
 
-def describe_environment(*, threads: int) -> dict[str, Any]:
-    """A JSON-ready account of this process's surroundings."""
+def describe_environment(*, threads: int, engine: Sequence[str]) -> dict[str, Any]:
+    """A JSON-ready account of this process's surroundings; `engine` tells which one, and why."""
     from threadpoolctl import threadpool_info
 
     from handloom import __version__
@@ -25,7 +33,9 @@ def describe_environment(*, threads: int) -> dict[str, Any]:
         "machine": platform.machine(),
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "cpu": _cpu(),
         "threads": threads,
+        "engine": list(engine),
         "packages": {name: _version(name) for name in PACKAGES},
         "blas": [
             {key: pool.get(key) for key in ("internal_api", "version", "architecture")}
@@ -41,6 +51,15 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _cpu() -> str | None:
+    """What LLVM calls the processor, which decides what the loom compiles; None without LLVM."""
+    try:
+        from handloom.loom.machine import host
+    except ImportError:
+        return None
+    return host().cpu
 
 
 def _processor() -> str:

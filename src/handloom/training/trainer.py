@@ -24,7 +24,8 @@ class Trainer:
     some more, but never past an evaluation. `monitor` is the metric that says which epoch was the
     best. Every `evaluate_every` steps the validation part is evaluated in the middle of an epoch,
     too. Order, augmentation and dropout depend on seed, epoch and step alone, so the state to
-    resume from is the engine's, two counters and what the callbacks keep.
+    resume from is the engine's, two counters and what the callbacks keep. `notes` are sentences
+    that a person should read before it starts.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Trainer:
         evaluate_every: int | None = None,
         callbacks: Sequence[Callback] = (),
         history: History | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.engine = engine
         self.train = train
@@ -47,6 +49,7 @@ class Trainer:
         self.evaluate_every = evaluate_every
         self.callbacks = list(callbacks)
         self.history = history or History()
+        self.notes = tuple(notes)
         self.epoch = 0
         self.step = 0
         self.stop_reason: str | None = None

@@ -22,7 +22,7 @@ class Recipe(Table):
 
     description: Annotated[str, said("a text in quotes")] = ""
     seed: Seed = 0
-    engine: Literal["auto", "numpy"] = "auto"
+    engine: Literal["auto", "numpy", "loom"] = "auto"
     data: Data
     augment: Augment | None = None
     model: Model
