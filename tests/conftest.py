@@ -76,6 +76,18 @@ def bars(tmp_path: Path) -> Path:
     return folder / "bars.toml"
 
 
+@pytest.fixture(params=["numpy", "loom"])
+def each_engine(request: pytest.FixtureRequest, bars: Path) -> str:
+    """The test runs once an engine, which is the one that bars.toml asks for."""
+    if request.param == "loom":
+        machine = pytest.importorskip("handloom.loom.machine")
+        if why := machine.unsupported():
+            pytest.skip(why)
+    text = bars.read_text().replace('engine = "numpy"', f'engine = "{request.param}"')
+    bars.write_text(text)
+    return request.param
+
+
 @pytest.fixture
 def data_dir() -> Path:
     """The folder of the real data sets; for tests marked `data`."""

@@ -11,12 +11,13 @@ from sklearn.metrics import accuracy_score, log_loss
 from threadpoolctl import threadpool_info
 
 import handloom as hl
-from handloom import data, session
+from handloom import assemble, data, nn, optim, session
+from handloom.engines import NumpyEngine, loom_engine
 from handloom.errors import RunError, ShapeError
 
 
 @pytest.fixture
-def run(bars, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> hl.Run:
+def run(each_engine: str, bars, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> hl.Run:
     monkeypatch.setattr(session, "draw", lambda run, parts: [])
     session.train(bars, run_dir=tmp_path / "run")
     return hl.open_run(tmp_path / "run")
@@ -53,15 +54,37 @@ def test_predictions_use_the_trainings_number_of_threads(
     run: hl.Run, test_part: data.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    forward = run.model.forward
 
-    def look(x):
-        seen.append({pool["num_threads"] for pool in threadpool_info()})
-        return forward(x)
+    class Looking(NumpyEngine):
+        def predict(self, x):
+            seen.append({pool["num_threads"] for pool in threadpool_info()})
+            return super().predict(x)
 
-    monkeypatch.setattr(run.model, "forward", look)
+    def predictor(recipe, model, image_shape):
+        return Looking(model, nn.cross_entropy, optim.SGD(model.named_parameters(), 0.1))
+
+    monkeypatch.setattr(assemble, "build_predictor", predictor)
     run.predict(test_part.images)
     assert seen == [{1}]
+
+
+def test_predictions_are_the_training_engines(
+    each_engine: str, run: hl.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that the loom trained can still be used where the loom does not run."""
+    predictor = assemble.build_predictor(run.recipe, run.model, run.image_shape)
+    assert predictor.name == each_engine
+    monkeypatch.setattr(loom_engine, "refusal", lambda *parts: "no vectors here")
+    predictor = assemble.build_predictor(run.recipe, run.model, run.image_shape)
+    assert predictor.name == "numpy"
+
+
+def test_predicting_leaves_the_runs_model_alone(run: hl.Run, test_part: data.Dataset) -> None:
+    """Its gradients with respect to pictures, which no training needs, can still be asked for."""
+    run.predict(test_part.images)
+    x = run.normalisation(test_part.images)
+    run.model.train()
+    assert run.model.backward(np.ones_like(run.model.forward(x))).shape == x.shape
 
 
 def test_pictures_of_another_shape_are_refused(run: hl.Run) -> None:

@@ -34,7 +34,7 @@ def rows(run: hl.Run) -> list[dict[str, float]]:
 # -- train -----------------------------------------------------------------------------------------
 
 
-def test_a_training_leaves_a_whole_run(bars, tmp_path: Path) -> None:
+def test_a_training_leaves_a_whole_run(each_engine: str, bars, tmp_path: Path) -> None:
     run = hl.train(bars, run_dir=tmp_path / "run")
     assert {path.name for path in run.path.iterdir()} == {
         ".lock", "checkpoints", "data.json", "environment.json", "metrics.jsonl", "recipe.toml",
@@ -45,7 +45,7 @@ def test_a_training_leaves_a_whole_run(bars, tmp_path: Path) -> None:
     result = run.result
     assert result["best_epoch"] in (1, 2, 3)
     assert {k: result[k] for k in ("epochs", "parameters", "engine", "seed")} == {
-        "epochs": 3, "parameters": 323, "engine": "numpy", "seed": 1,
+        "epochs": 3, "parameters": 323, "engine": each_engine, "seed": 1,
     }  # fmt: skip
     assert result["test"]["accuracy"] > 0.9, "bars are easy"
     best = run.history.epochs[result["best_epoch"] - 1]
@@ -53,6 +53,7 @@ def test_a_training_leaves_a_whole_run(bars, tmp_path: Path) -> None:
     assert result["validation"]["loss"] == pytest.approx(best["val_loss"], rel=1e-5)
 
 
+@pytest.mark.usefixtures("each_engine")
 def test_the_same_seed_gives_the_same_bits_and_another_others(bars, tmp_path: Path) -> None:
     first, second, other = (
         hl.train(bars, overrides={"seed": seed}, run_dir=tmp_path / name)
@@ -127,6 +128,25 @@ def test_blas_is_held_to_those_threads(bars, tmp_path: Path) -> None:
     hl.train(bars, run_dir=tmp_path / "run", callbacks=[look])
     assert look.seen == 1
     assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+def test_the_engines_agree(bars, tmp_path: Path) -> None:
+    """A short training ends in the same weights but for rounding, whichever engine did it."""
+    pytest.importorskip("llvmlite")
+    one, other = (
+        hl.train(bars, overrides={"engine": name}, run_dir=tmp_path / name)
+        for name in ("numpy", "auto")
+    )
+    assert (one.recipe.engine, other.recipe.engine) == ("numpy", "loom")
+    for name, value in one.model.state_dict().items():
+        np.testing.assert_allclose(other.model.state_dict()[name], value, rtol=1e-4, atol=1e-6)
+    images = np.load(bars.parent / "test-images.npy")
+    np.testing.assert_allclose(
+        other.predict_outputs(images), one.predict_outputs(images), rtol=1e-4, atol=1e-5
+    )
+    for row, like in zip(other.history.rows, one.history.rows, strict=True):
+        assert row["grad_norm"] == pytest.approx(like["grad_norm"], rel=1e-4)
+        assert row["train_accuracy"] == like["train_accuracy"]
 
 
 def test_folders_are_free_names_in_runs(bars, tmp_path: Path, monkeypatch) -> None:
@@ -211,6 +231,7 @@ def stopped(bars, tmp_path: Path) -> Path:
     return tmp_path / "stopped"
 
 
+@pytest.mark.usefixtures("each_engine")
 @pytest.mark.parametrize("name_the_recipe", [False, True])
 def test_a_resumed_run_ends_with_the_bits_of_a_whole_one(
     name_the_recipe: bool, stopped: Path, bars, tmp_path: Path

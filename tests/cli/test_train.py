@@ -87,6 +87,7 @@ def test_the_recipe_may_be_named_again(bars, trained: Path, handloom) -> None:
 # -- divergence ------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("each_engine")
 def test_divergence_has_its_own_exit_code_and_says_what_to_try(
     bars, handloom, tmp_path: Path
 ) -> None:
@@ -124,6 +125,7 @@ def first_epoch(process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, process.stderr.read()
 
 
+@pytest.mark.usefixtures("each_engine")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_training_says_how_to_go_on(
     number: signal.Signals, code: int, bars, start, tmp_path: Path
@@ -174,6 +176,7 @@ def test_a_stop_before_anything_was_written_says_so(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.usefixtures("each_engine")
 def test_a_stopped_training_ends_with_the_bits_of_one_that_was_not(
     bars, handloom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
