@@ -23,7 +23,6 @@ from handloom.loom.machine import Machine
 from handloom.loom.optimizer import SETTINGS, Rule, Updating
 from handloom.loom.piece import Piece, Stage, Step
 from handloom.loom.program import Program, Real
-from handloom.loom.step import phases
 from handloom.loom.team import Team
 from handloom.loom.tensor import Maps, Rows, Sizes, Tensor
 from handloom.loom.value import INT, Pointer, Value
@@ -150,18 +149,21 @@ class Trial:
             self._stages(step, piece.update(how))
 
     def _stages(self, step: Step, stages: list[Stage]) -> None:
-        """As the step of a network does it."""
-        by_group = True
-        for phase in phases(stages):
-            if phase[0].meets or not (by_group and phase[0].by_group):
-                step.team.meet()
-            by_group = phase[0].by_group
-            if by_group:
+        """As the step of a network does it: neighbours by groups are one loop."""
+        loops: list[list[Stage]] = []
+        for stage in stages:
+            if loops and stage.by_group and loops[-1][-1].by_group and not stage.meets:
+                loops[-1].append(stage)
+            else:
+                loops.append([stage])
+        for loop in loops:
+            step.team.meet()
+            if loop[0].by_group:
                 for group in step.team.share(self.sizes.groups):
-                    for stage in phase:
+                    for stage in loop:
                         stage.emit(step, group)
             else:
-                phase[0].emit(step)
+                loop[0].emit(step)
 
     def _deliver(self, step: Step, group: Value) -> None:
         """What a reader of the output does: dy, which lies there already, times the slope."""
