@@ -208,9 +208,9 @@ class Emitter(Control):
         """Call a function of this program."""
         self.builder.call(function, [argument.ir for argument in arguments])
 
-    def external(self, name: str) -> None:
-        """Call a C function of the running process that takes and returns nothing of interest."""
-        self.intrinsic(name, INT32)
+    def external(self, name: str, *numbers: int) -> None:
+        """Call a C function of this process, on 32-bit integers; its answer is of no interest."""
+        self.intrinsic(name, INT32, *(self.lift(number, INT32) for number in numbers))
 
     def pause(self) -> None:
         """Tell the processor that this is a loop that waits."""
