@@ -107,6 +107,7 @@ class Trial:
         self.arena.close(0)
         self.parameters = self.arena.parameter_memory()
         self.work = self.arena.work_memory(MOST_THREADS)
+        self.piece.begin(self.work)
         self._compile(machine, real)
 
     def _compile(self, machine: Machine, real: Real) -> None:
@@ -116,8 +117,8 @@ class Trial:
             "run", self._write, me=None, threads=None, count=None, step=None,
             arrivals=INT, parameters=number, work=number, settings=number,
         )  # fmt: skip
-        code = jit.compile_object(machine, str(program.module))
-        entry = jit.link(machine, code, f"trial{next(_NAMES)}")("run")
+        self.code = jit.compile_object(machine, str(program.module))
+        entry = jit.link(machine, self.code, f"trial{next(_NAMES)}")("run")
         self.call = jit.callable_at(entry, integers=4, pointers=4)
 
     def _write(

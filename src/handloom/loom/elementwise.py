@@ -38,7 +38,7 @@ def runs(e: Emitter, sizes: Sizes, *layouts: Maps | Rows) -> Iterator[tuple[int,
     first = layouts[0]
     if isinstance(first, Rows):
         for example in e.range(sizes.group):
-            yield round_up(first.features, e.lanes), [example * first.row for _ in layouts]
+            yield round_up(first.features, e.lanes), [example * rows.row for rows in layouts]
         return
     maps = [layout for layout in layouts if isinstance(layout, Maps)]
     whole = all(m.border == 0 for m in maps)
