@@ -107,7 +107,7 @@ class Trial:
         self.arena.close(0)
         self.parameters = self.arena.parameter_memory()
         self.work = self.arena.work_memory(MOST_THREADS)
-        self.piece.begin(self.work)
+        self.piece.fill(self.work)
         self._compile(machine, real)
 
     def _compile(self, machine: Machine, real: Real) -> None:

@@ -128,7 +128,7 @@ class DropoutPiece(Piece):
         self.mask = arena.work.take(self.sizes.groups * self.sizes.group * self.words)
         self.numbers = arena.scratch.take(self.size + WORD + 2 * BLOCK)
 
-    def begin(self, work: FloatArray) -> None:
+    def fill(self, work: FloatArray) -> None:
         """The key is not part of the code: another seed needs no new compilation."""
         self.key.of(work).view(np.uint64)[0] = self.layer.key
 

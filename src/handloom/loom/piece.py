@@ -127,7 +127,7 @@ class Piece:
     def allocate(self, arena: Arena) -> None:
         """Take memory that is this piece's own: copies of weights, gradients, scratch."""
 
-    def begin(self, work: FloatArray) -> None:
+    def fill(self, work: FloatArray) -> None:
         """Write into new work memory what the code only reads."""
 
     def prepare(self) -> list[Stage]:
