@@ -172,9 +172,8 @@ def test_what_a_call_raises_is_raised() -> None:
 def test_a_thread_that_died_is_named() -> None:
     crew = Crew(3)
     crew.run(lambda *_: None)
-    helper = crew._helpers[1]
-    helper.jobs.put(None)
-    helper.thread.join()
+    crew._helpers[1].jobs.put(None)
+    wait_until(lambda: crew._helpers[1].has_ended)
     with pytest.raises(StateError, match="thread 1 of 3 has died"):
         crew.run(lambda *_: None)
 
@@ -239,6 +238,8 @@ def test_interruptions_at_any_moment_leave_a_crew_that_works(relay) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    gc.collect()  # a destructor would swallow the interruption
+    gc.disable()
     before = signal.signal(signal.SIGALRM, interrupt)
     interruptions = 0
     try:
@@ -254,6 +255,7 @@ def test_interruptions_at_any_moment_leave_a_crew_that_works(relay) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        gc.enable()
     assert interruptions > 0
     numbers[:] = 0
     crew.run(entry, 20, *addresses(crew, numbers))

@@ -98,7 +98,7 @@ class Crew:
         with self._one_at_a_time:
             if not self._helpers:
                 self._start()
-            if dead := [helper.me for helper in self._helpers if not helper.thread.is_alive()]:
+            if dead := [helper.me for helper in self._helpers if helper.has_ended]:
                 raise StateError(f"thread {dead[0]} of {self.threads} has died; build a new engine")
             self._do(_Job(entry, (self.threads, *arguments), self.threads))
 
@@ -120,13 +120,17 @@ class Crew:
 
     def _start(self) -> None:
         helpers = [_Helper(me) for me in range(self.threads)]
+        weakref.finalize(self, _dismiss, helpers)
         try:
             for helper in helpers:
-                helper.thread.start()
-        except RuntimeError as error:
+                threading.Thread(target=helper.work, name=f"loom-{helper.me}", daemon=True).start()
+        except BaseException as error:
             _dismiss(helpers)
-            raise ConfigError(f"cannot start {self.threads} threads ({error}); use fewer") from None
-        weakref.finalize(self, _dismiss, helpers)
+            if isinstance(error, RuntimeError):
+                raise ConfigError(
+                    f"cannot start {self.threads} threads ({error}); use fewer"
+                ) from None
+            raise
         self._helpers = helpers
 
     def _do(self, job: _Job) -> None:
@@ -171,7 +175,7 @@ class _Job:
 
 
 class _Helper:
-    """A thread that does its part of each job, until it gets None instead of one.
+    """What one thread does: its part of each job, until it gets None instead of one.
 
     The caller of `Crew.run` is none of them: an interruption would leave the others waiting for it.
     """
@@ -179,17 +183,18 @@ class _Helper:
     def __init__(self, me: int) -> None:
         self.me = me
         self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self.thread = threading.Thread(
-            target=_help, args=(me, self.jobs), name=f"loom-{me}", daemon=True
-        )
+        self.has_ended = False
 
-
-def _help(me: int, jobs: SimpleQueue[_Job | None]) -> None:
-    last = None
-    while (job := jobs.get()) is not None:
-        if job is not last:
-            job.do(me)
-        last = job
+    def work(self) -> None:
+        """The thread's whole life."""
+        try:
+            last = None
+            while (job := self.jobs.get()) is not None:
+                if job is not last:
+                    job.do(self.me)
+                last = job
+        finally:
+            self.has_ended = True
 
 
 def _dismiss(helpers: list[_Helper]) -> None:
