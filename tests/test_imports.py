@@ -39,7 +39,7 @@ HOMES_OF = {
     "pooch": ("data",),
     "requests": ("data",),
     "urllib3": ("data",),
-    "matplotlib": ("views", "bench"),
+    "matplotlib": ("views",),
     "pydantic": ("recipes",),
     "tomli_w": ("recipes",),
     "safetensors": ("training",),

@@ -20,6 +20,9 @@ from handloom.views.draw import figures as figures
 from handloom.views.kernels import Kernels as Kernels
 from handloom.views.kernels import draw_kernels as draw_kernels
 from handloom.views.kernels import kernels as kernels
+from handloom.views.pace import Pace as Pace
+from handloom.views.pace import PaceRow as PaceRow
+from handloom.views.pace import draw_paces as draw_paces
 from handloom.views.pairs import ConfusedPair as ConfusedPair
 from handloom.views.pairs import ConfusedPairs as ConfusedPairs
 from handloom.views.pairs import confused_pairs as confused_pairs

@@ -1,0 +1,26 @@
+"""The whole of a run as JSON: machine, roofs, and every turn of everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from handloom.bench.contestants import Field
+from handloom.bench.roofline import Roof
+from handloom.bench.standing import Standing
+from handloom.runs import describe_environment
+
+
+def describe(
+    entrants: Field, roofs: Mapping[int, Roof], standings: Sequence[Standing]
+) -> dict[str, Any]:
+    """What bench.json holds; times in microseconds, roofs in operations and bytes a second."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "environment": describe_environment(threads=entrants.threads, engine=()),
+        "isa": entrants.isa,
+        "roofs": [asdict(roof) for roof in roofs.values()],
+        "workloads": [standing.describe() for standing in standings],
+    }

@@ -1,0 +1,115 @@
+"""Handloom, through its public face. Setting: `engine`, "loom" or "numpy"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+from shared import Job, Unable, serve
+
+import handloom
+from handloom import models, nn, optim
+from handloom.data import Batches, Dataset, Normalisation
+from handloom.engines import Engine, choose_engine, limited_to
+
+INPUT_SHAPE, NUM_CLASSES = (1, 28, 28), 10
+
+
+class _Base:
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.blas = limited_to(job.threads)  # holds from here on
+        images, labels = job.pictures()
+        self.dataset = Dataset(images, labels, tuple(map(str, range(NUM_CLASSES))))
+        self.normalisation = Normalisation("scale")
+        rng = np.random.default_rng(0)
+        model = models.from_layers(job.layers, INPUT_SHAPE, NUM_CLASSES, rng=rng)
+        model.astype(np.dtype(job.dtype))
+        for name, parameter in model.named_parameters().items():
+            parameter.value[...] = job.weights()[name]
+        self.engine = self._engine(model)
+        uncovered = getattr(self.engine, "uncovered", ())
+        self.note = ", ".join((f"handloom {handloom.__version__}", *uncovered))
+
+    def _engine(self, model: nn.Layer) -> Engine:
+        return choose_engine(
+            self.job.settings["engine"],
+            model,
+            partial(nn.cross_entropy, label_smoothing=0.0),
+            _optimizer(model, self.job),
+            input_shape=INPUT_SHAPE,
+            batch_size=self.job.batch_size,
+            threads=self.job.threads,
+            normalisation=self.normalisation,
+        ).engine
+
+
+class Train(_Base):
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.turns = self._turns()
+        self.epoch, self.at, self.end = next(self.turns)
+
+    def _turns(self) -> Iterator[tuple]:
+        """(epoch, first step, end): the first batches in the data's order, then epoch by epoch."""
+
+        def batches(shuffle: bool) -> Batches:
+            return Batches(
+                self.dataset,
+                self.normalisation,
+                self.job.batch_size,
+                seed=1,
+                shuffle=shuffle,
+                drop_last=True,
+                dtype=np.dtype(self.job.dtype),
+            )
+
+        yield batches(False).epoch(0), 0, self.job.check_steps
+        shuffled = batches(True)
+        number = 0
+        while True:
+            yield shuffled.epoch(number), 0, shuffled.steps_per_epoch
+            number += 1
+
+    def run(self, steps: int) -> None:
+        while steps:
+            if self.at == self.end:
+                self.epoch, self.at, self.end = next(self.turns)
+            stop = min(self.end, self.at + steps)
+            done = sum(1 for _ in self.engine.train(self.epoch, self.at, stop))
+            if self.at + done < stop:
+                raise Unable("diverged")
+            steps -= done
+            self.at += done
+
+    def result(self) -> dict[str, np.ndarray]:
+        return self.engine.weights()
+
+
+class Predict(_Base):
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.slices = job.slices(len(self.dataset))
+
+    def outputs(self, rows: slice) -> np.ndarray:
+        return self.engine.predict(self.normalisation(self.dataset.images[rows]))
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            self.outputs(next(self.slices)).argmax(axis=1)
+
+    def result(self) -> dict[str, np.ndarray]:
+        return {"outputs": self.outputs(slice(0, self.job.batch_size))}
+
+
+def _optimizer(model: nn.Layer, job: Job) -> optim.Optimizer:
+    """The rule; every parameter decays, biases too, as PyTorch has it by default."""
+    said = {"name": "sgd", "lr": 0.1, **job.optimizer}
+    rule = optim.OPTIMIZERS[said.pop("name")]
+    decay = optim.WeightDecay(said.pop("weight_decay", 0.0), biases_and_norms=True)
+    return rule(model.named_parameters(), said.pop("lr"), weight_decay=decay, **said)
+
+
+if __name__ == "__main__":
+    serve({"train": Train, "predict": Predict})

@@ -1,0 +1,145 @@
+"""handloom bench: a step of ours beside the same step of others."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from handloom.cli.options import DataDir, JsonFlag, QuietFlag
+from handloom.cli.output import Voice, console
+from handloom.cli.standings import counted, pace_of, roof_in_words, show_standing, show_summary
+
+if TYPE_CHECKING:
+    from handloom.bench import Standing
+
+EXAMPLES = """\b
+Examples:
+  handloom bench                            everything, against whoever is installed: half an hour
+  handloom bench --workloads W1,W4          a few minutes
+  handloom bench --workloads W1 --peers torch --seconds 0.2 --rounds 3
+  handloom bench --isa avx2                 everybody without AVX-512
+  handloom bench --jax-python ~/jax/bin/python
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("bench", epilog=EXAMPLES)(bench)
+
+
+def bench(
+    workloads: Annotated[
+        str, typer.Option(metavar="W1,W4", help="Which ones.  [default: all]", show_default=False)
+    ] = "",
+    seconds: Annotated[
+        float, typer.Option(metavar="S", min=0.01, help="A contestant's turn.")
+    ] = 0.4,
+    rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Turns for everybody.")] = 9,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="[default: all cores]")
+    ] = None,
+    peers: Annotated[
+        str,
+        typer.Option(
+            metavar="P,Q",
+            help="Of torch, jax, sklearn and numpy; or none.  [default: all that are installed]",
+            show_default=False,
+        ),
+    ] = "torch,jax,sklearn,numpy",
+    isa: Annotated[
+        str | None, typer.Option(metavar="avx2", help="Everybody does without AVX-512.")
+    ] = None,
+    pictures: Annotated[
+        str,
+        typer.Option(
+            "--data", metavar="auto|random", help="Real pictures where they are, or random bytes."
+        ),
+    ] = "auto",
+    jax_python: Annotated[
+        str,
+        typer.Option(metavar="PATH", help="A Python that has JAX.", show_default=False),
+    ] = sys.executable,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where bench.json and bench.png go.")
+    ] = Path("bench"),
+    data_dir: DataDir = None,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Time one step of ours beside the same step of others.
+
+    Each implementation is a process of its own; they take turns, so that a busy moment hits all
+    alike; medians count. Whoever computes another step than PyTorch in float64 is not timed.
+    PyTorch takes part in the quickest of its configurations, found by trying them. The roof is
+    measured in the same run. Exit code 2 if a step of ours is wrong.
+    """
+    from handloom.bench import (
+        Field,
+        Rules,
+        Standing,
+        chosen,
+        describe,
+        hold_contest,
+        measure_roofs,
+    )
+    from handloom.engines import available_cores
+    from handloom.errors import ConfigError, StateError
+
+    if pictures not in ("auto", "random"):
+        raise ConfigError(f"--data is auto or random, got {pictures!r}")
+    voice = Voice.choose(as_json=as_json, quiet=quiet)
+    entrants = Field(
+        threads=threads or available_cores(),
+        peers=() if peers == "none" else _names(peers),
+        isa=isa,
+        jax_python=jax_python,
+    )
+    rules = Rules(seconds=seconds, rounds=rounds, pictures=pictures, data_dir=data_dir)
+    wanted = chosen(_names(workloads))
+    standings = []
+    with _telling(quiet) as tell:
+        roofs = measure_roofs(entrants.roofers(), tell)
+        for roof in roofs.values():
+            voice.say(roof_in_words(roof))
+        for workload in wanted:
+            standings.append(Standing(hold_contest(workload, entrants, rules, tell), roofs))
+            show_standing(voice, standings[-1])
+    show_summary(voice, standings)
+    report = describe(entrants, roofs, standings)
+    _write(out, report, standings)
+    voice.say(f"\n{out / 'bench.json'}, {out / 'bench.png'}")
+    voice.answer(report)
+    if wrong := [f"{s.contest.workload.name}: {e.error}" for s in standings for e in s.wrong]:
+        raise StateError(f"a step of ours is wrong: {'; '.join(wrong)}")
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
+
+
+@contextmanager
+def _telling(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """What is being done, on a terminal's last line; nothing where there is no terminal."""
+    screen = console(stderr=True)
+    if quiet or not screen.is_terminal:
+        yield lambda _: None
+        return
+    with screen.status("") as status:
+        yield status.update
+
+
+def _write(folder: Path, report: dict[str, Any], standings: list[Standing]) -> None:
+    from handloom._files import make_folder, write_atomic, write_json
+    from handloom.views import draw_paces, png
+
+    make_folder(folder)
+    write_json(folder / "bench.json", report)
+    processor = report["environment"]["processor"]
+    threads = counted(report["environment"]["threads"], "thread")
+    heading = f"A step of ours and of others: {processor}, {threads}"
+    write_atomic(folder / "bench.png", png(draw_paces(map(pace_of, standings), heading)))
