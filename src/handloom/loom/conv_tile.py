@@ -36,9 +36,9 @@ def tiles(e: Emitter, count: int, size: int) -> Iterator[Value]:
 def forward_tile(machine: Machine, shape: Convolution) -> Pair:
     """(filters, windows side by side): a turn handles one tap."""
     window, whole = math.prod(shape.window), (shape.filters, shape.columns // shape.window[1])
-    sides = (range(1, min(size, machine.registers) + 1) for size in whole)
+    filters, across = (range(1, min(size, machine.registers) + 1) for size in whole)
     return min(
-        product(*sides),
+        product(filters, across),
         key=lambda tile: _turn(machine, tile[0], tile[1] * window) * _count(whole, tile),
     )
 
@@ -50,11 +50,11 @@ def input_tile(machine: Machine, shape: Convolution) -> Pair:
     The channels divide all channels, since tiles may not overlap: what they compute is added to.
     """
     whole, stride = (shape.channels, shape.width), shape.stride[1]
-    sides = (
-        [n for n in range(1, shape.channels + 1) if shape.channels % n == 0],
-        range(stride, min(shape.width, machine.registers) + stride, stride),
+    channels = [n for n in range(1, shape.channels + 1) if shape.channels % n == 0]
+    pixels = range(stride, min(shape.width, machine.registers) + stride, stride)
+    return min(
+        product(channels, pixels), key=lambda tile: _turn(machine, *tile) * _count(whole, tile)
     )
-    return min(product(*sides), key=lambda tile: _turn(machine, *tile) * _count(whole, tile))
 
 
 def _turn(machine: Machine, numbers: int, vectors: int) -> float:
