@@ -12,7 +12,7 @@ from handloom.nn.layer import Layer
 from handloom.optim import Optimizer
 
 if TYPE_CHECKING:
-    from handloom.engines.loom_engine import LoomEngine
+    from handloom.engines.loom_engine import LoomEngine, WovenEngine
 
 EngineName = Literal["auto", "numpy", "loom"]
 
@@ -50,11 +50,11 @@ def choose_engine(
     """
     if name == "numpy":
         return Choice(NumpyEngine(model, loss, optimizer, **settings), ("numpy: as asked for",))
-    from handloom.engines.loom_engine import LoomEngine, refusal
+    from handloom.engines.loom_engine import refusal, weave
 
     why = refusal()
     if why is None:
-        engine = LoomEngine(
+        engine = weave(
             model,
             loss,
             optimizer,
@@ -73,7 +73,7 @@ def choose_engine(
     return Choice(NumpyEngine(model, loss, optimizer, **settings), (f"numpy: {why}",))
 
 
-def _account(engine: LoomEngine, threads: int) -> tuple[str, ...]:
+def _account(engine: LoomEngine | WovenEngine, threads: int) -> tuple[str, ...]:
     """What was compiled, how long it took, and what was not."""
     plural = "" if threads == 1 else "s"
     compiled = (

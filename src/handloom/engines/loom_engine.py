@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from handloom.data import Normalisation
 from handloom.data.batches import Epoch
 from handloom.engines.base import Loss, StepReport
 from handloom.engines.numpy_engine import NumpyEngine, count_correct
+from handloom.engines.woven import Woven
 from handloom.optim import Optimizer
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 NATIVE_SECONDS = 0.05
 """How long a native call should take: Ctrl-C waits for its end, and its start costs nothing."""
 FIRST_STEPS = 8  # steps of the first native call, before any was timed
+LIT = 0.8
+LOOKED_AT = 512  # pictures in which zeros are counted, to see whether skipping them pays
 PREDICTED_AT_ONCE = (1, 32, 256)  # batch sizes that prediction is compiled for
 
 
@@ -36,10 +40,13 @@ class LoomEngine:
     when they are asked for.
 
     input_shape: (C, H, W). batch_size: the most examples of a step. With `normalisation` the step
-    is compiled at once, else when the first batch comes.
+    is compiled at once, else when the first batch comes. Raises UncoveredError for a layer, a loss
+    or an optimizer that cannot be compiled: `weave` finds an engine for those.
     """
 
     name = "loom"
+    uncovered: tuple[str, ...] = ()
+    """What runs in NumPy inside the step: nothing."""
 
     def __init__(
         self,
@@ -59,7 +66,6 @@ class LoomEngine:
 
         self.loss = loss
         self.batch_size = batch_size
-        self.uncovered: tuple[str, ...] = ()
         self._numpy = NumpyEngine(
             model, loss, optimizer, clip_norm=clip_norm, clip_value=clip_value, ema=ema
         )
@@ -73,8 +79,9 @@ class LoomEngine:
         self._seconds_a_step = 0.0
         self._behind = False  # whether the model's arrays are older than the compiled network's
         self._push()
+        self._dark: bool | None = None  # whether most pixels are zero, once pictures were seen
         if normalisation is not None:
-            self._compiled.prepare(pixels_as_numbers(normalisation, input_shape[0]))
+            self._compiled.prepare(self._numbers(normalisation, dark=True))
 
     # -- the protocol -----------------------------------------------------------------------------
 
@@ -112,7 +119,9 @@ class LoomEngine:
     def train(self, epoch: Epoch, start: int, stop: int) -> Iterator[StepReport]:
         """Train on the epoch's batches from start to stop; several are trained before the first
         report is given, and none after one that is not finite."""
-        how = pixels_as_numbers(epoch.normalisation, self._compiled.request.input_shape[0])
+        if self._dark is None:
+            self._dark = mostly_dark(epoch.batches.planes[:LOOKED_AT])
+        how = self._numbers(epoch.normalisation, dark=self._dark)
         for first, last in self._portions(start, stop):
             images, rows, labels = epoch.pixels(first, last)
             pictures: AnyArray = images
@@ -135,8 +144,11 @@ class LoomEngine:
 
     def predict(self, x: FloatArray) -> FloatArray:
         """x (N, C, H, W) -> outputs (N, K) in evaluation mode, of the averaged weights if kept."""
+        from handloom.loom.gather import Pictures
+
         at_once = next((n for n in PREDICTED_AT_ONCE if n >= len(x)), PREDICTED_AT_ONCE[-1])
-        return self._compiled.predict(x, at_once)
+        dark = bool(self._dark) and self._compiled.takes_rows
+        return self._compiled.predict(x, Pictures(sparse=dark), at_once)
 
     def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:
         """(mean loss, number classified right)."""
@@ -166,6 +178,12 @@ class LoomEngine:
         return self._numpy.locate_nonfinite(x)
 
     # -- details ----------------------------------------------------------------------------------
+
+    def _numbers(self, normalisation: Normalisation, *, dark: bool) -> Pictures:
+        """How this network's pictures become numbers; zeros stay zeros only if merely scaled."""
+        channels = self._compiled.request.input_shape[0]
+        sparse = dark and normalisation.kind == "scale" and self._compiled.takes_rows
+        return replace(pixels_as_numbers(normalisation, channels), sparse=sparse)
 
     def _portions(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Steps in portions that take about NATIVE_SECONDS each."""
@@ -245,6 +263,64 @@ class LoomEngine:
             self._compiled.write(arrays, state)
 
 
+class WovenEngine(NumpyEngine):
+    """The numpy engine, where a custom layer, another loss or another optimizer asks for it; the
+    layers that can be compiled are computed natively all the same."""
+
+    name = "loom"
+
+    def __init__(
+        self, model: Woven, loss: Loss, optimizer: Optimizer, **settings: float | None
+    ) -> None:
+        super().__init__(model, loss, optimizer, **settings)
+        self._woven = model
+
+    @property
+    def uncovered(self) -> tuple[str, ...]:
+        """What runs in NumPy inside the step: layers by path and class, loss, optimizer."""
+        return (
+            *self._woven.in_numpy,
+            f"the loss ({_name(self.loss)})",
+            f"the optimizer ({type(self.optimizer).__name__})",
+        )
+
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds spent on compiling so far."""
+        return self._woven.compile_seconds
+
+
+def weave(
+    model: nn.Layer,
+    loss: Loss,
+    optimizer: Optimizer,
+    *,
+    input_shape: tuple[int, int, int],
+    batch_size: int,
+    threads: int,
+    normalisation: Normalisation | None = None,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+    ema: float | None = None,
+) -> LoomEngine | WovenEngine:
+    """The loom's engine for a network: one native step, or as much of it as can be compiled.
+
+    The arguments are LoomEngine's.
+    """
+    from handloom.loom.fuse import UncoveredError
+
+    settings = {"clip_norm": clip_norm, "clip_value": clip_value, "ema": ema}
+    try:
+        return LoomEngine(
+            model, loss, optimizer, input_shape=input_shape, batch_size=batch_size,
+            threads=threads, normalisation=normalisation, **settings,
+        )  # fmt: skip
+    except UncoveredError:
+        whole = model if isinstance(model, nn.Sequential) else nn.Sequential(model)
+        woven = Woven(whole, input_shape, batch_size, threads)
+        return WovenEngine(woven, loss, optimizer, **settings)
+
+
 def refusal() -> str | None:
     """Why the loom cannot run here at all, as a clause; None if it can."""
     try:
@@ -254,8 +330,9 @@ def refusal() -> str | None:
     return machine.unsupported()
 
 
-def cross_entropy_of(loss: Loss) -> CrossEntropy | None:
-    """The loss as the loom knows it; None if it is another one."""
+def cross_entropy_of(loss: Loss) -> CrossEntropy:
+    """The loss as the loom knows it; raises UncoveredError if it is another one."""
+    from handloom.loom.fuse import UncoveredError
     from handloom.loom.loss import CrossEntropy
 
     function: Callable[..., Any] = loss
@@ -263,7 +340,7 @@ def cross_entropy_of(loss: Loss) -> CrossEntropy | None:
     if isinstance(loss, partial):
         function, settings = loss.func, dict(loss.keywords)
     if function is not nn.cross_entropy:
-        return None
+        raise UncoveredError(f"the loss {_name(loss)}")
     weights = settings.get("class_weights")
     return CrossEntropy(
         settings.get("label_smoothing", 0.0),
@@ -284,6 +361,21 @@ def pixels_as_numbers(normalisation: Normalisation, channels: int) -> Pictures:
             tuple(-m / s for m, s in zip(mean, std, strict=True)),
         )
     return Pictures()
+
+
+def mostly_dark(images: UInt8Array) -> bool:
+    """Whether so many pixels are zero that looking for the others pays: at most LIT of the runs of
+    neighbouring pixels, (M, C, H, W) read in one line, hold anything."""
+    from handloom.loom.lit import TILE
+
+    pixels = images.reshape(len(images), -1)
+    runs = pixels[:, : pixels.shape[1] // TILE * TILE].reshape(len(images), -1, TILE)
+    return bool(runs.size) and float(runs.any(axis=2).mean()) <= LIT
+
+
+def _name(loss: Loss) -> str:
+    function: Any = loss.func if isinstance(loss, partial) else loss
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def _is_finite(report: StepReport) -> bool:

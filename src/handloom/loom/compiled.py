@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from handloom import nn, optim
-from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
-from handloom.loom import jit, step
+from handloom._typing import AnyArray, FloatArray, IntArray, Shape, UInt8Array
+from handloom.loom import fuse, jit, segment, step
 from handloom.loom.gather import Pictures
 from handloom.loom.loss import CrossEntropy
 from handloom.loom.machine import Machine, host
@@ -21,6 +21,14 @@ from handloom.loom.plan import Plan, Request
 from handloom.loom.program import Program
 from handloom.loom.signature import signature
 from handloom.loom.team import Crew
+
+PROGRAMS = {
+    (True, True): (step.training_program, 4, 8),
+    (True, False): (segment.segment_program, 5, 6),
+    (False, False): (step.prediction_program, 3, 6),
+}
+"""The program of a request, by whether it trains and whether it has a loss; and how many integers
+and pointers its entry takes."""
 
 
 @dataclass
@@ -34,13 +42,13 @@ class Native:
 
 @dataclass
 class Compiled:
-    """`model` as native code on `machine`, worked by `crew`.
+    """`layers` in a row as native code on `machine`, worked by `crew`.
 
     `request` says what is trained, and how; programs for other batch sizes or other kinds of
     pictures are compiled when they are first needed, and share the memory of the parameters.
     """
 
-    model: nn.Layer
+    layers: list[fuse.Named]
     machine: Machine
     crew: Crew
     request: Request
@@ -56,7 +64,12 @@ class Compiled:
     @cached_property
     def plan(self) -> Plan:
         """The plan whose layout of the parameters all programs share."""
-        return Plan(self.model, self.machine, self.request)
+        return Plan(self.layers, self.machine, self.request)
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether the network sees a picture as one row of pixels."""
+        return not self.plan.input.is_maps
 
     # -- the optimizer ----------------------------------------------------------------------------
 
@@ -106,9 +119,9 @@ class Compiled:
         )  # fmt: skip
         return reports[:, :3]
 
-    def predict(self, x: FloatArray, batch: int) -> FloatArray:
+    def predict(self, x: FloatArray, how: Pictures, batch: int) -> FloatArray:
         """x (N, C, H, W) -> outputs (N, K) in evaluation mode, `batch` pictures at a time."""
-        request = replace(self.request, pictures=Pictures(), batch=batch, loss=None)
+        request = replace(self.request, pictures=how, batch=batch, training=False, loss=None)
         native = self.program(request)
         x = np.ascontiguousarray(x, self.parameters.dtype)
         rows = np.arange(len(x))
@@ -119,6 +132,35 @@ class Compiled:
             *_addresses(rows, outputs),
         )  # fmt: skip
         return outputs
+
+    def forward(self, x: FloatArray, done: int, *, training: bool) -> FloatArray:
+        """x (N, ...) -> outputs (N, K) of a run of layers; a training forward awaits backward."""
+        if not training:
+            return self.predict(x, Pictures(), self.request.batch)
+        native = self.program(replace(self.request, batch=max(self.request.batch, len(x))))
+        outputs = np.empty((len(x), native.plan.classes), self.parameters.dtype)
+        self._pass(native, 0, done, x, outputs)
+        self._awaited = native, x.shape, done
+        return outputs
+
+    def backward(self, dy: FloatArray) -> FloatArray:
+        """∂loss/∂outputs (N, K) of the last training forward -> ∂loss/∂x, empty if not needed.
+
+        The gradients of the parameters can be read as their state 0.
+        """
+        native, shape, done = self._awaited
+        dx = np.empty(shape if self.request.input_errors else 0, self.parameters.dtype)
+        self._pass(native, 1, done, dy, dx)
+        return dx
+
+    def _pass(
+        self, native: Native, back: int, done: int, given: FloatArray, to: FloatArray
+    ) -> None:
+        given, rows = np.ascontiguousarray(given, to.dtype), np.arange(len(given))
+        self.crew.run(
+            native.run, back, len(given), done,
+            *_addresses(self.parameters, native.work, self.crew.arrivals, given, rows, to),
+        )  # fmt: skip
 
     def prepare(self, how: Pictures) -> None:
         """Compile the training step for pictures of this kind now, not at the first batch."""
@@ -133,17 +175,20 @@ class Compiled:
         return self._programs[request]
 
     def _load(self, request: Request) -> Native:
-        plan = self.plan if request == self.request else Plan(self.model, self.machine, request)
-        trains = request.loss is not None
+        plan = self.plan if request == self.request else Plan(self.layers, self.machine, request)
+        write, integers, pointers = PROGRAMS[request.training, request.loss is not None]
 
         def write_ir() -> str:
             program = Program(self.machine, request.real)
-            (step.training_program if trains else step.prediction_program)(plan, program)
+            write(plan, program)
             return str(program.module)
 
-        address = jit.load(self.machine, (signature(self.model), request), write_ir)("run")
-        run = jit.callable_at(address, integers=4 if trains else 3, pointers=8 if trains else 6)
-        return Native(plan, run, plan.arena.work_memory(self.crew.threads))
+        address = jit.load(self.machine, (signature(self.layers), request), write_ir)("run")
+        run = jit.callable_at(address, integers=integers, pointers=pointers)
+        work = plan.arena.work_memory(self.crew.threads)
+        for piece in plan.pieces:
+            piece.fill(work)
+        return Native(plan, run, work)
 
     # -- arrays by public name --------------------------------------------------------------------
 
@@ -181,15 +226,59 @@ def compile_network(
     clip_norm: float | None = None,
     clip_value: float | None = None,
     ema: float | None = None,
+    pictures: Pictures | None = None,
+    timed: bool = False,
 ) -> Compiled:
-    """The network and its way of training, ready to be compiled for this machine."""
+    """The network and its way of training, ready to be compiled for this machine.
+
+    Raises UncoveredError where a layer or the optimizer cannot be. `timed`: with a clock in it.
+    """
     rule = rule_of(optimizer)
-    assert rule is not None
+    if rule is None:
+        raise fuse.UncoveredError(f"the optimizer {type(optimizer).__name__}")
     decoupled = bool(optimizer.weight_decay.decoupled)
     updating = tuple(
         (name, Updating(rule, 0, optimizer.decays[name], decoupled, clip_value, ema))
         for name in optimizer.params
     )
     average = None if ema is None else len(rule.slots)
-    request = Request(input_shape, batch, Pictures(), loss, updating, clip_norm, average)
-    return Compiled(model, host(), Crew(threads), request, rule)
+    request = Request(
+        input_shape, batch, pictures or Pictures(), loss=loss, updating=updating,
+        max_norm=clip_norm, average=average, timed=timed,
+    )  # fmt: skip
+    layers = list(fuse.in_a_row("", model))
+    compiled = Compiled(layers, host(), Crew(threads), request, rule)
+    assert compiled.plan, "made now: what cannot be compiled shows here"
+    return compiled
+
+
+def compile_run(
+    layers: list[fuse.Named], input_shape: Shape, batch: int, threads: int, *, input_errors: bool
+) -> Compiled:
+    """Layers in a row without loss or optimizer: their gradients are for somebody else."""
+    rule = Rule()
+    updating = tuple(
+        (f"{path}.{name}", Updating(rule, 0, stored=True))
+        for path, layer in layers
+        for name in layer.named_parameters()
+    )
+    request = Request(input_shape, batch, Pictures(), updating=updating, input_errors=input_errors)
+    compiled = Compiled(_flat(layers), host(), Crew(threads), request, rule)
+    compiled.prepare(Pictures())
+    return compiled
+
+
+def coverage(layers: list[fuse.Named], input_shape: Shape) -> int:
+    """How many of the layers, from the first on, can be compiled together."""
+    request = Request(input_shape, 1, Pictures())
+    for count in range(len(layers), 0, -1):
+        try:
+            Plan(_flat(layers[:count]), host(), request)
+        except fuse.UncoveredError:
+            continue
+        return count
+    return 0
+
+
+def _flat(layers: list[fuse.Named]) -> list[fuse.Named]:
+    return [named for path, layer in layers for named in fuse.in_a_row(path, layer)]

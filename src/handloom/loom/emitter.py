@@ -202,6 +202,10 @@ class Emitter(Control):
         """Read a shared integer."""
         return Value(self, self.builder.load_atomic(pointer.ir, "seq_cst", 8, typ=INT))
 
+    def ticks(self) -> Value:
+        """The processor's counter of time; how fast it counts is the processor's affair."""
+        return self.intrinsic("llvm.readcyclecounter", INT)
+
     # -- calls ------------------------------------------------------------------------------------
 
     def call(self, function: Any, arguments: Sequence[Value]) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 from handloom import nn
 from handloom._typing import Shape
 from handloom.errors import HandloomError
+from handloom.loom import conv, elementwise, flatten, global_pool, norm, pool, winograd
 from handloom.loom.activation import Activation, Identity, activation_of
 from handloom.loom.arena import Arena
 from handloom.loom.dense_piece import DensePiece
+from handloom.loom.dropout import DropoutPiece
 from handloom.loom.lit import Lit
 from handloom.loom.piece import Piece
 from handloom.loom.tensor import Sizes, Tensor
@@ -19,74 +23,208 @@ Named = tuple[str, nn.Layer]
 
 
 class UncoveredError(HandloomError):
-    """A layer that the loom cannot compile; `path` is its attribute path."""
-
-    def __init__(self, path: str, layer: nn.Layer) -> None:
-        super().__init__(f"{path} ({type(layer).__name__})")
-        self.path = path
+    """Something that the loom cannot compile: a layer by path and class, a loss, an optimizer."""
 
 
 class Network:
-    """Pieces and tensors of a model for pictures (C, H, W), in forward order."""
+    """Pieces and tensors of layers in a row, in forward order, for examples of `input_shape`.
+
+    What comes out is rows of features. Where most pixels are zero (`sparse`), a dense first layer
+    looks for those that are not; `needs_errors` says that somebody asks for ∂loss/∂input.
+    """
 
     def __init__(
         self,
-        model: nn.Layer,
-        input_shape: tuple[int, int, int],
+        layers: list[Named],
+        input_shape: Shape,
         sizes: Sizes,
         arena: Arena,
         *,
-        sparse: bool,
+        sparse: bool = False,
+        needs_errors: bool = False,
     ) -> None:
         self.sizes = sizes
         self.arena = arena
         self.pieces: list[Piece] = []
         self.tensors: list[Tensor] = []
-        layers = list(in_a_row("", model))
-        shape: Shape = input_shape
-        while layers and type(layers[0][1]) is nn.Flatten:
-            shape, layers = (math.prod(shape),), layers[1:]
-        self.input = self._tensor(shape, needs_errors=False)
+        shape, rest = input_shape, list(layers)
+        while rest and type(rest[0][1]) is nn.Flatten:
+            shape, rest = (math.prod(shape),), rest[1:]
+        self.input = self._tensor(shape, needs_errors=needs_errors)
         if sparse and not self.input.is_maps:
             self.input.lit = Lit(self.input)
-        self.output = self._walk(layers, self.input)
+        self.output = self._walk(rest, self.input)
+        if self.output.is_maps:
+            flat = nn.Flatten()
+            self.output = self._alone(flatten.FlattenPiece, "output", flat, [], self.output)
 
     def _walk(self, layers: list[Named], source: Tensor) -> Tensor:
         """Layers in a row, from the tensor that arrives to the one that leaves."""
         rest = list(layers)
         while rest:
-            source = self._piece(rest, source)
+            path, layer = rest.pop(0)
+            make = self._maker(layer, source)
+            if make is None:
+                raise UncoveredError(f"{path} ({type(layer).__name__})")
+            source = make(path, layer, rest, source)
         return source
 
-    def _piece(self, rest: list[Named], source: Tensor) -> Tensor:
-        """Make a piece of the first layers of `rest`, and take them away."""
-        path, layer = rest.pop(0)
-        if type(layer) is nn.Linear and not source.is_maps:
-            paths, activation = self._activation(path, rest)
-            output = self._tensor((layer.weight.shape[0],), needs_errors=True)
-            output.activation = activation
-            self.pieces.append(
-                DensePiece(
-                    layer,
-                    paths=paths,
-                    prefix=path,
-                    activation=activation,
-                    source=source,
-                    output=output,
-                    sizes=self.sizes,
-                    arena=self.arena,
-                )
+    def _maker(
+        self, layer: Any, source: Tensor
+    ) -> Callable[[str, Any, list[Named], Tensor], Tensor] | None:
+        """What makes a piece of `layer`, and of those after it that can be fused with it."""
+        kind, shape = type(layer), source.shape
+        if kind is nn.Linear and not source.is_maps:
+            return self._dense
+        if kind is nn.Conv2d and conv.covers(layer):
+            return self._conv
+        if norm.covers(layer, shape):
+            return self._norm
+        if kind is nn.Dropout:
+            return self._dropout
+        if kind is nn.Flatten and not source.is_maps:
+            return self._nothing
+        if kind is nn.Residual:
+            return self._residual
+        if kind is nn.Parallel and elementwise.covers(layer, shape):
+            return self._parallel
+        for covers, piece in (
+            (flatten.covers, flatten.FlattenPiece),
+            (pool.covers, pool.PoolPiece),
+            (global_pool.covers, global_pool.GlobalAvgPoolPiece),
+            (elementwise.covers, elementwise.ActivationPiece),
+        ):
+            if covers(layer, shape):
+                return partial(self._alone, piece)
+        return None
+
+    # -- one kind of piece each -------------------------------------------------------------------
+
+    def _dense(self, path: str, layer: nn.Linear, rest: list[Named], source: Tensor) -> Tensor:
+        paths, activation, _ = self._following(path, rest, None)
+        output = self._tensor((layer.weight.shape[0],))
+        return self._add(DensePiece, layer, paths, source, output, activation=activation)
+
+    def _conv(self, path: str, layer: nn.Conv2d, rest: list[Named], source: Tensor) -> Tensor:
+        shape = layer.output_shape(source.shape)
+        if winograd.covers(layer, self.sizes):
+            paths, activation, _ = self._following(path, rest, None)
+            output = self._tensor(shape)
+            return self._add(
+                winograd.WinogradPiece, layer, paths, source, output, activation=activation
             )
-            return output
-        raise UncoveredError(path, layer)
+        paths, activation, pooling = self._following(path, rest, shape)
+        output = self._tensor(shape if pooling is None else pooling.output_shape(shape))
+        return self._add(
+            conv.ConvPiece, layer, paths, source, output, activation=activation, pool=pooling
+        )
 
-    def _activation(self, path: str, rest: list[Named]) -> tuple[tuple[str, ...], Activation]:
-        """Take an activation from the front of `rest`, if it can be an epilogue."""
-        if rest and (found := activation_of(rest[0][1])) is not None and found.from_output:
-            return (path, rest.pop(0)[0]), found
-        return (path,), Identity()
+    def _norm(self, path: str, layer: Any, rest: list[Named], source: Tensor) -> Tensor:
+        shape = source.shape
+        paths, activation, pooling = self._following(path, rest, shape if source.is_maps else None)
+        output = self._tensor(shape if pooling is None else pooling.output_shape(shape))
+        return self._add(
+            norm.BatchNormPiece, layer, paths, source, output, activation=activation, pool=pooling
+        )
 
-    def _tensor(self, shape: Shape, *, needs_errors: bool) -> Tensor:
+    def _dropout(self, path: str, layer: nn.Dropout, rest: list[Named], source: Tensor) -> Tensor:
+        if not self.sizes.training or layer.p == 0:
+            return source
+        output = self._tensor(source.shape, needs_errors=source.needs_errors)
+        return self._add(DropoutPiece, layer, (path,), source, output)
+
+    def _nothing(self, path: str, layer: nn.Layer, rest: list[Named], source: Tensor) -> Tensor:
+        return source
+
+    def _residual(self, path: str, layer: nn.Residual, rest: list[Named], source: Tensor) -> Tensor:
+        body = self._walk(list(in_a_row(f"{path}.body", layer.body)), source)
+        shortcut = source
+        if layer.shortcut is not None:
+            shortcut = self._walk(list(in_a_row(f"{path}.shortcut", layer.shortcut)), source)
+        paths, activation, _ = self._following(path, rest, None)
+        output = self._tensor(body.shape)
+        output.activation = activation
+        self.pieces.append(
+            elementwise.AddPiece(
+                layer, paths=paths, prefix=path, a=body, b=shortcut, output=output,
+                sizes=self.sizes, arena=self.arena, activation=activation,
+            )
+        )  # fmt: skip
+        return output
+
+    def _parallel(self, path: str, layer: nn.Parallel, rest: list[Named], source: Tensor) -> Tensor:
+        ends = [
+            self._walk(list(in_a_row(f"{path}.{name}", branch)), source)
+            for name, branch in layer.named_children()
+        ]
+        output = self._tensor(layer.output_shape(source.shape))
+        self.pieces.append(
+            elementwise.ConcatPiece(
+                layer, paths=(path,), prefix=path, sources=ends, output=output,
+                sizes=self.sizes, arena=self.arena,
+            )
+        )  # fmt: skip
+        return output
+
+    def _alone(
+        self, piece: Callable[..., Piece], path: str, layer: Any, rest: list[Named], source: Tensor
+    ) -> Tensor:
+        """A layer that is a piece by itself."""
+        shape = layer.output_shape(source.shape)
+        output = self._tensor(shape, needs_errors=source.needs_errors)
+        self._add(piece, layer, (path,), source, output)
+        activation = activation_of(layer)
+        if activation is not None and activation.from_output:
+            output.activation = activation
+        return output
+
+    # -- what they share --------------------------------------------------------------------------
+
+    def _following(
+        self, path: str, rest: list[Named], shape: Shape | None
+    ) -> tuple[tuple[str, ...], Activation, nn.MaxPool2d | None]:
+        """Take activation and pooling from the front of `rest`, as far as they can be fused.
+
+        The activations that can be epilogues are increasing, so that the pooling may stand before
+        or after them; `shape` is that of the maps to pool, None where no pooling can be fused.
+        """
+        paths, activation, pooling = [path], None, None
+        while rest:
+            layer: Any = rest[0][1]
+            found = activation_of(layer)
+            if found is not None and found.from_output and activation is None:
+                activation = found
+            elif (
+                type(layer) is nn.MaxPool2d
+                and pooling is None
+                and shape is not None
+                and conv.fuses(layer, shape)
+            ):
+                pooling = layer
+            else:
+                break
+            paths.append(rest.pop(0)[0])
+        return tuple(paths), activation or Identity(), pooling
+
+    def _add(
+        self,
+        piece: Callable[..., Piece],
+        layer: nn.Layer,
+        paths: tuple[str, ...],
+        source: Tensor,
+        output: Tensor,
+        **settings: Any,
+    ) -> Tensor:
+        """Make a piece, and the tensor that it puts out."""
+        output.activation = settings.get("activation", Identity())
+        made = piece(
+            layer, paths=paths, prefix=paths[0], source=source, output=output,
+            sizes=self.sizes, arena=self.arena, **settings,
+        )  # fmt: skip
+        self.pieces.append(made)
+        return output
+
+    def _tensor(self, shape: Shape, *, needs_errors: bool = True) -> Tensor:
         tensor = Tensor(shape, self.sizes, needs_errors=needs_errors and self.sizes.training)
         self.tensors.append(tensor)
         return tensor
@@ -101,17 +239,17 @@ def in_a_row(path: str, layer: nn.Layer) -> Iterator[Named]:
         yield from in_a_row(f"{path}.{name}" if path else name, child)
 
 
-def has_maps(model: nn.Layer) -> bool:
-    """Whether the network looks at pictures as pictures before it flattens them."""
-    first = next(in_a_row("", model))[1]
-    return type(first) is not nn.Flatten
+def has_maps(layers: list[Named], input_shape: Shape) -> bool:
+    """Whether layers look at pictures as pictures before they flatten them."""
+    return len(input_shape) == 3 and type(layers[0][1]) is not nn.Flatten
 
 
-def widest(model: nn.Layer, input_shape: Shape) -> int:
+def widest(layers: list[Named], input_shape: Shape) -> int:
     """The most features that any row of the network has."""
-    most, shape = 1, input_shape
-    for _, layer in in_a_row("", model):
+    shape = input_shape
+    most = math.prod(shape) if len(shape) == 1 else 1
+    for _, layer in layers:
         shape = layer.output_shape(shape)
         if len(shape) == 1:
             most = max(most, *shape)
-    return most
+    return max(most, math.prod(shape))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from handloom._typing import Shape
 from handloom.loom.emitter import Emitter
 from handloom.loom.piece import Stage, Step
 from handloom.loom.program import kernel
@@ -98,11 +99,9 @@ def gather_pixel(
 class Gather:
     """Fetches the pictures of a group into the network's input."""
 
-    def __init__(
-        self, how: Pictures, shape: tuple[int, int, int], target: Tensor, sizes: Sizes
-    ) -> None:
+    def __init__(self, how: Pictures, shape: Shape, target: Tensor, sizes: Sizes) -> None:
         self.how = how
-        self.channels, self.height, self.width = shape
+        self.channels, self.height, self.width = shape if len(shape) == 3 else (1, 1, *shape)
         self.target = target
         self.sizes = sizes
 

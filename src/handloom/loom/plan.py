@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from handloom import nn
+from handloom._typing import Shape
 from handloom.loom import fuse
 from handloom.loom.apply import clipped
 from handloom.loom.arena import Arena, round_up
+from handloom.loom.clock import Clock
 from handloom.loom.gather import Gather, Pictures
 from handloom.loom.loss import CrossEntropy, LossPiece
 from handloom.loom.machine import Machine
@@ -24,11 +25,14 @@ from handloom.loom.value import Pointer, Value
 class Request:
     """All that a compiled program depends on, beside the machine."""
 
-    input_shape: tuple[int, int, int]
+    input_shape: Shape
     batch: int
     pictures: Pictures
-    loss: CrossEntropy | None
-    """None for a program that only predicts."""
+    training: bool = True
+    loss: CrossEntropy | None = None
+    """None where the errors of the output come from elsewhere, or nothing is trained."""
+    input_errors: bool = False
+    """Whether somebody asks for ∂loss/∂input."""
     updating: tuple[tuple[str, Updating], ...] = ()
     """How each parameter is updated, by public name; its distance is filled in here."""
     max_norm: float | None = None
@@ -36,45 +40,47 @@ class Request:
     average: int | None = None
     """Which state predicts in the weights' place, counted from 0: a running mean."""
     real: Real = "float"
+    timed: bool = False
+    """Whether each stage's time is taken."""
 
     @property
     def states(self) -> int:
         """Numbers kept beside each parameter."""
         kept = max((how.states for _, how in self.updating), default=0)
-        return kept + (self.max_norm is not None)
+        stored = self.max_norm is not None or any(how.stored for _, how in self.updating)
+        return kept + stored
 
 
 class Plan:
-    """Memory and stages of `model` on `machine` as `request` says."""
+    """Memory and stages of `layers` in a row on `machine`, as `request` says."""
 
     settings_row = SETTINGS
 
-    def __init__(self, model: nn.Layer, machine: Machine, request: Request) -> None:
+    def __init__(self, layers: list[fuse.Named], machine: Machine, request: Request) -> None:
         self.request = request
         self.pictures = request.pictures
         self.arena = Arena({"float": "f4", "double": "f8"}[request.real])
-        training = request.loss is not None
-        self.sizes = _sizes(model, machine, request, training)
+        self.sizes = _sizes(layers, machine, request)
         network = fuse.Network(
-            model, request.input_shape, self.sizes, self.arena, sparse=request.pictures.sparse
-        )
+            layers, request.input_shape, self.sizes, self.arena,
+            sparse=request.pictures.sparse, needs_errors=request.input_errors,
+        )  # fmt: skip
         self.pieces: list[Piece] = network.pieces
+        self.input = network.input
         self.gather = Gather(request.pictures, request.input_shape, network.input, self.sizes)
         self.scores = network.output
         (self.classes,) = self.scores.shape
-        if request.loss is not None:
-            self.loss = LossPiece(request.loss, self.scores)
-        else:
-            self.scores.read()
+        self.loss = LossPiece(request.loss or CrossEntropy(), self.scores)
         for tensor in network.tensors:
             tensor.allocate(self.arena)
         for piece in self.pieces:
             piece.allocate(self.arena)
-        if training:
+        if request.loss is not None:
             self.loss.allocate(self.arena)
+        self.clock = Clock.allocate(self.arena) if request.timed else None
         self.arena.close(request.states)
         self.shift = 0
-        if request.average is not None and not training:
+        if request.average is not None and not request.training:
             self.shift = (1 + request.average) * self.arena.distance
         self.prepare = [stage for piece in self.pieces for stage in piece.prepare()]
         self.forward = [stage for piece in self.pieces for stage in piece.forward()]
@@ -83,16 +89,20 @@ class Plan:
 
     def chain(self, labels: Callable[[Step, Value], Value]) -> list[Stage]:
         """Forward, loss and backward: everything before the weights change."""
-        loss = self.loss.stage(labels)
-        back = [stage for piece in reversed(self.pieces) for stage in piece.backward()]
-        return [*self.forward, loss, *back]
+        return [*self.forward, self.loss.stage(labels), *self.backward()]
+
+    def backward(self) -> list[Stage]:
+        """From the errors of the output to those of the input; written once."""
+        return [stage for piece in reversed(self.pieces) for stage in piece.backward()]
 
     @property
     def update(self) -> list[Stage]:
         """Gradients and new weights; in two strokes where the gradients' norm is bounded."""
         bound = self.request.max_norm
         how = {
-            name: replace(updating, distance=self.arena.distance, stored=bound is not None)
+            name: replace(
+                updating, distance=self.arena.distance, stored=updating.stored or bound is not None
+            )
             for name, updating in self.request.updating
         }
         stages = [stage for piece in self.pieces for stage in piece.update(how)]
@@ -131,17 +141,17 @@ class Plan:
         return {name: at for piece in self.pieces for name, at in piece.buffers.items()}
 
 
-def _sizes(model: nn.Layer, machine: Machine, request: Request, training: bool) -> Sizes:
+def _sizes(layers: list[fuse.Named], machine: Machine, request: Request) -> Sizes:
     """Groups, tiles and rows that suit the network and the batch."""
     lanes = machine.lanes(request.real)
     line = 64 // (4 if request.real == "float" else 8)
-    if fuse.has_maps(model):
+    if fuse.has_maps(layers, request.input_shape):
         group = lanes
         tile = max(n for n in range(1, machine.tile_rows(2) + 1) if lanes % n == 0)
     else:
         group = tile = best_rows(machine, request.batch)
-    widest = fuse.widest(model, request.input_shape)
+    widest = fuse.widest(layers, request.input_shape)
     needed = max(round_up(widest, machine.tile_rows(2)), round_up(widest, 2 * lanes))
     # An odd number of cache lines: rows 4096 bytes apart would share one place in the cache.
     row = (round_up(needed, line) // line | 1) * line
-    return Sizes(machine, lanes, request.batch, group, tile, row, training)
+    return Sizes(machine, lanes, request.batch, group, tile, row, request.training)

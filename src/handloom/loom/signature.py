@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from handloom import nn
 from handloom.nn.layer import Parameter
 
-_PASSING = ("training", "needs_input_gradient", "step")
-"""Attributes of layers that change while a network is used."""
+_PASSING = ("training", "needs_input_gradient", "step", "key")
+"""Attributes of layers that change while a network is used, or with the seed: a dropout's key lies
+in memory (Piece.fill)."""
 
 
-def signature(model: nn.Layer) -> str:
+def signature(layers: Iterable[tuple[str, nn.Layer]]) -> str:
     """Every layer's path, class and settings, and the shapes of its parameters."""
     return "; ".join(
         f"{path}: {type(layer).__qualname__}({_settings(layer)})"
-        for path, layer in model.named_layers()
+        for start, outer in layers
+        for path, layer in outer.named_layers(start)
     )
 
 

@@ -67,10 +67,10 @@ def _one_step(
     """Write one step; gives 1 if its loss was not finite, and then nothing was updated."""
     e, team = step.e, step.team
     team.meet()
-    _write(step, plan, plan.prepare)
+    write_stages(step, plan, plan.prepare)
     team.meet()
     label_of = lambda _, i: labels[i]  # noqa: E731  one line says it
-    _write(step, plan, [plan.gather.stage(pictures, chosen), *plan.chain(label_of)])
+    write_stages(step, plan, [plan.gather.stage(pictures, chosen), *plan.chain(label_of)])
     team.meet()
     loss, hits = plan.loss.total(step)
     finite = (loss - loss).equals(0.0)
@@ -78,7 +78,7 @@ def _one_step(
         report[0] = loss
         report[1] = hits
     with e.when(finite):
-        _write(step, plan, plan.update)
+        write_stages(step, plan, plan.update)
         team.meet()
         with team.first():
             report[2] = plan.squares(step)
@@ -102,12 +102,12 @@ def prediction_program(plan: Plan, program: Program) -> None:
         whole = Step(
             e, team, plan.arena, parameters, work, parameters, examples, e.lift(0), plan.shift
         )
-        _write(whole, plan, plan.prepare)
+        write_stages(whole, plan, plan.prepare)
         for first in e.range(0, examples, batch):
             step = replace(whole, count=e.min(batch, examples - first))
             team.meet()
             gather = plan.gather.stage(pictures, chosen + first)
-            _write(step, plan, [gather, *plan.forward])
+            write_stages(step, plan, [gather, *plan.forward])
             team.meet()
             plan.copy_outputs(step, outputs + first * plan.classes)
 
@@ -119,19 +119,30 @@ def prediction_program(plan: Plan, program: Program) -> None:
     )  # fmt: skip
 
 
-def _write(step: Step, plan: Plan, stages: Sequence[Stage]) -> None:
+def write_stages(step: Step, plan: Plan, stages: Sequence[Stage]) -> None:
     """Write stages, with a meeting wherever one needs what other threads did before it."""
+
+    def write(stage: Stage, *group: Value) -> None:
+        if plan.clock is None:
+            stage.emit(step, *group)
+            return
+        with plan.clock.around(step, stage):
+            stage.emit(step, *group)
+
     before: Stage | None = None
     for phase in phases(stages):
         first = phase[0]
-        if before is not None and (first.meets or first.by_group or before.by_group):
+        meets = before is None or first.meets or first.by_group or before.by_group
+        if before is not None and meets:
             step.team.meet()
+        if plan.clock is not None:
+            plan.clock.phase += meets
         if first.by_group:
             for group in step.team.share(plan.sizes.groups):
                 for stage in phase:
-                    stage.emit(step, group)
+                    write(stage, group)
         else:
-            first.emit(step)
+            write(first)
         before = first
 
 
