@@ -17,11 +17,11 @@ from handloom import nn
 from handloom._typing import FloatArray, Shape
 from handloom.loom.activation import Identity
 from handloom.loom.arena import Arena
-from handloom.loom.elementwise import error_layout, layout, runs, traffic
 from handloom.loom.emitter import Emitter
 from handloom.loom.philox import philox
 from handloom.loom.piece import Piece, Stage, Step
 from handloom.loom.program import kernel
+from handloom.loom.runs import error_layout, layout, runs, traffic
 from handloom.loom.tensor import Arrival, Maps, Rows, Sizes, Tensor
 from handloom.loom.value import INT, INT32, Pointer, Value
 

@@ -1,22 +1,18 @@
-"""Pieces that look at one number at a time: an activation, a sum, a join of channels.
-
-All of them walk through runs, the longest stretches of memory in which neighbouring numbers of a
-tensor are neighbours: whole channels, rows of pixels where a map has a border, rows of features.
-"""
+"""Pieces that look at one number at a time: an activation, a sum, a join of channels."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from handloom import nn
 from handloom._typing import Shape
 from handloom.loom.activation import Activation, Identity, activation_of
-from handloom.loom.arena import Arena, round_up
+from handloom.loom.arena import Arena
 from handloom.loom.emitter import Emitter
 from handloom.loom.piece import Piece, Stage, Step
 from handloom.loom.program import kernel
-from handloom.loom.tensor import Arrival, Maps, Rows, Sizes, Tensor
+from handloom.loom.runs import deliver, first_lanes, layout, runs, traffic
+from handloom.loom.tensor import Sizes, Tensor
 from handloom.loom.value import Pointer, Value
 
 
@@ -25,52 +21,6 @@ def covers(layer: nn.Layer, shape: Shape) -> bool:
     if type(layer) is nn.Parallel:
         return len(layer.output_shape(shape)) == 3
     return type(layer) is nn.Residual or activation_of(layer) is not None
-
-
-# -- runs -----------------------------------------------------------------------------------------
-
-
-def runs(e: Emitter, sizes: Sizes, *layouts: Maps | Rows) -> Iterator[tuple[int, list[Value]]]:
-    """Loops over the runs of a group: numbers in a run, and where it begins in each layout.
-
-    The layouts are of tensors of one shape. A run of features is rounded up to whole vectors.
-    """
-    first = layouts[0]
-    if isinstance(first, Rows):
-        for example in e.range(sizes.group):
-            yield round_up(first.features, e.lanes), [example * rows.row for rows in layouts]
-        return
-    maps = [layout for layout in layouts if isinstance(layout, Maps)]
-    whole = all(m.border == 0 for m in maps)
-    rows, run = (1, first.plane) if whole else (first.height, first.width * first.lanes)
-    for channel in e.range(first.channels):
-        for row in e.range(rows):
-            yield run, [channel * m.plane + row * m.row for m in maps]
-
-
-def layout(tensor: Tensor) -> Maps | Rows:
-    """How a tensor's values lie."""
-    return tensor.maps if tensor.is_maps else tensor.rows
-
-
-def error_layout(tensor: Tensor) -> Maps | Rows:
-    """How a tensor's errors lie."""
-    return tensor.error_maps if tensor.is_maps else tensor.rows
-
-
-def first_lanes(e: Emitter, count: Value) -> Value:
-    """A condition that holds in the first `count` lanes, whether it is below 0 or above them."""
-    return e.counting() < e.splat(e.convert(count, "sitofp", e.real))
-
-
-def traffic(tensor: Tensor, times: float) -> int:
-    """Bytes of a batch of a tensor, read or written so many times."""
-    sizes = tensor.sizes
-    number = sizes.machine.vector_bytes // sizes.lanes
-    return round(times * number * sizes.batch * math.prod(tensor.shape))
-
-
-# -- kernels --------------------------------------------------------------------------------------
 
 
 @kernel
@@ -92,49 +42,6 @@ def sum_run(
         if not activation.keeps_zero:
             out = e.where(first_lanes(e, features - i), out, 0.0)
         y[i] = out
-
-
-@kernel
-def deliver_run(
-    e: Emitter,
-    given: Pointer,
-    errors: Pointer,
-    values: Pointer,
-    run: Value,
-    *,
-    arrival: Arrival,
-    slope: Activation,
-) -> None:
-    """Deliver the errors that are `given`, times the slope at `values` of an activation."""
-    for i in e.range(0, run, e.lanes):
-        error = given.vector(i)
-        if slope != Identity():
-            error = slope.gradient(e, error, values.vector(i))
-        arrival.store(e, errors, i, error, values + i)
-
-
-# -- pieces ---------------------------------------------------------------------------------------
-
-
-def deliver(
-    title: str, source: Tensor, output: Tensor, slope: Activation, *, channel: int = 0
-) -> Stage:
-    """The stage in which a source gets the output's errors, those from `channel` on."""
-    arrival = source.arrival()
-
-    def emit(step: Step, group: Value) -> None:
-        given, errors = step.errors(output, group), step.errors(source, group)
-        values = step.values(source, group)
-        if channel:
-            given = given + channel * output.error_maps.plane
-        layouts = layout(source), error_layout(source), error_layout(output)
-        for run, (at, to, start) in runs(step.e, source.sizes, *layouts):
-            deliver_run(
-                step.e, given + start, errors + to, values + at, run, arrival=arrival, slope=slope
-            )
-
-    times = 2 + arrival.adds + (arrival.activation != Identity() or slope != Identity())
-    return Stage(f"{title}: errors", emit, bytes=traffic(source, times))
 
 
 class SumPiece(Piece):

@@ -10,10 +10,10 @@ from handloom import nn
 from handloom._typing import Shape
 from handloom.loom.activation import Identity
 from handloom.loom.arena import Arena
-from handloom.loom.elementwise import traffic
 from handloom.loom.emitter import Emitter
 from handloom.loom.piece import Piece, Stage, Step
 from handloom.loom.program import kernel
+from handloom.loom.runs import traffic
 from handloom.loom.tensor import Arrival, Maps, Sizes, Tensor
 from handloom.loom.value import Pointer, Value
 

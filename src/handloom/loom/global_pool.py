@@ -7,11 +7,11 @@ from dataclasses import replace
 from handloom import nn
 from handloom._typing import Shape
 from handloom.loom.arena import Arena
-from handloom.loom.elementwise import runs, traffic
 from handloom.loom.emitter import Emitter
 from handloom.loom.flatten import flatten, unflatten
 from handloom.loom.piece import Piece, Stage, Step
 from handloom.loom.program import kernel
+from handloom.loom.runs import runs, traffic
 from handloom.loom.tensor import Arrival, Maps, Sizes, Tensor
 from handloom.loom.value import Pointer, Value
 

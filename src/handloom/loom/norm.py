@@ -10,10 +10,10 @@ from handloom._typing import Shape
 from handloom.loom import norm_passes, norm_sums
 from handloom.loom.activation import Activation
 from handloom.loom.arena import Arena, round_up
-from handloom.loom.elementwise import error_layout, layout, traffic
 from handloom.loom.norm_sums import DBIAS, DWEIGHT, MEAN, TABLE, VAR, Grain
 from handloom.loom.optimizer import Updating
 from handloom.loom.piece import Piece, Stage, Step, flat
+from handloom.loom.runs import error_layout, layout, traffic
 from handloom.loom.tensor import Maps, Rows, Sizes, Tensor
 from handloom.loom.value import Index, Pointer, Value
 

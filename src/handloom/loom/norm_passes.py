@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handloom.loom.activation import Activation
-from handloom.loom.elementwise import first_lanes
 from handloom.loom.emitter import Emitter
 from handloom.loom.norm_sums import ALONG, DMEAN, MEAN, SCALE, Grain, winner
 from handloom.loom.optimizer import Updating
 from handloom.loom.program import kernel
+from handloom.loom.runs import first_lanes
 from handloom.loom.tensor import Arrival
 from handloom.loom.value import Pointer, Value
 

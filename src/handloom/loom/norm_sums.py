@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from handloom.loom.elementwise import first_lanes
 from handloom.loom.emitter import Emitter
 from handloom.loom.program import kernel
+from handloom.loom.runs import first_lanes
 from handloom.loom.value import Index, Pointer, Value
 
 TABLE = MEAN, VAR, INV_STD, SCALE, DMEAN, ALONG, DWEIGHT, DBIAS = range(8)
