@@ -67,7 +67,7 @@ class ConvPiece(Piece):
         self.weight_name = f"{prefix}.weight"
         self.bias_name = f"{prefix}.bias" if layer.bias is not None else None
         self.weights = arena.parameters.take(layer.weight.value.size)
-        self.bias = arena.parameters.take(self.shape.filters)
+        self.bias = arena.parameters.take(self.shape.filters)  # zeros where the layer has none
         self.parameters[self.weight_name] = flat(self.weights, layer.weight.shape)
         if self.bias_name:
             self.parameters[self.bias_name] = flat(self.bias, (self.shape.filters,))
@@ -124,7 +124,6 @@ class ConvPiece(Piece):
             step.values(self.output, group), self._choice(step, group),
             shape=self.shape, tile=forward_tile(self.sizes.machine, self.shape),
             source=self.source.maps, target=self.output.maps, activation=self.activation,
-            has_bias=self.bias_name is not None,
             keeps_choice=self.pooled and self.sizes.training,
         )  # fmt: skip
 

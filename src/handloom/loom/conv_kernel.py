@@ -17,12 +17,15 @@ from handloom.loom.program import kernel
 from handloom.loom.tensor import Maps
 from handloom.loom.value import Pointer, Value
 
+UNROLL = 4
+"""Taps that a turn over the channels has at least, where kernels are so small."""
+
 
 @kernel
 def forward(
     e: Emitter, x: Pointer, weights: Pointer, bias: Pointer, y: Pointer, choice: Pointer,
     *, shape: Convolution, tile: Pair, source: Maps, target: Maps,
-    activation: Activation, has_bias: bool, keeps_choice: bool,
+    activation: Activation, keeps_choice: bool,
 ) -> None:  # fmt: skip
     """y = f(maxpool(x * weights) + bias) of one group; choice = which pixel of a window won.
 
@@ -58,13 +61,8 @@ def forward(
                     best, which = largest(e, totals[i * wh * ww : (i + 1) * wh * ww])
                     if keeps_choice:
                         choice[((f * rows + row) * columns + x_of) * lanes] = which
-                    total = best + bias[f] if has_bias else best
                     place = f * target.plane + row * target.row + x_of * lanes
-                    y[place] = activation.output(e, total)
-
-
-UNROLL = 4
-"""Taps that a turn over the channels has at least, where kernels are so small."""
+                    y[place] = activation.output(e, best + bias[f])
 
 
 def largest(e: Emitter, values: Sequence[Value]) -> tuple[Value, Value]:
