@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from handloom.loom.conv_shape import Convolution, meetings, runs
+from handloom.loom.conv_shape import Convolution, meetings, stretches
 from handloom.loom.conv_tile import forward_tile, input_tile, weight_tile
 from handloom.loom.machine import avx2, host
 
@@ -27,15 +27,15 @@ SHAPES = [
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("strides", [1, 2, 4])
-def test_runs_join_each_pixel_to_its_errors_once(shape: Convolution, strides: int) -> None:
+def test_stretches_join_each_pixel_to_its_errors_once(shape: Convolution, strides: int) -> None:
     stride, kernel, before = shape.stride[1], shape.kernel[1], shape.before[1]
     found: list[tuple[int, int, int]] = []
     seen: list[int] = []
     pixels = strides * stride
-    for run in runs(shape, pixels):
-        for start in range(run.start, run.start + run.count * pixels, pixels):
-            seen += range(start, start + run.pixels)
-            for j, uses in enumerate(run.uses):
+    for stretch in stretches(shape, pixels):
+        for start in range(stretch.start, stretch.start + stretch.count * pixels, pixels):
+            seen += range(start, start + stretch.pixels)
+            for j, uses in enumerate(stretch.uses):
                 found += [(start + i, j, start // stride + q) for i, q in uses]
     assert seen == list(range(shape.width))
     wanted = [

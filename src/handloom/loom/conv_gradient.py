@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from handloom.loom.conv_shape import Convolution, Pair, Run, meetings, runs
+from handloom.loom.conv_shape import Convolution, Pair, Stretch, meetings, stretches
 from handloom.loom.conv_tile import WeightTile, tiles
 from handloom.loom.emitter import Emitter
 from handloom.loom.lane_sums import store_sums
@@ -101,12 +101,12 @@ def input_gradient(
             e.min(shape.rows, (row + before) // sh + 1),
         )
         for first in e.range(0, shape.channels, channels):
-            for run in runs(shape, pixels):
-                for i in e.range(run.count):
-                    column = i * pixels + run.start
+            for stretch in stretches(shape, pixels):
+                for i in e.range(stretch.count):
+                    column = i * pixels + stretch.start
                     taps = weights + first * shape.taps
                     at = row, column
-                    totals = _spread(e, errors, taps, at, heard, shape, channels, run, target)
+                    totals = _spread(e, errors, taps, at, heard, shape, channels, stretch, target)
                     for (n, pixel), total in totals.items():
                         c, x = first + n, column + pixel
                         place = c * below_maps.plane + row * below_maps.row + x * e.lanes
@@ -116,21 +116,21 @@ def input_gradient(
 
 def _spread(
     e: Emitter, errors: Pointer, weights: Pointer, at: tuple[Value, Value],
-    heard: tuple[Value, Value], shape: Convolution, channels: int, run: Run, target: Maps,
+    heard: tuple[Value, Value], shape: Convolution, channels: int, stretch: Stretch, target: Maps,
 ) -> dict[Pair, Value]:  # fmt: skip
     """The sums of one tile, by channel and pixel of the tile."""
     (kw, sw), (row, column) = (shape.kernel[1], shape.stride[1]), at
-    totals = [e.zero] * (channels * run.pixels)
+    totals = [e.zero] * (channels * stretch.pixels)
     for f in e.range(0, shape.filters, 1, totals):
         for out in e.range(*heard, 1, totals):
             ky = row + shape.before[0] - out * shape.stride[0]
             taps = weights + (f * (shape.channels * shape.taps) + ky * kw)
             start = errors + (f * target.plane + out * target.row + column // sw * e.lanes)
-            for kx, uses in enumerate(run.uses):
+            for kx, uses in enumerate(stretch.uses):
                 wrong = [(pixel, start.vector(q * e.lanes)) for pixel, q in uses]
                 for n in range(channels):
                     tap = e.splat(taps[n * shape.taps + kx])
                     for pixel, error in wrong:
-                        i = n * run.pixels + pixel
+                        i = n * stretch.pixels + pixel
                         totals[i] = totals[i] + tap * error
-    return dict(zip(product(range(channels), range(run.pixels)), totals, strict=True))
+    return dict(zip(product(range(channels), range(stretch.pixels)), totals, strict=True))

@@ -75,7 +75,7 @@ class Convolution:
 
 
 @dataclass(frozen=True)
-class Run:
+class Stretch:
     """`count` neighbouring tiles of a row of x, from pixel `start` on, that are handled alike.
 
     `uses` lists for each column of the kernel the pairs of a pixel of the tile and the error that
@@ -88,7 +88,7 @@ class Run:
     uses: tuple[tuple[Pair, ...], ...]
 
 
-def runs(shape: Convolution, pixels: int) -> list[Run]:
+def stretches(shape: Convolution, pixels: int) -> list[Stretch]:
     """All tiles of a row of x, `pixels` wide but for the last; at its edges they get less errors.
 
     They do not overlap: what they compute may be added to what is there already.
@@ -98,7 +98,7 @@ def runs(shape: Convolution, pixels: int) -> list[Run]:
         width = min(pixels, shape.width - start)
         uses = tuple(_uses(shape, start, width, j) for j in range(shape.kernel[1]))
         alike.setdefault((width, uses), []).append(start)
-    return [Run(begins[0], len(begins), *key) for key, begins in alike.items()]
+    return [Stretch(begins[0], len(begins), *key) for key, begins in alike.items()]
 
 
 def _uses(shape: Convolution, start: int, pixels: int, j: int) -> tuple[Pair, ...]:
