@@ -6,5 +6,7 @@ from handloom.engines.base import StepReport as StepReport
 from handloom.engines.choose import Choice as Choice
 from handloom.engines.choose import choose_engine as choose_engine
 from handloom.engines.numpy_engine import NumpyEngine as NumpyEngine
+from handloom.engines.statistics import Statistics as Statistics
+from handloom.engines.statistics import statistics as statistics
 from handloom.engines.threads import available_cores as available_cores
 from handloom.engines.threads import limited_to as limited_to

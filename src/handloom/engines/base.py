@@ -36,6 +36,7 @@ class Engine(Protocol):
     """Runs a network: trains it step by step, evaluates it, gives and takes its whole state."""
 
     name: str
+    loss: Loss
 
     @property
     def model(self) -> Layer:
