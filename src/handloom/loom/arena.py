@@ -11,6 +11,7 @@ sizes work on the same one.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -53,14 +54,31 @@ class Region:
         self.start: int | None = None
         self.size = 0
         self._line = line
+        self._lent: list[Block] = []
 
     def take(self, size: int) -> Block:
         """Room for `size` numbers, beginning with a cache line."""
         block = Block(self, self.size, size)
+        self.size += self._apart(size)
+        return block
+
+    def borrow(self, *sizes: int) -> list[Block]:
+        """Blocks for what lasts no longer than a stage: all who borrow are given the same room."""
+        *starts, end = accumulate((self._apart(size) for size in sizes), initial=0)
+        room = next((block for block in self._lent if block.size >= end), None)
+        if room is None:
+            room = self.take(end)
+            self._lent.append(room)
+        return [
+            Block(self, room.offset + start, size)
+            for start, size in zip(starts, sizes, strict=True)
+        ]
+
+    def _apart(self, size: int) -> int:
+        """How far the next block is from one of `size` numbers."""
         # One line more than needed, and seldom a multiple of 4096 bytes apart: arrays whose
         # addresses agree in their last 12 bits fight for the same few places in the cache.
-        self.size += round_up(size, self._line) + 17 * self._line
-        return block
+        return round_up(size, self._line) + 17 * self._line
 
 
 class Arena:
