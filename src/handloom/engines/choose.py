@@ -12,7 +12,8 @@ from handloom.nn.layer import Layer
 from handloom.optim import Optimizer
 
 if TYPE_CHECKING:
-    from handloom.engines.loom_engine import LoomEngine, WovenEngine
+    from handloom.engines.loom_engine import LoomEngine
+    from handloom.engines.weave import WovenEngine
 
 EngineName = Literal["auto", "numpy", "loom"]
 
@@ -50,7 +51,7 @@ def choose_engine(
     """
     if name == "numpy":
         return Choice(NumpyEngine(model, loss, optimizer, **settings), ("numpy: as asked for",))
-    from handloom.engines.loom_engine import refusal, weave
+    from handloom.engines.weave import refusal, weave
 
     why = refusal()
     if why is None:

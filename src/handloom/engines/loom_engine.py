@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,19 +14,17 @@ from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
 from handloom.data import Normalisation
 from handloom.data.batches import Epoch
 from handloom.engines.base import Loss, StepReport
+from handloom.engines.loom_terms import cross_entropy_of, mostly_dark, pixels_as_numbers
 from handloom.engines.numpy_engine import NumpyEngine, count_correct
-from handloom.engines.woven import Woven
 from handloom.optim import Optimizer
 
 if TYPE_CHECKING:
     from handloom.loom.compiled import Compiled
     from handloom.loom.gather import Pictures
-    from handloom.loom.loss import CrossEntropy
 
 NATIVE_SECONDS = 0.05
 """How long a native call should take: Ctrl-C waits for its end, and its start costs nothing."""
 FIRST_STEPS = 8  # steps of the first native call, before any was timed
-LIT = 0.8
 LOOKED_AT = 512  # pictures in which zeros are counted, to see whether skipping them pays
 PREDICTED_AT_ONCE = (1, 32, 256)  # batch sizes that prediction is compiled for
 
@@ -131,7 +128,7 @@ class LoomEngine:
             reports = self._run(pictures, how, rows, labels, epoch.batch_size)
             self._seconds_a_step = (time.perf_counter() - started) / (last - first)
             yield from reports
-            if not _is_finite(reports[-1]):
+            if not reports[-1].is_finite:
                 return
 
     def train_step(self, x: FloatArray, labels: IntArray) -> StepReport:
@@ -261,122 +258,3 @@ class LoomEngine:
         """Give the compiled network what model, optimizer and average hold."""
         for state, arrays in self._parts():
             self._compiled.write(arrays, state)
-
-
-class WovenEngine(NumpyEngine):
-    """The numpy engine, where a custom layer, another loss or another optimizer asks for it; the
-    layers that can be compiled are computed natively all the same."""
-
-    name = "loom"
-
-    def __init__(
-        self, model: Woven, loss: Loss, optimizer: Optimizer, **settings: float | None
-    ) -> None:
-        super().__init__(model, loss, optimizer, **settings)
-        self._woven = model
-
-    @property
-    def uncovered(self) -> tuple[str, ...]:
-        """What runs in NumPy inside the step: layers by path and class, loss, optimizer."""
-        return (
-            *self._woven.in_numpy,
-            f"the loss ({_name(self.loss)})",
-            f"the optimizer ({type(self.optimizer).__name__})",
-        )
-
-    @property
-    def compile_seconds(self) -> float:
-        """Seconds spent on compiling so far."""
-        return self._woven.compile_seconds
-
-
-def weave(
-    model: nn.Layer,
-    loss: Loss,
-    optimizer: Optimizer,
-    *,
-    input_shape: tuple[int, int, int],
-    batch_size: int,
-    threads: int,
-    normalisation: Normalisation | None = None,
-    clip_norm: float | None = None,
-    clip_value: float | None = None,
-    ema: float | None = None,
-) -> LoomEngine | WovenEngine:
-    """The loom's engine for a network: one native step, or as much of it as can be compiled.
-
-    The arguments are LoomEngine's.
-    """
-    from handloom.loom.fuse import UncoveredError
-
-    settings = {"clip_norm": clip_norm, "clip_value": clip_value, "ema": ema}
-    try:
-        return LoomEngine(
-            model, loss, optimizer, input_shape=input_shape, batch_size=batch_size,
-            threads=threads, normalisation=normalisation, **settings,
-        )  # fmt: skip
-    except UncoveredError:
-        whole = model if isinstance(model, nn.Sequential) else nn.Sequential(model)
-        woven = Woven(whole, input_shape, batch_size, threads)
-        return WovenEngine(woven, loss, optimizer, **settings)
-
-
-def refusal() -> str | None:
-    """Why the loom cannot run here at all, as a clause; None if it can."""
-    try:
-        from handloom.loom import machine
-    except ImportError:
-        return "llvmlite is not installed; pip install llvmlite"
-    return machine.unsupported()
-
-
-def cross_entropy_of(loss: Loss) -> CrossEntropy:
-    """The loss as the loom knows it; raises UncoveredError if it is another one."""
-    from handloom.loom.fuse import UncoveredError
-    from handloom.loom.loss import CrossEntropy
-
-    function: Callable[..., Any] = loss
-    settings: dict[str, Any] = {}
-    if isinstance(loss, partial):
-        function, settings = loss.func, dict(loss.keywords)
-    if function is not nn.cross_entropy:
-        raise UncoveredError(f"the loss {_name(loss)}")
-    weights = settings.get("class_weights")
-    return CrossEntropy(
-        settings.get("label_smoothing", 0.0),
-        None if weights is None else tuple(np.asarray(weights, np.float64).tolist()),
-    )
-
-
-def pixels_as_numbers(normalisation: Normalisation, channels: int) -> Pictures:
-    """How bytes become numbers; `Pictures()`, numbers as they are, where that is not linear."""
-    from handloom.loom.gather import Pictures
-
-    if normalisation.kind == "scale":
-        return Pictures((1 / 255,) * channels, (0.0,) * channels)
-    if normalisation.kind == "standard":
-        mean, std = normalisation.mean, normalisation.std
-        return Pictures(
-            tuple(1 / (255 * s) for s in std),
-            tuple(-m / s for m, s in zip(mean, std, strict=True)),
-        )
-    return Pictures()
-
-
-def mostly_dark(images: UInt8Array) -> bool:
-    """Whether so many pixels are zero that looking for the others pays: at most LIT of the runs of
-    neighbouring pixels, (M, C, H, W) read in one line, hold anything."""
-    from handloom.loom.lit import TILE
-
-    pixels = images.reshape(len(images), -1)
-    runs = pixels[:, : pixels.shape[1] // TILE * TILE].reshape(len(images), -1, TILE)
-    return bool(runs.size) and float(runs.any(axis=2).mean()) <= LIT
-
-
-def _name(loss: Loss) -> str:
-    function: Any = loss.func if isinstance(loss, partial) else loss
-    return getattr(function, "__name__", type(function).__name__)
-
-
-def _is_finite(report: StepReport) -> bool:
-    return bool(np.isfinite(report.loss) and np.isfinite(report.grad_norm))

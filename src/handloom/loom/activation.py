@@ -125,6 +125,26 @@ class SiLU(Identity):
 
 
 @dataclass(frozen=True)
+class GELU(Identity):
+    """y = z Φ(z) with Φ(z) = erfc(-z/√2) / 2, whose slope is Φ + z exp(-z²/2) / √(2π)."""
+
+    from_output: ClassVar[bool] = False
+    increasing: ClassVar[bool] = False
+
+    def output(self, e: Emitter, z: Value) -> Value:
+        """y of z."""
+        return z * self._gate(e, z)
+
+    def gradient(self, e: Emitter, error: Value, y: Value) -> Value:
+        """The slope at z, which comes in y's place."""
+        bell = mathematics.exp(e, y * y * -0.5) * (1 / math.sqrt(2 * math.pi))
+        return error * (self._gate(e, y) + y * bell)
+
+    def _gate(self, e: Emitter, z: Value) -> Value:
+        return 0.5 * mathematics.erfc(e, z * -math.sqrt(0.5))
+
+
+@dataclass(frozen=True)
 class GELUTanh(Identity):
     """y = z σ(2u) with u = √(2/π) (z + 0.044715 z³): GELU's usual approximation."""
 
@@ -157,6 +177,6 @@ def activation_of(layer: nn.Layer) -> Activation | None:
     if kind is nn.ELU:
         return ELU(layer.alpha)  # type: ignore[attr-defined]
     if kind is nn.GELU:
-        return GELUTanh() if layer.approximate == "tanh" else None  # type: ignore[attr-defined]
+        return GELUTanh() if layer.approximate == "tanh" else GELU()  # type: ignore[attr-defined]
     plain = {nn.ReLU: ReLU, nn.Sigmoid: Sigmoid, nn.Tanh: Tanh, nn.SiLU: SiLU}
     return plain[kind]() if kind in plain else None

@@ -9,6 +9,7 @@ from llvmlite import ir
 
 from handloom.loom.emitter import Emitter
 from handloom.loom.value import DOUBLE, FLOAT, Value
+from handloom.nn._erfc import FAR, MIDDLE, NEAR
 
 _TERMS = {FLOAT: 7, DOUBLE: 13}
 """Degree of the Taylor series that reaches a type's last bit for |r| <= log(2) / 2."""
@@ -56,6 +57,37 @@ def tanh(e: Emitter, x: Value) -> Value:
     near = 0.1 if e.real == FLOAT else 0.003
     inside = e.where(x < near, 1.0, 0.0) * e.where(x > -near, 1.0, 0.0)
     return e.where(inside > 0.5, small, 2.0 * sigmoid(e, 2.0 * x) - 1.0)
+
+
+def erfc(e: Emitter, x: Value) -> Value:
+    """1 - erf x, by the same quotients of polynomials as `nn`'s: near 0, in the middle, far out."""
+    z = e.min(e.max(x, 0.0 - x), 30.0)
+    square, inverse = z * z, 1.0 / e.max(z * z, 1.0)
+    bits, mask = _CUT[e.real]
+    short = e.bits_as(e.bits_as(z, bits) & mask, e.real)
+    bell = exp(e, 0.0 - short * short) * exp(e, 0.0 - (z - short) * (z + short))
+    near = 1.0 - z * _quotient(NEAR, square)
+    middle = bell * _quotient(MIDDLE, z)
+    far = bell / e.max(z, 1.0) * (1.0 / math.sqrt(math.pi) - inverse * _quotient(FAR, inverse))
+    y = e.where(z > 4.0, far, e.where(z > 0.46875, middle, near))
+    return e.where(x < 0.0, 2.0 - y, y)
+
+
+_CUT = {FLOAT: (ir.IntType(32), ~0xFFF), DOUBLE: (ir.IntType(64), ~0x7FFFFFF)}
+"""What cuts a number to half of its digits, so that its square is exact."""
+
+
+def _quotient(polynomials: tuple[tuple[float, ...], tuple[float, ...]], x: Value) -> Value:
+    """A quotient of polynomials, each given with the highest power first."""
+    numerator, denominator = (_horner(coefficients, x) for coefficients in polynomials)
+    return numerator / denominator
+
+
+def _horner(coefficients: tuple[float, ...], x: Value) -> Value:
+    y = x * 0.0 + coefficients[0]
+    for coefficient in coefficients[1:]:
+        y = y * x + coefficient
+    return y
 
 
 def log(e: Emitter, x: Value) -> Value:

@@ -10,13 +10,13 @@ from handloom._typing import FloatArray
 
 # W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969):
 # the approximation of highest degree for each of its three intervals, highest power first.
-_NEAR = (
+NEAR = (
     (1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2,
      3.20937758913846947e3),
     (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3,
      2.84423683343917062e3),
 )  # fmt: skip
-_MIDDLE = (
+MIDDLE = (
     (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1,
      2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
      1.23033935479799725e3),
@@ -24,7 +24,7 @@ _MIDDLE = (
      1.62138957456669019e3, 3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3,
      1.23033935480374942e3),
 )  # fmt: skip
-_FAR = (
+FAR = (
     (1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1,
      1.25781726111229246e-1, 1.60837851487422766e-2, 6.58749161529837803e-4),
     (1.0, 2.56852019228982242e0, 1.87295284992346725e0, 5.27905102951428412e-1,
@@ -56,16 +56,16 @@ def erfc(x: FloatArray) -> FloatArray:
 
 
 def _near(z: FloatArray) -> FloatArray:
-    return 1.0 - z * _quotient(_NEAR, z**2)
+    return 1.0 - z * _quotient(NEAR, z**2)
 
 
 def _middle(z: FloatArray) -> FloatArray:
-    return _exp_minus_square(z) * _quotient(_MIDDLE, z)
+    return _exp_minus_square(z) * _quotient(MIDDLE, z)
 
 
 def _far(z: FloatArray) -> FloatArray:
     w = 1.0 / z**2
-    return _exp_minus_square(z) / z * (1.0 / math.sqrt(math.pi) - w * _quotient(_FAR, w))
+    return _exp_minus_square(z) / z * (1.0 / math.sqrt(math.pi) - w * _quotient(FAR, w))
 
 
 def _exp_minus_square(z: FloatArray) -> FloatArray:

@@ -1,0 +1,79 @@
+"""The loom's engine for any network: one native step, or as much of it as can be compiled."""
+
+from __future__ import annotations
+
+from handloom import nn
+from handloom.data import Normalisation
+from handloom.engines.base import Loss
+from handloom.engines.loom_engine import LoomEngine
+from handloom.engines.loom_terms import name_of
+from handloom.engines.numpy_engine import NumpyEngine
+from handloom.engines.woven import Woven
+from handloom.optim import Optimizer
+
+
+class WovenEngine(NumpyEngine):
+    """The numpy engine, where a custom layer, another loss or another optimizer asks for it; the
+    layers that can be compiled are computed natively all the same."""
+
+    name = "loom"
+
+    def __init__(
+        self, model: Woven, loss: Loss, optimizer: Optimizer, **settings: float | None
+    ) -> None:
+        super().__init__(model, loss, optimizer, **settings)
+        self._woven = model
+
+    @property
+    def uncovered(self) -> tuple[str, ...]:
+        """What runs in NumPy inside the step: layers by path and class, loss, optimizer."""
+        return (
+            *self._woven.in_numpy,
+            f"the loss ({name_of(self.loss)})",
+            f"the optimizer ({type(self.optimizer).__name__})",
+        )
+
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds spent on compiling so far."""
+        return self._woven.compile_seconds
+
+
+def weave(
+    model: nn.Layer,
+    loss: Loss,
+    optimizer: Optimizer,
+    *,
+    input_shape: tuple[int, int, int],
+    batch_size: int,
+    threads: int,
+    normalisation: Normalisation | None = None,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+    ema: float | None = None,
+) -> LoomEngine | WovenEngine:
+    """The loom's engine for a network: one native step, or as much of it as can be compiled.
+
+    The arguments are LoomEngine's.
+    """
+    from handloom.loom.fuse import UncoveredError
+
+    settings = {"clip_norm": clip_norm, "clip_value": clip_value, "ema": ema}
+    try:
+        return LoomEngine(
+            model, loss, optimizer, input_shape=input_shape, batch_size=batch_size,
+            threads=threads, normalisation=normalisation, **settings,
+        )  # fmt: skip
+    except UncoveredError:
+        whole = model if isinstance(model, nn.Sequential) else nn.Sequential(model)
+        woven = Woven(whole, input_shape, batch_size, threads)
+        return WovenEngine(woven, loss, optimizer, **settings)
+
+
+def refusal() -> str | None:
+    """Why the loom cannot run here at all, as a clause; None if it can."""
+    try:
+        from handloom.loom import machine
+    except ImportError:
+        return "llvmlite is not installed; pip install llvmlite"
+    return machine.unsupported()
