@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -245,11 +245,18 @@ def has_maps(layers: list[Named], input_shape: Shape) -> bool:
 
 
 def widest(layers: list[Named], input_shape: Shape) -> int:
-    """The most features that any row of the network has."""
-    shape = input_shape
-    most = math.prod(shape) if len(shape) == 1 else 1
-    for _, layer in layers:
+    """The most features that any row of the network has; what comes out is one, too."""
+    *inside, last = _shapes(layers, input_shape)
+    rows = [shape for shape in inside if len(shape) == 1]
+    return max(math.prod(shape) for shape in (*rows, last))
+
+
+def _shapes(layers: Iterable[Named], shape: Shape) -> Iterator[Shape]:
+    """The shapes of all that flows between layers, within branches too; the output's is last."""
+    yield shape
+    for path, layer in layers:
+        if type(layer) in (nn.Residual, nn.Parallel):
+            for _, branch in layer.named_children():
+                yield from _shapes(in_a_row(path, branch), shape)
         shape = layer.output_shape(shape)
-        if len(shape) == 1:
-            most = max(most, *shape)
-    return max(most, math.prod(shape))
+        yield shape
