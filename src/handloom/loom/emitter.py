@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 
 from handloom.loom.control import Control
-from handloom.loom.value import FUSE, INT, INT32, Operand, Pointer, Value, is_real
+from handloom.loom.value import FUSE, INT, INT32, Operand, Pointer, Splat, Value, is_real
 
 if TYPE_CHECKING:
     from handloom.loom.program import Program
@@ -47,7 +47,7 @@ class Emitter(Control):
         scalar = self.number(value).ir
         kind = ir.VectorType(scalar.type, self.lanes)
         if isinstance(scalar, ir.Constant):
-            return Value(self, ir.Constant(kind, [scalar] * self.lanes))
+            return Value(self, Splat(kind, scalar))
         nothing = ir.Constant(kind, ir.Undefined)
         vector = self.builder.insert_element(nothing, scalar, ir.Constant(INT32, 0))
         everywhere = ir.Constant(ir.VectorType(INT32, self.lanes), [0] * self.lanes)
@@ -204,7 +204,7 @@ class Emitter(Control):
 
     def ticks(self) -> Value:
         """The processor's counter of time; how fast it counts is the processor's affair."""
-        return self.intrinsic("llvm.readcyclecounter", INT)
+        return self.intrinsic(self.program.machine.clock, INT)
 
     # -- calls ------------------------------------------------------------------------------------
 

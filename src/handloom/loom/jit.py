@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,28 +13,80 @@ import llvmlite.binding as llvm
 from handloom.loom import cache
 from handloom.loom.machine import Machine
 
+_LOADED: dict[str, Callable[[str], int]] = {}
+"""What this process has loaded, by the cache's key."""
 _ALIVE: list[Any] = []
-"""A library's code is freed with its tracker, and an address may be used as long as we live."""
+"""A library's code is freed with its trackers, and an address may be used as long as we live."""
 
 
 def load(machine: Machine, request: object, write_ir: Callable[[], str]) -> Callable[[str], int]:
-    """The program of `write_ir()` as a function name -> address, from the cache if it is there."""
+    """The program of `write_ir()`: a function from an entry's name to its address.
+
+    It is compiled only where neither this process nor the cache has it. `request` is all that
+    `write_ir` depends upon besides the sources of the loom, as `cache.key` takes it.
+    """
     key = cache.key(machine, request)
-    code = cache.read(key)
-    if code is None:
-        code = compile_object(machine, write_ir())
-        cache.write(key, code)
-    return link(machine, code, key)
+    if key not in _LOADED:
+        code = cache.read(key)
+        if code is None:
+            with _no_garbage_collection():
+                text = write_ir()
+            code = compile_object(machine, text)
+            cache.write(key, code)
+        _LOADED[key] = link(machine, code, key)
+    return _LOADED[key]
 
 
 def compile_object(machine: Machine, text: str) -> bytes:
     """The IR `text` as the bytes of an object file for `machine`."""
-    target = _target(machine)
-    module = llvm.parse_assembly(text)
-    module.verify()
-    _optimise(module, target)
+    module, target = _compiled(machine, text)
     with _in_written_order():
         return target.emit_object(module)
+
+
+def compile_assembly(machine: Machine, text: str) -> str:
+    """The IR `text` as assembly: what `compile_object` makes of it, for people."""
+    module, target = _compiled(machine, text)
+    with _in_written_order():
+        return target.emit_assembly(module)
+
+
+def link(machine: Machine, code: bytes, name: str) -> Callable[[str], int]:
+    """Load an object file into this process; gives the address of each entry by its name."""
+    compiler = llvm.create_lljit_compiler(machine.target())
+    library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
+    _ALIVE.append((compiler, library.link(compiler, name)))
+
+    def address(entry: str) -> int:
+        tracker = compiler.lookup(name, entry)
+        _ALIVE.append(tracker)
+        return tracker[entry]
+
+    return address
+
+
+def callable_at(address: int, *, integers: int, pointers: int) -> Callable[..., None]:
+    """A Python function; while native code runs, ctypes lets go of Python's lock."""
+    kinds = [ctypes.c_int64] * integers + [ctypes.c_void_p] * pointers
+    return ctypes.CFUNCTYPE(None, *kinds)(address)
+
+
+def _compiled(machine: Machine, text: str) -> tuple[Any, Any]:
+    """The module of `text`, ready to be written as machine code, and what writes it.
+
+    The kernels are written by hand; of all that LLVM's optimiser does, only one thing makes them
+    faster, by a tenth where registers are few: a loop's test at its end instead of its beginning.
+    """
+    target = machine.target()
+    module = llvm.parse_assembly(text)
+    module.verify()
+    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options())
+    passes = llvm.create_new_function_pass_manager()
+    passes.add_loop_rotate_pass()
+    for function in module.functions:
+        if not function.is_declaration:
+            passes.run(function, builder)
+    return module, target
 
 
 @contextmanager
@@ -51,35 +104,13 @@ def _in_written_order() -> Iterator[None]:
         llvm.set_option("", "-enable-misched=true")
 
 
-def link(machine: Machine, code: bytes, name: str) -> Callable[[str], int]:
-    """Load an object file into this process; gives the address of each entry."""
-    compiler = llvm.create_lljit_compiler(_target(machine))
-    library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
-    for entry in ENTRIES:
-        library.export_symbol(entry)
-    tracker = library.link(compiler, name)
-    _ALIVE.extend((compiler, tracker))
-    return lambda entry: tracker[entry]
-
-
-ENTRIES = ("run",)
-
-
-def callable_at(address: int, *, integers: int, pointers: int) -> Callable[..., None]:
-    """A Python function; while native code runs, ctypes lets go of Python's lock."""
-    kinds = [ctypes.c_int64] * integers + [ctypes.c_void_p] * pointers
-    return ctypes.CFUNCTYPE(None, *kinds)(address)
-
-
-def _target(machine: Machine) -> Any:
-    return llvm.Target.from_triple(machine.triple).create_target_machine(
-        cpu=machine.cpu, features=machine.features, opt=2, reloc="pic", codemodel="small"
-    )
-
-
-def _optimise(module: Any, target: Any) -> None:
-    """LLVM's usual passes, less those that would redo what the kernels already do by hand."""
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-    builder = llvm.create_pass_builder(target, options)
-    builder.getModulePassManager().run(module, builder)
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Instructions are no garbage; to look for it takes a third of the time of writing them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

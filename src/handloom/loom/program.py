@@ -25,7 +25,9 @@ class Program:
         self.lanes = machine.lanes(real)
         self.module = ir.Module(name="loom")
         self.module.triple = machine.triple
+        self.module.data_layout = machine.data_layout
         self._kernels: dict[object, Any] = {}
+        self._tables: dict[object, Any] = {}
 
     def declare(self, name: str, signature: Any) -> Any:
         """A function that is defined elsewhere: an LLVM intrinsic, a C function."""
@@ -33,17 +35,16 @@ class Program:
 
     def table(self, numbers: tuple[float, ...]) -> Any:
         """The address of constants in memory, filled up with zeros to whole vectors."""
-        name = f"table.{hash(numbers) & (1 << 64) - 1:x}"
-        known = self.module.globals.get(name)
-        if known is not None:
-            return known
-        padded = [*numbers, *[0.0] * self.lanes]
-        kind = ir.ArrayType(self.real, len(padded))
-        constant = ir.GlobalVariable(self.module, kind, name)
-        constant.initializer = ir.Constant(kind, padded)
-        constant.global_constant = True
-        constant.linkage = "internal"
-        return constant
+        key = tuple(map(float.hex, map(float, numbers)))  # tells -0 from 0
+        if key not in self._tables:
+            padded = [*numbers, *[0.0] * self.lanes]
+            kind = ir.ArrayType(self.real, len(padded))
+            constant = ir.GlobalVariable(self.module, kind, f"table.{len(self._tables)}")
+            constant.initializer = ir.Constant(kind, padded)  # type: ignore[assignment]
+            constant.global_constant = True
+            constant.linkage = "internal"
+            self._tables[key] = constant
+        return self._tables[key]
 
     def entry(self, name: str, body: Callable[..., None], **parameters: ir.Type | None) -> None:
         """A function that Python calls; each parameter points to the type given, None = integer."""
@@ -57,7 +58,8 @@ class Program:
 
     def kernel(self, body: Callable[..., None], arguments: list[Value], constants: Any) -> Any:
         """The native function of `body` for these constants; written when first asked for."""
-        key = body, tuple(sorted(constants.items()))
+        kinds = tuple(getattr(argument, "kind", argument.ir.type) for argument in arguments)
+        key = body, kinds, tuple(sorted(constants.items()))
         if key not in self._kernels:
             function = self._define(
                 f"{body.__name__}.{len(self._kernels)}",

@@ -30,6 +30,17 @@ Operand: TypeAlias = "Value | float"
 Index: TypeAlias = "Value | int"
 
 
+class Splat(ir.Constant):
+    """A constant vector whose lanes are all `scalar`, written once instead of in every lane."""
+
+    def __init__(self, kind: ir.VectorType, scalar: ir.Constant) -> None:
+        self.type = kind
+        self.constant = scalar
+
+    def _get_reference(self) -> str:
+        return f"splat ({self.constant})"
+
+
 def is_real(kind: ir.Type) -> bool:
     """Whether a type holds real numbers: float, double, or a vector of them."""
     if isinstance(kind, ir.VectorType):
