@@ -10,7 +10,7 @@ import pytest
 
 import handloom as hl
 from handloom import assemble, session
-from handloom.engines import available_cores, loom_engine
+from handloom.engines import available_cores, weave
 from handloom.errors import ConfigError, DataError, RecipeError, RunError, ShapeError
 from handloom.training.callbacks import Callback, Checkpoints
 
@@ -93,7 +93,7 @@ def test_threads_are_pinned_in_the_run(bars, tmp_path: Path) -> None:
 
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loom_engine, "refusal", lambda *parts: "no vectors here")
+    monkeypatch.setattr(weave, "refusal", lambda: "no vectors here")
 
 
 @pytest.mark.usefixtures("refused")

@@ -11,7 +11,7 @@ import pytest
 
 from handloom import nn, optim
 from handloom.data import Normalisation
-from handloom.engines import Choice, NumpyEngine, choose_engine, loom_engine
+from handloom.engines import Choice, NumpyEngine, choose_engine, weave
 from handloom.errors import ConfigError
 
 MISSING = "llvmlite is not installed; pip install llvmlite"
@@ -31,14 +31,14 @@ class Compiled:
 
 @pytest.fixture
 def loom(monkeypatch: pytest.MonkeyPatch) -> type[Compiled]:
-    monkeypatch.setattr(loom_engine, "LoomEngine", Compiled)
-    monkeypatch.setattr(loom_engine, "refusal", lambda *parts: None)
+    monkeypatch.setattr(weave, "weave", Compiled)
+    monkeypatch.setattr(weave, "refusal", lambda: None)
     return Compiled
 
 
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loom_engine, "refusal", lambda *parts: MISSING)
+    monkeypatch.setattr(weave, "refusal", lambda: MISSING)
 
 
 def choose(name: Any, **settings: Any) -> Choice:

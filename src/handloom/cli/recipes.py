@@ -8,6 +8,7 @@ import typer
 
 from handloom.cli.options import JsonFlag, Overrides, RecipeArgument
 from handloom.cli.output import Voice
+from handloom.cli.plan import show_plan
 
 LIST_EXAMPLES = """\b
 Examples:
@@ -19,6 +20,7 @@ Examples:
   handloom recipes show mnist-lenet > mine.toml     a recipe to start from
   handloom recipes show mnist-lenet --resolved      with every default
   handloom recipes show digits -o model.hidden=[64] --resolved
+  handloom recipes show mnist-lenet --plan          what is compiled of it
 """
 app = typer.Typer(help="List the shipped recipes, or show one.", no_args_is_help=True)
 
@@ -43,15 +45,27 @@ def show(
     resolved: Annotated[
         bool, typer.Option("--resolved", help="With every default, as a run would keep it.")
     ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Instead, how a training step is compiled: what is fused into one piece, the "
+            "memory it takes, and each stage's operations and measured time.",
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """A recipe as its file stands, or resolved.
+    """A recipe as its file stands, resolved, or as its step is compiled.
 
-    With changes, or as JSON, it is always resolved.
+    With changes, or as JSON, it is always resolved. A plan needs no data of the known sets: its
+    step is measured on random pictures.
     """
     from handloom.recipes import load_recipe, recipe_text, to_toml
 
     voice = Voice.choose(as_json=as_json)
     checked = load_recipe(recipe, override or ())
+    if plan:
+        show_plan(checked, voice)
+        return
     voice.answer(checked.model_dump(mode="json"))
     voice.say((to_toml(checked) if resolved or override else recipe_text(recipe)).rstrip())

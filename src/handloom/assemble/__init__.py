@@ -1,0 +1,20 @@
+"""From a recipe to objects: the one place where names become data, model, optimizer, engine.
+
+Every function takes a validated Recipe and plain sizes, and returns objects that know nothing of
+recipes. Chance enters here, from the recipe's seed, one stream a purpose.
+"""
+
+from handloom.assemble.engine import build_engine as build_engine
+from handloom.assemble.engine import build_predictor as build_predictor
+from handloom.assemble.engine import count_threads as count_threads
+from handloom.assemble.network import build_loss as build_loss
+from handloom.assemble.network import build_model as build_model
+from handloom.assemble.network import build_optimizer as build_optimizer
+from handloom.assemble.network import build_schedule as build_schedule
+from handloom.assemble.network import check_gradients as check_gradients
+from handloom.assemble.parts import Parts as Parts
+from handloom.assemble.parts import evaluation_batches as evaluation_batches
+from handloom.assemble.parts import load_parts as load_parts
+from handloom.assemble.parts import training_batches as training_batches
+from handloom.assemble.plan import explain_plan as explain_plan
+from handloom.assemble.training import build_trainer as build_trainer

@@ -1,0 +1,64 @@
+"""`engine`: what runs the network."""
+
+from __future__ import annotations
+
+from handloom import nn
+from handloom._typing import Shape
+from handloom.assemble.network import build_loss, build_model, build_optimizer
+from handloom.assemble.parts import Parts, training_batches
+from handloom.engines import Choice, Engine, available_cores, choose_engine
+from handloom.errors import RecipeError
+from handloom.recipes import Recipe
+
+
+def build_engine(recipe: Recipe, parts: Parts) -> Choice:
+    """Model, loss and optimizer in the engine that the recipe asks for, and why it is that one."""
+    num_classes = parts.train.num_classes
+    channels, height, width = parts.train.image_shape
+    model = build_model(recipe, (channels, height, width), num_classes)
+    _check_last_batch(recipe, model, len(parts.train))
+    return choose_engine(
+        recipe.engine,
+        model,
+        build_loss(recipe, num_classes),
+        build_optimizer(recipe, model, training_batches(recipe, parts).steps_per_epoch),
+        input_shape=(channels, height, width),
+        batch_size=recipe.training.batch_size,
+        threads=count_threads(recipe),
+        normalisation=parts.normalisation,
+        clip_norm=recipe.optimizer.clip_norm,
+        clip_value=recipe.optimizer.clip_value,
+        ema=recipe.training.ema,
+    )
+
+
+def build_predictor(recipe: Recipe, model: nn.Layer, image_shape: Shape) -> Engine:
+    """The engine that `model` was trained in; numpy, where the loom does not run any more."""
+    channels, height, width = image_shape
+    (num_classes,) = model.output_shape(image_shape)
+    return choose_engine(
+        "numpy" if recipe.engine == "numpy" else "auto",
+        model,
+        build_loss(recipe, num_classes),
+        build_optimizer(recipe, model, 1),
+        input_shape=(channels, height, width),
+        batch_size=recipe.training.batch_size,
+        threads=count_threads(recipe),
+    ).engine
+
+
+def count_threads(recipe: Recipe) -> int:
+    """Threads to compute with: the recipe's, or every core that the process may use."""
+    return recipe.training.threads or available_cores()
+
+
+def _check_last_batch(recipe: Recipe, model: nn.Layer, num_pictures: int) -> None:
+    """A batch norm has no variance to take from a single row: say so before training meets it."""
+    batch_size = recipe.training.batch_size
+    left_over = num_pictures % batch_size or batch_size
+    has_norm = any(isinstance(layer, nn.BatchNorm1d) for _, layer in model.named_layers())
+    if has_norm and left_over == 1:
+        raise RecipeError(
+            f"training.batch_size = {batch_size} makes a batch of one of the {num_pictures} "
+            "pictures to train on, and batch norm needs two; take another batch size"
+        )

@@ -1,0 +1,103 @@
+"""[model], [loss], [optimizer], [schedule]: what is trained, and by which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handloom import models, nn, optim
+from handloom._typing import Shape
+from handloom.assemble.parts import load_parts
+from handloom.engines import Loss
+from handloom.errors import RecipeError
+from handloom.recipes import Recipe
+
+MODEL_STREAM, GRADCHECK_STREAM = 1, 2  # streams of the seed: first weights; directions of a check
+
+
+def build_model(recipe: Recipe, input_shape: Shape, num_classes: int) -> nn.Sequential:
+    """The network of [model] for pictures (C, H, W); raises ShapeError where it cannot fit."""
+    rng = np.random.default_rng([recipe.seed, MODEL_STREAM])
+    settings = recipe.model.model_dump(exclude={"name"})
+    builder: Callable[..., nn.Sequential] = {
+        "mlp": models.mlp,
+        "lenet": models.lenet,
+        "sequential": models.from_layers,
+    }[recipe.model.name]
+    return builder(input_shape=input_shape, num_classes=num_classes, rng=rng, **settings)
+
+
+def build_loss(recipe: Recipe, num_classes: int) -> Loss:
+    """The loss of [loss] as (outputs, labels) -> (value, gradient)."""
+    settings = recipe.loss.model_dump(exclude={"name"})
+    weights = settings.get("class_weights")
+    if weights is not None:
+        if len(weights) != num_classes:
+            raise RecipeError(
+                f"loss.class_weights has {len(weights)} numbers for {num_classes} classes"
+            )
+        settings["class_weights"] = np.asarray(weights, np.float32)
+    function = {"cross-entropy": nn.cross_entropy, "nll": nn.nll, "mse": nn.mse}[recipe.loss.name]
+    return partial(function, **settings)
+
+
+def build_schedule(recipe: Recipe, steps_per_epoch: int) -> optim.Schedule:
+    """The schedule of [schedule], its epochs counted in optimizer steps."""
+    said: Any = recipe.schedule
+    lr = recipe.optimizer.lr
+    total = recipe.training.epochs * steps_per_epoch
+    made: dict[str, Callable[[], optim.Schedule]] = {
+        "constant": lambda: optim.Constant(lr),
+        "step": lambda: optim.StepDecay(lr, said.every * steps_per_epoch, said.factor),
+        "multi-step": lambda: optim.MultiStep(
+            lr, tuple(epoch * steps_per_epoch for epoch in said.milestones), said.factor
+        ),
+        "exponential": lambda: optim.Exponential(lr, said.factor, steps_per_epoch),
+        "exponential-step": lambda: optim.ExponentialTime(lr, said.k),
+        "cosine": lambda: optim.Cosine(lr, total, said.final),
+        "linear": lambda: optim.Linear(lr, total, said.final),
+        "one-cycle": lambda: optim.OneCycle(lr, total, said.rise),
+    }
+    schedule = made[said.name]()
+    warmup = round(said.warmup_epochs * steps_per_epoch)
+    return optim.Warmup(schedule, warmup) if warmup else schedule
+
+
+def build_optimizer(recipe: Recipe, model: nn.Layer, steps_per_epoch: int) -> optim.Optimizer:
+    """The rule of [optimizer] on the model's parameters, with its schedule and weight decay."""
+    shared = {
+        "name", "lr", "weight_decay", "decay_biases", "decoupled", "per_layer_decay",
+        "clip_norm", "clip_value",
+    }  # fmt: skip
+    said = recipe.optimizer
+    decay = optim.WeightDecay(
+        said.weight_decay,
+        decoupled=said.decoupled,
+        biases_and_norms=said.decay_biases,
+        per_layer=said.per_layer_decay or {},
+    )
+    rule: Callable[..., optim.Optimizer] = optim.OPTIMIZERS[said.name]
+    return rule(
+        model.named_parameters(),
+        build_schedule(recipe, steps_per_epoch),
+        weight_decay=decay,
+        **said.model_dump(exclude=shared),
+    )
+
+
+def check_gradients(
+    recipe: Recipe, data_dir: Path | None = None, *, examples: int, tolerance: float
+) -> nn.NetworkReport:
+    """Check every layer of the recipe's network, untrained, on pictures of its training part."""
+    parts = load_parts(recipe, data_dir)
+    rng = np.random.default_rng([recipe.seed, GRADCHECK_STREAM])
+    examples = min(examples, len(parts.train))
+    chosen = parts.train.take(rng.choice(len(parts.train), examples, replace=False))
+    x = parts.normalisation(chosen.images, np.float64)
+    model = build_model(recipe, chosen.image_shape, chosen.num_classes)
+    loss = build_loss(recipe, chosen.num_classes)
+    return nn.gradcheck_network(model, x, chosen.labels, loss, rng=rng, tolerance=tolerance)

@@ -1,0 +1,102 @@
+"""[data] and [augment]: the pictures, divided, normalised, in batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from handloom import data
+from handloom.data import Augmentation, Batches, Dataset, Normalisation
+from handloom.errors import RecipeError
+from handloom.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The data of a training: the parts, and the normalisation fitted on the training part."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset | None
+    normalisation: Normalisation
+    augmentation: Augmentation | None
+
+    def describe(self) -> dict[str, Any]:
+        """What a run keeps of its data, JSON-ready."""
+        return {
+            "name": self.train.name,
+            "class_names": list(self.train.class_names),
+            "image_shape": list(self.train.image_shape),
+            "normalisation": self.normalisation.to_json(),
+            "pictures": {
+                "train": len(self.train),
+                "validation": len(self.validation),
+                "test": 0 if self.test is None else len(self.test),
+            },
+            "fingerprints": {
+                "train": self.train.fingerprint(),
+                "validation": self.validation.fingerprint(),
+                "test": None if self.test is None else self.test.fingerprint(),
+            },
+        }
+
+
+def load_data(recipe: Recipe, data_dir: Path | None = None) -> data.TrainTest:
+    """The pictures that [data] names; raises DataError where they cannot be had."""
+    source = recipe.data
+    if source.name is not None:
+        return data.load(source.name, data_dir)
+    if source.idx is not None:
+        return data.read_idx_folder(Path(source.idx))
+    if source.folder is not None:
+        return data.read_folder(Path(source.folder))
+    if source.images is None or source.labels is None:
+        raise RecipeError("data names no source of pictures")
+    train = data.read_table(Path(source.images), Path(source.labels))
+    if source.test_images is None or source.test_labels is None:
+        return data.TrainTest(train)
+    test = data.read_table(
+        Path(source.test_images), Path(source.test_labels), class_names=train.class_names
+    )
+    return data.TrainTest(train, test)
+
+
+def load_parts(recipe: Recipe, data_dir: Path | None = None) -> Parts:
+    """Load, sample, split, fit the normalisation, augment by appending, in this order."""
+    source, seed = recipe.data, recipe.seed
+    whole = load_data(recipe, data_dir)
+    known = whole.train
+    if source.sample < 1.0:
+        known = data.sample(known, source.sample, seed=seed, stratify=source.stratify)
+    train, validation = data.split(known, source.validation, seed=seed, stratify=source.stratify)
+    augmentation = build_augmentation(recipe)
+    normalisation = Normalisation.fit(source.normalise, train.images)
+    if recipe.augment is not None and recipe.augment.mode == "append" and augmentation is not None:
+        train = data.append(train, augmentation, recipe.augment.copies, seed=seed)
+        augmentation = None
+    return Parts(train, validation, whole.test, normalisation, augmentation)
+
+
+def build_augmentation(recipe: Recipe) -> Augmentation | None:
+    """The augmentation of [augment], if there is one."""
+    if recipe.augment is None:
+        return None
+    return Augmentation(**recipe.augment.model_dump(exclude={"mode", "copies"}))
+
+
+def training_batches(recipe: Recipe, parts: Parts) -> Batches:
+    """The training part in the recipe's batches, in a new order every epoch."""
+    return Batches(
+        parts.train,
+        parts.normalisation,
+        recipe.training.batch_size,
+        seed=recipe.seed,
+        augmentation=parts.augmentation,
+    )
+
+
+def evaluation_batches(recipe: Recipe, part: Dataset, normalisation: Normalisation) -> Batches:
+    """A part in its own order, in the recipe's evaluation batches."""
+    size = recipe.training.eval_batch_size
+    return Batches(part, normalisation, size, seed=recipe.seed, shuffle=False)

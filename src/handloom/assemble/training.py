@@ -1,0 +1,37 @@
+"""[training]: the loop, and the callbacks that a recipe asks for."""
+
+from __future__ import annotations
+
+from handloom.assemble.parts import Parts, evaluation_batches, training_batches
+from handloom.engines import Choice
+from handloom.recipes import Recipe
+from handloom.training import History, Trainer
+from handloom.training.callbacks import Callback, EarlyStop, Plateau
+
+
+def build_trainer(
+    recipe: Recipe,
+    parts: Parts,
+    choice: Choice,
+    *,
+    callbacks: list[Callback],
+    history: History | None = None,
+) -> Trainer:
+    """All of it, ready to `fit`; the recipe's own callbacks come before those that are given."""
+    said = recipe.training
+    own: list[Callback] = []
+    if said.plateau is not None:
+        own.append(Plateau(said.plateau.monitor, said.plateau.factor, said.plateau.patience))
+    if said.early_stopping_patience is not None:
+        own.append(EarlyStop(said.early_stopping_monitor, said.early_stopping_patience))
+    return Trainer(
+        choice.engine,
+        training_batches(recipe, parts),
+        evaluation_batches(recipe, parts.validation, parts.normalisation),
+        epochs=said.epochs,
+        monitor=said.monitor,
+        evaluate_every=said.evaluate_every,
+        callbacks=[*own, *callbacks],
+        history=history,
+        notes=choice.notes,
+    )

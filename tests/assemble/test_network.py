@@ -1,0 +1,98 @@
+"""Names become the network, the loss, the rule and the schedule that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handloom import assemble, nn, optim
+from handloom.errors import RecipeError, ShapeError
+from handloom.recipes import Recipe
+
+Change = Callable[..., Recipe]
+
+
+STEPS = 10  # an epoch's
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({"name": "constant"}, [1, 1, 1, 1]),
+        ({"name": "step", "every": 2, "factor": 0.1}, [1, 1, 0.1, 0.1]),
+        ({"name": "multi-step", "milestones": [1, 3], "factor": 0.5}, [1, 0.5, 0.5, 0.25]),
+        ({"name": "exponential", "factor": 0.9}, [1, 0.9, 0.81, 0.729]),
+        ({"name": "exponential-step", "k": 0.1}, np.exp([0, -1, -2, -3])),
+        ({"name": "cosine"}, [1, (1 + np.cos(np.pi / 4)) / 2, 0.5, (1 - np.cos(np.pi / 4)) / 2]),
+        ({"name": "linear", "final": 0.2}, [1, 0.8, 0.6, 0.4]),
+        ({"name": "constant", "warmup_epochs": 2}, [0.05, 0.55, 1, 1]),
+    ],
+    ids=lambda value: value["name"] if isinstance(value, dict) else "",
+)
+def test_epochs_of_a_schedule_are_counted_in_steps(
+    changed: Change, table: dict[str, Any], expected: list[float]
+) -> None:
+    recipe = changed(schedule=table, optimizer__lr=1.0, training__epochs=4)
+    schedule = assemble.build_schedule(recipe, STEPS)
+    rates = [schedule(epoch * STEPS) for epoch in range(4)]
+    np.testing.assert_allclose(rates, expected, rtol=1e-12)
+
+
+def test_one_cycle_peaks_where_it_is_told(changed: Change) -> None:
+    recipe = changed(
+        schedule={"name": "one-cycle", "rise": 0.5},
+        optimizer__lr=2.0,
+        training__epochs=4,
+    )
+    schedule = assemble.build_schedule(recipe, STEPS)
+    rates = [schedule(step) for step in range(4 * STEPS)]
+    assert max(rates) == pytest.approx(2.0)
+    assert abs(int(np.argmax(rates)) - 2 * STEPS) <= 1
+
+
+@pytest.mark.parametrize("name", sorted(optim.OPTIMIZERS))
+def test_every_optimizer_comes_with_its_decay(changed: Change, name: str) -> None:
+    recipe = changed(
+        optimizer={"name": name, "lr": 0.1, "weight_decay": 0.5},
+        schedule={"name": "constant"},
+    )
+    model = assemble.build_model(recipe, (1, 6, 6), 3)
+    optimizer = assemble.build_optimizer(recipe, model, STEPS)
+    assert type(optimizer) is optim.OPTIMIZERS[name]
+    weights = {path for path in model.named_parameters() if path.endswith("weight")}
+    assert {path for path, decay in optimizer.decays.items() if decay} == weights
+
+
+def test_losses_are_what_nn_computes(changed: Change) -> None:
+    rng = np.random.default_rng(0)
+    logits, labels = rng.standard_normal((5, 3)), np.array([0, 1, 2, 1, 0])
+    weights = [1.0, 2.0, 0.5]
+    smoothed = changed(
+        loss={"name": "cross-entropy", "label_smoothing": 0.1, "class_weights": weights}
+    )
+    expected = nn.cross_entropy(
+        logits, labels, label_smoothing=0.1, class_weights=np.array(weights)
+    )
+    assert assemble.build_loss(smoothed, 3)(logits, labels)[0] == pytest.approx(expected[0])
+    squared = assemble.build_loss(changed(loss={"name": "mse"}), 3)
+    assert squared(logits, labels)[0] == pytest.approx(nn.mse(logits, labels)[0])
+    with pytest.raises(RecipeError, match="has 3 numbers for 4 classes"):
+        assemble.build_loss(smoothed, 4)
+
+
+def test_the_same_seed_draws_the_same_weights(changed: Change) -> None:
+    def weights(seed: int) -> dict[str, np.ndarray]:
+        return assemble.build_model(changed(seed=seed), (1, 6, 6), 3).state_dict()
+
+    first, again, other = weights(1), weights(1), weights(2)
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not all(np.array_equal(first[name], other[name]) for name in first)
+
+
+def test_a_network_that_cannot_fit_is_refused(changed: Change) -> None:
+    lenet = changed(model={"name": "lenet"})
+    with pytest.raises(ShapeError, match="layer 3: "):
+        assemble.build_model(lenet, (1, 6, 6), 3)

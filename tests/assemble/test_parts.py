@@ -1,0 +1,37 @@
+"""[data] and [augment]: sampled, split, normalised, augmented, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from handloom import assemble
+from handloom.recipes import Recipe
+
+Change = Callable[..., Recipe]
+
+
+def test_a_sample_is_taken_before_the_split(changed: Change) -> None:
+    recipe = changed(data__sample=0.5, data__validation=0.25)
+    parts = assemble.load_parts(recipe)
+    assert (len(parts.train), len(parts.validation), len(parts.test or ())) == (30, 10, 30)
+
+
+def test_normalisation_is_fitted_on_the_training_part_alone(changed: Change) -> None:
+    parts = assemble.load_parts(changed(data__normalise="standard"))
+    pixels = parts.train.images / 255
+    np.testing.assert_allclose(parts.normalisation.mean, [pixels.mean()], rtol=1e-12)
+    np.testing.assert_allclose(parts.normalisation.std, [pixels.std()], rtol=1e-12)
+
+
+def test_augmentation_acts_on_the_fly_or_adds_copies(changed: Change) -> None:
+    plain = assemble.load_parts(changed())
+    flying = assemble.load_parts(changed(augment={"rotate": 10.0}))
+    assert flying.augmentation is not None
+    assert len(flying.train) == len(plain.train)
+    more = assemble.load_parts(changed(augment={"rotate": 10.0, "mode": "append", "copies": 2}))
+    assert more.augmentation is None
+    assert len(more.train) == 3 * len(plain.train)
+    assert len(more.validation) == len(plain.validation)
+    np.testing.assert_array_equal(more.train.images[: len(plain.train)], plain.train.images)
