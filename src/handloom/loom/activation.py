@@ -42,7 +42,7 @@ class ReLU(Identity):
 
     def output(self, e: Emitter, z: Value) -> Value:
         """y of z."""
-        return e.max(z, 0.0)
+        return e.max(0.0, z)  # in this order NaN stays NaN
 
     def gradient(self, e: Emitter, error: Value, y: Value) -> Value:
         """The error where y > 0."""
@@ -72,7 +72,7 @@ class ELU(Identity):
 
     def output(self, e: Emitter, z: Value) -> Value:
         """y of z."""
-        return e.where(z > 0.0, z, self.alpha * mathematics.expm1(e, e.min(z, 0.0)))
+        return e.where(z > 0.0, z, self.alpha * mathematics.expm1(e, e.min(0.0, z)))
 
     def gradient(self, e: Emitter, error: Value, y: Value) -> Value:
         """error · (1 or y + α)."""
@@ -174,7 +174,7 @@ def activation_of(layer: nn.Layer) -> Activation | None:
     kind = type(layer)
     if kind is nn.LeakyReLU:
         return LeakyReLU(layer.negative_slope)  # type: ignore[attr-defined]
-    if kind is nn.ELU:
+    if kind is nn.ELU and layer.alpha >= 0:  # type: ignore[attr-defined]
         return ELU(layer.alpha)  # type: ignore[attr-defined]
     if kind is nn.GELU:
         return GELUTanh() if layer.approximate == "tanh" else GELU()  # type: ignore[attr-defined]

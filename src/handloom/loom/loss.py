@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from handloom.errors import ConfigError
 from handloom.loom import mathematics
 from handloom.loom.arena import Arena
 from handloom.loom.emitter import Emitter
@@ -27,10 +28,13 @@ class CrossEntropy:
     class_weights: tuple[float, ...] | None = None
 
     def weight_total(self, labels: np.ndarray) -> float:
-        """Σ w[label], which the mean over a batch divides by."""
+        """Σ w[label], which the mean over a batch divides by; raises ConfigError where it is 0."""
         if self.class_weights is None:
             return float(len(labels))
-        return float(np.asarray(self.class_weights)[labels].sum())
+        total = float(np.asarray(self.class_weights)[labels].sum())
+        if total == 0:
+            raise ConfigError("the class weights of all labels are 0, so their mean is undefined")
+        return total
 
 
 @kernel
@@ -69,7 +73,7 @@ def row_loss(
             e.min(e.where(z.equals(highest), column, float(classes)), carry[0]),
             carry[1] + e.where(column < float(classes), p, 0.0),
             carry[2] + target,
-            carry[3] + target * e.max(z, NOWHERE),
+            carry[3] + target * z,
         ]
     best = e.lane_min(carry[0])
     total, aims, likely = (e.lane_sum(value) for value in carry[1:])
