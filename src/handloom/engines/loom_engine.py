@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from handloom.data.batches import Epoch
 from handloom.engines.base import Loss, StepReport
 from handloom.engines.loom_terms import cross_entropy_of, mostly_dark, pixels_as_numbers
 from handloom.engines.numpy_engine import NumpyEngine, count_correct
+from handloom.nn.losses import check_labels
 from handloom.optim import Optimizer
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class LoomEngine:
             input_shape=input_shape, batch=batch_size, threads=threads,
             clip_norm=clip_norm, clip_value=clip_value, ema=ema,
         )  # fmt: skip
+        # The loss itself refuses settings that cannot be; native code would not notice.
+        loss(np.eye(self._compiled.plan.classes), np.arange(self._compiled.plan.classes))
         self._seconds_a_step = 0.0
         self._behind = False  # whether the model's arrays are older than the compiled network's
         self._push()
@@ -135,8 +138,7 @@ class LoomEngine:
         """One step on numbers x (N, C, H, W)."""
         from handloom.loom.gather import Pictures
 
-        x = np.ascontiguousarray(x, np.float32)
-        rows = np.arange(len(labels))
+        rows = np.arange(len(x))
         return self._run(x, Pictures(), rows, labels, max(self.batch_size, len(rows)))[0]
 
     def predict(self, x: FloatArray) -> FloatArray:
@@ -200,6 +202,9 @@ class LoomEngine:
         batch: int,
     ) -> list[StepReport]:
         """Train natively on pictures[rows]; the reports up to the first that is not finite."""
+        scores = np.broadcast_to(np.float32(0), (len(rows), self._compiled.plan.classes))
+        check_labels(labels, scores)
+        labels = np.ascontiguousarray(labels, np.int64)
         done = self._optimizer.steps
         batches = [labels[i : i + batch] for i in range(0, len(labels), batch)]
         lrs, settings = self._settings(batches)
@@ -217,16 +222,18 @@ class LoomEngine:
                 break
         return reports
 
-    def _settings(self, batches: list[IntArray]) -> tuple[list[float], FloatArray]:
+    def _settings(self, batches: Sequence[IntArray]) -> tuple[list[float], FloatArray]:
         """Learning rates and the rows of settings of the next steps, one for each batch."""
         optimizer, done = self._optimizer, self._optimizer.steps
         lrs: list[float] = []
-        rows = np.zeros((len(batches), self._compiled.settings_row), np.float32)
-        for row, labels in zip(rows, batches, strict=True):
-            lrs.append(optimizer.current_lr())
-            optimizer.steps += 1
-            row[:] = self._compiled.settings(lrs[-1], optimizer.steps, labels)
-        optimizer.steps = done
+        rows = np.zeros((len(batches), self._compiled.settings_row), self._compiled.dtype)
+        try:
+            for row, labels in zip(rows, batches, strict=True):
+                lrs.append(optimizer.current_lr())
+                optimizer.steps += 1
+                row[:] = self._compiled.settings(lrs[-1], optimizer.steps, labels)
+        finally:
+            optimizer.steps = done
         return lrs, rows
 
     def _parts(self) -> Iterator[tuple[int | None, dict[str, AnyArray]]]:

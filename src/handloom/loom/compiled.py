@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from handloom import nn, optim
 from handloom._typing import AnyArray, FloatArray, IntArray, Shape, UInt8Array
@@ -18,9 +20,10 @@ from handloom.loom.machine import Machine, host
 from handloom.loom.optimizer import SETTINGS, WEIGHT_TOTAL, Rule, Updating, rule_of
 from handloom.loom.piece import Stored
 from handloom.loom.plan import Plan, Request
-from handloom.loom.program import Program
+from handloom.loom.program import Program, Real
 from handloom.loom.signature import signature
 from handloom.loom.team import Crew
+from handloom.nn.layer import Parameter, check_shape
 
 PROGRAMS = {
     (True, True): (step.training_program, 4, 8),
@@ -67,6 +70,11 @@ class Compiled:
         return Plan(self.layers, self.machine, self.request)
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """The precision of all numbers: that of the parameters."""
+        return self.plan.arena.dtype
+
+    @property
     def takes_rows(self) -> bool:
         """Whether the network sees a picture as one row of pixels."""
         return not self.plan.input.is_maps
@@ -110,8 +118,9 @@ class Compiled:
         reports (steps, 3): loss, hits, sum of squared gradients. After a loss that is not finite
         nothing more is done, and the later reports are NaN.
         """
+        pictures = self._taken(pictures, np.uint8 if how.are_bytes else self.dtype)
         native = self.program(replace(self.request, pictures=how, batch=batch))
-        reports = np.full((len(settings), step.REPORT), np.nan, self.parameters.dtype)
+        reports = np.full((len(settings), step.REPORT), np.nan, self.dtype)
         self.crew.run(
             native.run, len(rows), done,
             *_addresses(self.parameters, native.work, self.crew.arrivals, pictures),
@@ -121,11 +130,11 @@ class Compiled:
 
     def predict(self, x: FloatArray, how: Pictures, batch: int) -> FloatArray:
         """x (N, C, H, W) -> outputs (N, K) in evaluation mode, `batch` pictures at a time."""
+        x = self._taken(x, self.dtype)
         request = replace(self.request, pictures=how, batch=batch, training=False, loss=None)
         native = self.program(request)
-        x = np.ascontiguousarray(x, self.parameters.dtype)
         rows = np.arange(len(x))
-        outputs = np.empty((len(x), native.plan.classes), self.parameters.dtype)
+        outputs = np.empty((len(x), native.plan.classes), self.dtype)
         self.crew.run(
             native.run, len(x),
             *_addresses(self.parameters, native.work, self.crew.arrivals, x),
@@ -137,8 +146,9 @@ class Compiled:
         """x (N, ...) -> outputs (N, K) of a run of layers; a training forward awaits backward."""
         if not training:
             return self.predict(x, Pictures(), self.request.batch)
+        x = self._taken(x, self.dtype)
         native = self.program(replace(self.request, batch=max(self.request.batch, len(x))))
-        outputs = np.empty((len(x), native.plan.classes), self.parameters.dtype)
+        outputs = np.empty((len(x), native.plan.classes), self.dtype)
         self._pass(native, 0, done, x, outputs)
         self._awaited = native, x.shape, done
         return outputs
@@ -149,7 +159,7 @@ class Compiled:
         The gradients of the parameters can be read as their state 0.
         """
         native, shape, done = self._awaited
-        dx = np.empty(shape if self.request.input_errors else 0, self.parameters.dtype)
+        dx = np.empty(shape if self.request.input_errors else 0, self.dtype)
         self._pass(native, 1, done, dy, dx)
         return dx
 
@@ -161,6 +171,11 @@ class Compiled:
             native.run, back, len(given), done,
             *_addresses(self.parameters, native.work, self.crew.arrivals, given, rows, to),
         )  # fmt: skip
+
+    def _taken(self, pictures: AnyArray, dtype: DTypeLike) -> AnyArray:
+        """Pictures as native code reads them, which cannot see what it is given."""
+        check_shape(pictures, (None, *self.request.input_shape), "pictures")
+        return np.ascontiguousarray(pictures, dtype)
 
     def prepare(self, how: Pictures) -> None:
         """Compile the training step for pictures of this kind now, not at the first batch."""
@@ -239,6 +254,8 @@ def compile_network(
     rule = rule_of(optimizer)
     if rule is None:
         raise fuse.UncoveredError(f"the optimizer {type(optimizer).__name__}")
+    if optimizer.params.keys() != model.named_parameters().keys():
+        raise fuse.UncoveredError("an optimizer of some of the parameters only")
     decoupled = bool(optimizer.weight_decay.decoupled)
     updating = tuple(
         (name, Updating(rule, 0, optimizer.decays[name], decoupled, clip_value, ema))
@@ -247,7 +264,7 @@ def compile_network(
     average = None if ema is None else len(rule.slots)
     request = Request(
         input_shape, batch, pictures or Pictures(), loss=loss, updating=updating,
-        max_norm=clip_norm, average=average, timed=timed,
+        max_norm=clip_norm, average=average, timed=timed, real=_real(model.named_parameters()),
     )  # fmt: skip
     layers = list(fuse.in_a_row("", model))
     compiled = Compiled(layers, host(), Crew(threads), request, rule)
@@ -260,12 +277,15 @@ def compile_run(
 ) -> Compiled:
     """Layers in a row without loss or optimizer: their gradients are for somebody else."""
     rule = Rule()
-    updating = tuple(
-        (f"{path}.{name}", Updating(rule, 0, stored=True))
+    parameters = {
+        f"{path}.{name}": parameter
         for path, layer in layers
-        for name in layer.named_parameters()
-    )
-    request = Request(input_shape, batch, Pictures(), updating=updating, input_errors=input_errors)
+        for name, parameter in layer.named_parameters().items()
+    }
+    request = Request(
+        input_shape, batch, Pictures(), input_errors=input_errors, real=_real(parameters),
+        updating=tuple((name, Updating(rule, 0, stored=True)) for name in parameters),
+    )  # fmt: skip
     compiled = Compiled(_flat(layers), host(), Crew(threads), request, rule)
     compiled.prepare(Pictures())
     return compiled
@@ -281,6 +301,12 @@ def coverage(layers: list[fuse.Named], input_shape: Shape) -> int:
             continue
         return count
     return 0
+
+
+def _real(parameters: Mapping[str, Parameter]) -> Real:
+    """The precision that these parameters have."""
+    wide = any(parameter.value.dtype == np.float64 for parameter in parameters.values())
+    return "double" if wide else "float"
 
 
 def _flat(layers: list[fuse.Named]) -> list[fuse.Named]:
