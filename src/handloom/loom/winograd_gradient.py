@@ -76,7 +76,7 @@ class WeightGradient:
                         self.errors_next, self.pixels_next, self.sums_next, self.panel,
                         row=self.row, rows=self.rows, width=self.width,
                     )  # fmt: skip
-                    if bias:
+                    if bias is not None:
                         with e.when(c.equals(0)):
                             bias_gradient(
                                 e, step.at(self.errors), bias + f, tiles, filters,
