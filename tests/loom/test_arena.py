@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from handloom.loom.arena import Arena, Block
 
 
@@ -23,5 +25,5 @@ def test_lent_blocks_are_apart_from_each_other_and_from_those_taken() -> None:
     blocks = [scratch.take(7), *scratch.borrow(100, 1, 30), scratch.take(9)]
     spans = sorted(span(block) for block in [*blocks, *scratch.borrow(500, 500)])
     assert len(spans) == 7
-    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
     assert spans[-1][1] <= scratch.size
