@@ -14,6 +14,9 @@ from handloom.nn._erfc import FAR, MIDDLE, NEAR
 _TERMS = {FLOAT: 7, DOUBLE: 13}
 """Degree of the Taylor series that reaches a type's last bit for |r| <= log(2) / 2."""
 
+_LOG_2 = 709 / 1024, 7.6436805994530941723e-4
+"""log 2 in two parts: the product of an exponent and the first, short one is exact."""
+
 
 def exp(e: Emitter, x: Value) -> Value:
     """eˣ = 2ⁿ · eʳ, with the integer n nearest to x / log 2, so that the rest r is small.
@@ -28,9 +31,7 @@ def exp(e: Emitter, x: Value) -> Value:
     # floor(x / log 2 + 1/2): adding `bias` makes it positive, so that cutting the tail is floor
     n = e.convert(x * (1 / math.log(2)) + (bias + 0.5), "fptosi", whole)
     nearest = e.convert(n, "sitofp", e.real) - bias
-    # log 2 in two parts: the product with the first, short one is exact
-    first = math.floor(math.log(2) * 2**10) / 2**10
-    r = x - nearest * first - nearest * (math.log(2) - first)
+    r = x - nearest * _LOG_2[0] - nearest * _LOG_2[1]
     series = e.splat(0.0) if x.is_vector else e.number(0.0)
     for k in reversed(range(_TERMS[e.real] + 1)):
         series = series * r + 1 / math.factorial(k)
@@ -51,12 +52,10 @@ def sigmoid(e: Emitter, x: Value) -> Value:
 
 
 def tanh(e: Emitter, x: Value) -> Value:
-    """2 σ(2x) - 1, and x - x³/3 + 2x⁵/15 - 17x⁷/315 near 0, where that would lose its digits."""
-    square = x * x
-    small = x + x * square * (-1 / 3 + square * (2 / 15 - square * (17 / 315)))
-    near = 0.1 if e.real == FLOAT else 0.003
-    inside = e.where(x < near, 1.0, 0.0) * e.where(x > -near, 1.0, 0.0)
-    return e.where(inside > 0.5, small, 2.0 * sigmoid(e, 2.0 * x) - 1.0)
+    """-t / (t + 2) with t = e⁻²ˣ - 1 for x >= 0, and the other way round for x < 0."""
+    t = expm1(e, 2.0 * e.min(x, 0.0 - x))
+    y = t / (t + 2.0)
+    return e.where(x < 0.0, y, 0.0 - y)
 
 
 def erfc(e: Emitter, x: Value) -> Value:
