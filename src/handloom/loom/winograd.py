@@ -110,7 +110,9 @@ class WinogradPiece(Piece):
     def prepare(self) -> list[Stage]:
         """G g Gᵀ of all kernels, for both directions."""
         size = (9 + PRODUCTS) * self.tap * (1 + self.delivers) * self.itemsize
-        return [Stage(f"{self.title}: weights", self._prepare, by_group=False, bytes=size)]
+        return [
+            Stage(f"{self.title}: transform weights", self._prepare, by_group=False, bytes=size)
+        ]
 
     def _prepare(self, step: Step) -> None:
         """Shared out by squares of filters and channels, one of each a lane."""
