@@ -31,7 +31,7 @@ def explain_plan(recipe: Recipe) -> Explanation:
 
     if why := refusal():
         raise ConfigError(f"there is no plan of a compiled step here: {why}")
-    from handloom.loom.compiled import compile_network
+    from handloom.loom.compile import compile_network
     from handloom.loom.explain import explain
     from handloom.loom.fuse import UncoveredError
 

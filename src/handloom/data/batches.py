@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import NamedTuple
+from itertools import islice
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,6 +19,9 @@ from handloom.data.dataset import Dataset
 from handloom.data.normalise import Normalisation
 from handloom.data.planes import with_channels
 from handloom.errors import ConfigError
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 class Batch(NamedTuple):
@@ -138,7 +142,7 @@ class Epoch:
 
     def between(self, start: int, stop: int) -> Iterator[Batch]:
         """The batches of the steps start … stop - 1, in order."""
-        prepared = _one_ahead if self.batches.prefetch else map
+        prepared = one_ahead if self.batches.prefetch else map
         yield from prepared(self.__getitem__, range(start, stop))
 
     def positions(self, start: int, stop: int) -> IntArray:
@@ -164,14 +168,15 @@ class Epoch:
         return augmentation.apply(images, positions, seed=seed, epoch=self.number)
 
 
-def _one_ahead(prepare: Callable[[int], Batch], steps: range) -> Iterator[Batch]:
-    """map(prepare, steps), where a thread prepares the next one while one is being used."""
-    if not steps:
-        return
+def one_ahead(prepare: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+    """map(prepare, items), where a thread prepares the next one while one is being used."""
+    coming = iter(items)
     # Leaving this block, at the end, by an error or by close(), waits for the thread to end.
     with ThreadPoolExecutor(1, thread_name_prefix="handloom-batches") as thread:
-        ahead = thread.submit(prepare, steps[0])
-        for step in steps[1:]:
-            ready, ahead = ahead.result(), thread.submit(prepare, step)
+        ahead = [thread.submit(prepare, item) for item in islice(coming, 1)]
+        for item in coming:
+            ready = ahead.pop().result()
+            ahead.append(thread.submit(prepare, item))
             yield ready
-        yield ahead.result()
+        for last in ahead:
+            yield last.result()

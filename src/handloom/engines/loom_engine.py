@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from handloom import nn
 from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
 from handloom.data import Normalisation
-from handloom.data.batches import Epoch
+from handloom.data.batches import Epoch, one_ahead
 from handloom.engines.base import Loss, StepReport
 from handloom.engines.loom_terms import cross_entropy_of, mostly_dark, pixels_as_numbers
 from handloom.engines.numpy_engine import NumpyEngine, count_correct
@@ -60,7 +61,7 @@ class LoomEngine:
         clip_value: float | None = None,
         ema: float | None = None,
     ) -> None:
-        from handloom.loom import compiled
+        from handloom.loom.compile import compile_network
 
         self.loss = loss
         self.batch_size = batch_size
@@ -69,7 +70,7 @@ class LoomEngine:
         )
         self._optimizer = optimizer
         self._cross_entropy = cross_entropy_of(loss)
-        self._compiled: Compiled = compiled.compile_network(
+        self._compiled: Compiled = compile_network(
             model, self._cross_entropy, optimizer,
             input_shape=input_shape, batch=batch_size, threads=threads,
             clip_norm=clip_norm, clip_value=clip_value, ema=ema,
@@ -122,14 +123,13 @@ class LoomEngine:
         if self._dark is None:
             self._dark = mostly_dark(epoch.batches.planes[:LOOKED_AT])
         how = self._numbers(epoch.normalisation, dark=self._dark)
-        for first, last in self._portions(start, stop):
-            images, rows, labels = epoch.pixels(first, last)
-            pictures: AnyArray = images
-            if not how.are_bytes:
-                pictures, rows = epoch.normalisation(images[rows]), np.arange(len(rows))
+        augmented = epoch.batches.augmentation is not None
+        ready = one_ahead if augmented and epoch.batches.prefetch else map
+        portions = self._portions(start, stop)
+        for pictures, rows, labels in ready(partial(_portion, epoch, how), portions):
             started = time.perf_counter()
             reports = self._run(pictures, how, rows, labels, epoch.batch_size)
-            self._seconds_a_step = (time.perf_counter() - started) / (last - first)
+            self._seconds_a_step = (time.perf_counter() - started) / len(reports)
             yield from reports
             if not reports[-1].is_finite:
                 return
@@ -265,3 +265,13 @@ class LoomEngine:
         """Give the compiled network what model, optimizer and average hold."""
         for state, arrays in self._parts():
             self._compiled.write(arrays, state)
+
+
+def _portion(
+    epoch: Epoch, how: Pictures, steps: tuple[int, int]
+) -> tuple[UInt8Array | FloatArray, IntArray, IntArray]:
+    """The pictures of some steps, the rows of them to take in order, and their labels."""
+    images, rows, labels = epoch.pixels(*steps)
+    if how.are_bytes:
+        return images, rows, labels
+    return epoch.normalisation(images[rows]), np.arange(len(rows)), labels

@@ -121,17 +121,17 @@ def _parts(
     children: list[Named], shape: Shape, batch: int, threads: int
 ) -> Iterator[NativeRun | Named]:
     """The longest runs of layers that can be compiled, and the layers between them."""
-    from handloom.loom import compiled
+    from handloom.loom.compile import compile_run, coverage
 
     first = True
     while children:
-        count = compiled.coverage(children, shape)
+        count = coverage(children, shape)
         run = children[:count]
         if any(layer.has_parameters() for _, layer in run):
             end = shape
             for _, layer in run:
                 end = layer.output_shape(end)
-            native = compiled.compile_run(run, shape, batch, threads, input_errors=not first)
+            native = compile_run(run, shape, batch, threads, input_errors=not first)
             yield NativeRun(run, native, end)
             shape, children = end, children[count:]
         else:  # nothing to gain

@@ -11,19 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from handloom import nn, optim
-from handloom._typing import AnyArray, FloatArray, IntArray, Shape, UInt8Array
+from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
 from handloom.loom import fuse, jit, segment, step
 from handloom.loom.gather import Pictures
-from handloom.loom.loss import CrossEntropy
-from handloom.loom.machine import Machine, host
-from handloom.loom.optimizer import SETTINGS, WEIGHT_TOTAL, Rule, Updating, rule_of
+from handloom.loom.machine import Machine
+from handloom.loom.optimizer import SETTINGS, WEIGHT_TOTAL, Rule
 from handloom.loom.piece import Stored
 from handloom.loom.plan import Plan, Request
-from handloom.loom.program import Program, Real
+from handloom.loom.program import Program
 from handloom.loom.signature import signature
 from handloom.loom.team import Crew
-from handloom.nn.layer import Parameter, check_shape
+from handloom.nn.layer import check_shape
 
 PROGRAMS = {
     (True, True): (step.training_program, 4, 8),
@@ -231,83 +229,3 @@ class Compiled:
 
 def _addresses(*arrays: AnyArray) -> list[int]:
     return [array.ctypes.data for array in arrays]
-
-
-def compile_network(
-    model: nn.Layer,
-    loss: CrossEntropy,
-    optimizer: optim.Optimizer,
-    *,
-    input_shape: tuple[int, int, int],
-    batch: int,
-    threads: int,
-    clip_norm: float | None = None,
-    clip_value: float | None = None,
-    ema: float | None = None,
-    pictures: Pictures | None = None,
-    timed: bool = False,
-) -> Compiled:
-    """The network and its way of training, ready to be compiled for this machine.
-
-    Raises UncoveredError where a layer or the optimizer cannot be. `timed`: with a clock in it.
-    """
-    rule = rule_of(optimizer)
-    if rule is None:
-        raise fuse.UncoveredError(f"the optimizer {type(optimizer).__name__}")
-    if optimizer.params.keys() != model.named_parameters().keys():
-        raise fuse.UncoveredError("an optimizer of some of the parameters only")
-    decoupled = bool(optimizer.weight_decay.decoupled)
-    updating = tuple(
-        (name, Updating(rule, 0, optimizer.decays[name], decoupled, clip_value, ema))
-        for name in optimizer.params
-    )
-    average = None if ema is None else len(rule.slots)
-    request = Request(
-        input_shape, batch, pictures or Pictures(), loss=loss, updating=updating,
-        max_norm=clip_norm, average=average, timed=timed, real=_real(model.named_parameters()),
-    )  # fmt: skip
-    layers = list(fuse.in_a_row("", model))
-    compiled = Compiled(layers, host(), Crew(threads), request, rule)
-    assert compiled.plan, "made now: what cannot be compiled shows here"
-    return compiled
-
-
-def compile_run(
-    layers: list[fuse.Named], input_shape: Shape, batch: int, threads: int, *, input_errors: bool
-) -> Compiled:
-    """Layers in a row without loss or optimizer: their gradients are for somebody else."""
-    rule = Rule()
-    parameters = {
-        f"{path}.{name}": parameter
-        for path, layer in layers
-        for name, parameter in layer.named_parameters().items()
-    }
-    request = Request(
-        input_shape, batch, Pictures(), input_errors=input_errors, real=_real(parameters),
-        updating=tuple((name, Updating(rule, 0, stored=True)) for name in parameters),
-    )  # fmt: skip
-    compiled = Compiled(_flat(layers), host(), Crew(threads), request, rule)
-    compiled.prepare(Pictures())
-    return compiled
-
-
-def coverage(layers: list[fuse.Named], input_shape: Shape) -> int:
-    """How many of the layers, from the first on, can be compiled together."""
-    request = Request(input_shape, 1, Pictures())
-    for count in range(len(layers), 0, -1):
-        try:
-            Plan(_flat(layers[:count]), host(), request)
-        except fuse.UncoveredError:
-            continue
-        return count
-    return 0
-
-
-def _real(parameters: Mapping[str, Parameter]) -> Real:
-    """The precision that these parameters have."""
-    wide = any(parameter.value.dtype == np.float64 for parameter in parameters.values())
-    return "double" if wide else "float"
-
-
-def _flat(layers: list[fuse.Named]) -> list[fuse.Named]:
-    return [named for path, layer in layers for named in fuse.in_a_row(path, layer)]
