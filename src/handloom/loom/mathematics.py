@@ -60,7 +60,7 @@ def tanh(e: Emitter, x: Value) -> Value:
 
 def erfc(e: Emitter, x: Value) -> Value:
     """1 - erf x, by the same quotients of polynomials as `nn`'s: near 0, in the middle, far out."""
-    z = e.min(e.max(x, 0.0 - x), 30.0)
+    z = e.min(30.0, e.max(x, 0.0 - x))
     square, inverse = z * z, 1.0 / e.max(z * z, 1.0)
     bits, mask = _CUT[e.real]
     short = e.bits_as(e.bits_as(z, bits) & mask, e.real)
