@@ -204,7 +204,7 @@ class Emitter(Control):
 
     def ticks(self) -> Value:
         """The processor's counter of time; how fast it counts is the processor's affair."""
-        return self.intrinsic(self.program.machine.clock, INT)
+        return self.intrinsic("llvm.readcyclecounter", INT)
 
     # -- calls ------------------------------------------------------------------------------------
 

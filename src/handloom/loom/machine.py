@@ -44,11 +44,6 @@ class Machine:
         return "llvm.aarch64.isb" if _is_arm(self.triple) else "llvm.x86.sse2.pause"
 
     @property
-    def clock(self) -> str:
-        """The instruction that reads a counter of time; Arm's counter of cycles is the system's."""
-        return f"llvm.read{'steady' if _is_arm(self.triple) else 'cycle'}counter"
-
-    @property
     def give_way(self) -> tuple[str, *tuple[int, ...]]:
         """The C function, and its arguments, that leaves the processor to other threads."""
         return ("SwitchToThread",) if "windows" in self.triple else ("usleep", 1)
