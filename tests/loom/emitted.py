@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,12 +34,34 @@ every_machine = pytest.mark.parametrize("machine", machines(), ids=lambda one: o
 both_reals = pytest.mark.parametrize("real", ["float", "double"])
 
 
+def native(machine: Machine, real: Real, body: Callable[..., None]) -> Callable[..., None]:
+    """The function that body(e, *values) writes, of integers and then arrays.
+
+    It is compiled when it is first called, for arrays of those dtypes.
+    """
+    ready: dict[tuple[str, ...], Callable[..., None]] = {}
+
+    def call(*given: Any) -> None:
+        kinds = tuple("" if isinstance(value, int) else value.dtype.name for value in given)
+        if kinds not in ready:
+            ready[kinds] = _compiled(machine, real, body, kinds)
+        assert all(isinstance(value, int) or value.flags.c_contiguous for value in given)
+        ready[kinds](*[v if isinstance(v, int) else v.ctypes.data for v in given])
+
+    return call
+
+
 def run(machine: Machine, real: Real, body: Callable[..., None], *arrays: AnyArray) -> None:
     """Emit body(e, *pointers), compile it, and call it on the arrays."""
+    native(machine, real, body)(*arrays)
+
+
+def _compiled(
+    machine: Machine, real: Real, body: Callable[..., None], kinds: tuple[str, ...]
+) -> Callable[..., None]:
     program = Program(machine, real)
-    parameters = {f"p{i}": KINDS[array.dtype.name] for i, array in enumerate(arrays)}
-    program.entry("run", body, **parameters)
+    program.entry("run", body, **{f"p{i}": KINDS.get(kind) for i, kind in enumerate(kinds)})
     code = jit.compile_object(machine, str(program.module))
     address = jit.link(machine, code, f"emitted{next(_NAMES)}")("run")
-    call = jit.callable_at(address, integers=0, pointers=len(arrays))
-    call(*[array.ctypes.data for array in arrays])
+    integers = kinds.count("")
+    return jit.callable_at(address, integers=integers, pointers=len(kinds) - integers)
