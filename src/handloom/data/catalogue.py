@@ -10,21 +10,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from handloom._files import cache_folder
 from handloom.data.dataset import Dataset, TrainTest
 from handloom.data.digits import load_digits
-from handloom.data.download import Progress, download_file
 from handloom.data.idx import read_idx
 from handloom.data.known import EMBEDDED, KnownFile, KnownSet, known_set, known_sets
 from handloom.data.qmnist import read_extended_labels
 from handloom.data.source import shown
-from handloom.data.transport import Patience
 from handloom.data.verify import verify
 from handloom.errors import DataError, DownloadError
+
+if TYPE_CHECKING:
+    from handloom.data.download import Progress
+    from handloom.data.transport import Patience
 
 
 class SetDescription(NamedTuple):
@@ -112,6 +114,8 @@ def fetch(
     target = _download_folder(known, data_dir) if None in paths else Path()
     for position, (file, path) in enumerate(zip(known.files, paths, strict=True)):
         if path is None:
+            from handloom.data.download import download_file  # its imports are many and slow
+
             try:
                 paths[position] = download_file(file, target, progress=progress, patience=patience)
             except DownloadError as error:

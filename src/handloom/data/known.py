@@ -11,7 +11,6 @@ import difflib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from handloom.errors import ConfigError
 
@@ -70,6 +69,8 @@ class KnownSet:
 @cache
 def known_sets() -> dict[str, KnownSet]:
     """Every known set by its name, in the order of known.toml."""
+    from importlib.resources import files
+
     text = files("handloom.data").joinpath("known.toml").read_text(encoding="utf-8")
     return {name: _parse(name, table) for name, table in tomllib.loads(text).items()}
 
