@@ -55,17 +55,22 @@ def choose_engine(
 
     why = refusal()
     if why is None:
-        engine = weave(
-            model,
-            loss,
-            optimizer,
-            input_shape=input_shape,
-            batch_size=batch_size,
-            threads=threads,
-            normalisation=normalisation,
-            **settings,
-        )
-        return Choice(engine, _account(engine, threads))
+        from handloom.loom.fuse import UncoveredError
+
+        try:
+            engine = weave(
+                model,
+                loss,
+                optimizer,
+                input_shape=input_shape,
+                batch_size=batch_size,
+                threads=threads,
+                normalisation=normalisation,
+                **settings,
+            )
+            return Choice(engine, _account(engine, threads))
+        except UncoveredError as error:
+            why = str(error)
     if name == "loom":
         raise ConfigError(
             f'engine is "loom", which cannot run here: {why}; mend that, or train with '
