@@ -193,6 +193,15 @@ class Emitter(Control):
         flags = [self.lift(n, INT32) for n in (0, 3, 1)]  # to read, into all caches, data
         self.intrinsic("llvm.prefetch.p0", ir.VoidType(), pointer + index, *flags)  # type: ignore[arg-type]
 
+    def keep_order(self) -> None:
+        """Nothing that comes after this is read from memory, or written, before it.
+
+        LLVM likes to load neighbours together, those of the next turn of a loop as well; a sum then
+        has to leave its register for them.
+        """
+        nothing = ir.FunctionType(ir.VoidType(), [])
+        self.builder.asm(nothing, "", "~{memory}", [], side_effect=True)
+
     def atomic_add(self, pointer: Pointer, amount: int) -> Value:
         """Add to a shared integer; returns what it was."""
         old = self.builder.atomic_rmw("add", pointer.ir, self.lift(amount).ir, "seq_cst")

@@ -35,6 +35,7 @@ def product(
     width = len(columns)
     totals = [e.zero] * (rows * width)
     for turn in e.unrolled(depth, unroll, totals):
+        e.keep_order()
         k = turn if chosen is None else chosen[turn]
         left_column, right_row = a + k * a_step, b + k * b_step
         right = [right_row.vector(column) for column in columns]
