@@ -29,8 +29,8 @@ types: $(VENV)/.installed-dev  ## static types
 
 check: lint types test         ## all that CI asks
 
-bench: $(VENV)/.installed-dev  ## the numpy engine against a plain textbook LeNet
-	$(BIN)/python benchmarks/textbook_lenet.py
+bench: $(VENV)/.installed-dev   ## our training steps beside those of PyTorch and others, in turns
+	$(BIN)/python benchmarks/peers.py
 
 clean:           ## remove the environment and caches, never runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
