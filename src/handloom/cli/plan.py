@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from handloom.cli.output import Voice
+from handloom.cli.standings import counted
 
 if TYPE_CHECKING:
-    from handloom.loom.explain import Explanation
+    from handloom.loom.explain import Explanation, PieceLine, StageLine
     from handloom.recipes import Recipe
 
-PIECES = ("piece", "layers", "output", "parameters", "weights kB", "outputs kB")
-STAGES = ("phase", "stage", "done by", "Mflop", "kB", "time")
-LEGEND = """
-The threads share the work of a step and meet between its phases. A stage done by group is fused
-with its neighbours: a thread carries a few pictures through all of them, in its cache. A dense
-layer's update is part of the product that makes its gradient, which is never written down."""
+PIECES = ("piece", "output", "parameters", "weights kB", "outputs kB", "layers in it")
+STAGES = ("phase, piece", "stage", "Mflop", "kB", "µs", "Gflop/s", "share")
+ABOUT_PIECES = """\
+Layers of one piece are one pass over memory. Weights: parameters, and what the optimizer keeps
+beside each of them; outputs: those of a batch, and their errors."""
+ABOUT_STAGES = """\
+Between phases all threads meet. In a phase by groups a thread carries its group of pictures from
+stage to stage while what it needs is in its cache; in the others the threads share out each stage.
+kB: what a stage reads and writes, from the caches or from memory."""
+BAR = 8  # characters
+EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def show_plan(recipe: Recipe, voice: Voice) -> None:
@@ -25,52 +33,109 @@ def show_plan(recipe: Recipe, voice: Voice) -> None:
 
     plan = explain_plan(recipe)
     voice.answer(asdict(plan))
-    voice.say(_summary(plan))
+    voice.say(_sizes(plan))
     voice.say()
-    voice.table(
-        PIECES,
-        [
-            (
-                piece.title,
-                ", ".join(piece.layers),
-                "×".join(map(str, piece.output)),
-                f"{piece.parameters:,}" if piece.parameters else "",
-                _kilobytes(piece.parameter_bytes),
-                _kilobytes(piece.buffer_bytes),
-            )
-            for piece in plan.pieces
-        ],
-    )
-    voice.say(LEGEND)
+    voice.table(PIECES, map(_piece_row, plan.pieces))
+    voice.say(f"\n{ABOUT_PIECES}")
+    if plan.no_piece:
+        voice.say(f"Nothing to compute: {', '.join(plan.no_piece)}.")
+    if plan.in_numpy:
+        voice.say(f"On numpy inside the step, which is therefore not timed: {_listed(plan)}.")
+        return
     voice.say()
-    voice.table(
-        STAGES,
-        [
-            (
-                str(stage.phase),
-                stage.title,
-                "group" if stage.by_group else "all",
-                f"{stage.flops / 1e6:.2f}" if stage.flops else "",
-                _kilobytes(stage.bytes),
-                f"{stage.share:.1%}",
-            )
-            for stage in plan.stages
-        ],
-    )
+    voice.table(STAGES, _stage_rows(plan))
+    voice.say(f"\n{ABOUT_STAGES}")
 
 
-def _summary(plan: Explanation) -> str:
-    """Sizes and pace of a step, in three lines."""
-    flops = sum(stage.flops for stage in plan.stages)
-    plural = "" if plan.threads == 1 else "s"
-    return (
-        f"{plan.batch} pictures a step, in groups of {plan.group}; {plan.threads} thread{plural}, "
-        f"vectors of {plan.lanes} numbers\n"
-        f"{plan.seconds * 1e6:,.0f} µs a step, {flops / 1e6:,.1f} Mflop, "
-        f"{flops / plan.seconds / 1e9:,.0f} Gflop/s\n"
+def _sizes(plan: Explanation) -> str:
+    """Batch, threads, memory, pace: a line each."""
+    lines = [
+        f"{counted(plan.batch, 'picture')} a step, in groups of {plan.group}; "
+        f"{counted(plan.threads, 'thread')}, vectors of {counted(plan.lanes, 'number')}",
         f"{plan.parameter_bytes / 1e6:.1f} MB of weights and what the optimizer keeps of them, "
-        f"{plan.work_bytes / 1e6:.1f} MB of everything else"
+        f"{plan.work_bytes / 1e6:.1f} MB of everything else",
+    ]
+    if plan.seconds:
+        flops = sum(stage.flops for stage in plan.stages)
+        lines.append(
+            f"{plan.seconds * 1e6:,.0f} µs a step, {flops / 1e6:,.1f} Mflop, "
+            f"{flops / plan.seconds / 1e9:,.0f} Gflop/s"
+        )
+    return "\n".join(lines)
+
+
+def _listed(plan: Explanation) -> str:
+    return ", ".join(plan.in_numpy)
+
+
+def _piece_row(piece: PieceLine) -> tuple[str, ...]:
+    layers = zip(piece.layers, piece.kinds, strict=True)
+    return (
+        piece.title,
+        "×".join(map(str, piece.output)),
+        f"{piece.parameters:,}" if piece.parameters else "",
+        _kilobytes(piece.parameter_bytes),
+        _kilobytes(piece.buffer_bytes),
+        " + ".join(f"{path} {kind}" for path, kind in layers),
     )
+
+
+def _stage_rows(plan: Explanation) -> Iterator[tuple[str, ...]]:
+    """Phase by phase, then the time that passes between stages, then the sum."""
+    stages = list(_joined(plan.stages))
+    longest = max(stage.share for stage in stages)
+    for phase, members in groupby(stages, key=lambda stage: stage.phase):
+        before = None
+        for stage in members:
+            if before is None:
+                how = "by groups" if stage.by_group else "shared out"
+                yield (f"phase {phase}, {how}", *[""] * (len(STAGES) - 1))
+            title = "" if stage.layers == before else f"  {stage.piece}"
+            yield (
+                *((title, stage.title) if stage.piece else (f"  {stage.title}", "")),
+                *_costs(stage.flops, stage.bytes, stage.seconds),
+                f"{stage.share:5.1%} {_bar(stage.share / longest)}".rstrip(),
+            )
+            before = stage.layers
+    waiting = max(0.0, plan.seconds - sum(stage.seconds for stage in stages))
+    yield ("waiting for each other", "", *_costs(0, 0, waiting), f"{waiting / plan.seconds:5.1%}")
+    flops, size = (sum(getattr(stage, of) for stage in stages) for of in ("flops", "bytes"))
+    yield ("the whole step", "", *_costs(flops, size, plan.seconds), "")
+
+
+def _joined(stages: tuple[StageLine, ...]) -> Iterator[StageLine]:
+    """One stage for neighbours that do the same for a piece: update each of its parameters."""
+
+    def what(stage: StageLine) -> tuple[object, ...]:
+        title = "update" if stage.title.startswith("update ") else stage.title
+        return stage.phase, stage.layers, title
+
+    for (_, _, title), members in groupby(stages, key=what):
+        first, *others = members
+        yield replace(
+            first,
+            title=title,
+            flops=first.flops + sum(other.flops for other in others),
+            bytes=first.bytes + sum(other.bytes for other in others),
+            seconds=first.seconds + sum(other.seconds for other in others),
+            share=first.share + sum(other.share for other in others),
+        )
+
+
+def _costs(flops: int, size: int, seconds: float) -> tuple[str, ...]:
+    """Operations, bytes, time, pace."""
+    return (
+        f"{flops / 1e6:,.2f}" if flops else "",
+        _kilobytes(size),
+        f"{seconds * 1e6:,.1f}",
+        f"{flops / seconds / 1e9:,.0f}" if flops and seconds else "",
+    )
+
+
+def _bar(part: float) -> str:
+    """A bar of BAR characters, or a part of it."""
+    whole, eighths = divmod(round(8 * BAR * part), 8)
+    return ("█" * whole + EIGHTHS[eighths]).rstrip()
 
 
 def _kilobytes(count: int) -> str:

@@ -20,7 +20,8 @@ Examples:
   handloom recipes show mnist-lenet > mine.toml     a recipe to start from
   handloom recipes show mnist-lenet --resolved      with every default
   handloom recipes show digits -o model.hidden=[64] --resolved
-  handloom recipes show mnist-lenet --plan          what is compiled of it
+  handloom recipes show mnist-lenet --plan          what is compiled of it, and what that costs
+  handloom recipes show mnist-lenet --plan --threads 1 -o training.batch_size=128
 """
 app = typer.Typer(help="List the shipped recipes, or show one.", no_args_is_help=True)
 
@@ -53,19 +54,25 @@ def show(
             "memory it takes, and each stage's operations and measured time.",
         ),
     ] = False,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads of the step in --plan.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """A recipe as its file stands, resolved, or as its step is compiled.
 
-    With changes, or as JSON, it is always resolved. A plan needs no data of the known sets: its
-    step is measured on random pictures.
+    With changes, or as JSON, it is always resolved. A plan is measured on the recipe's pictures;
+    drawn ones stand for those of a known set that is not on this machine.
     """
     from handloom.recipes import load_recipe, recipe_text, to_toml
 
     voice = Voice.choose(as_json=as_json)
-    checked = load_recipe(recipe, override or ())
+    overrides = list(override or [])
+    if threads is not None:
+        overrides.append(f"training.threads={threads}")
+    checked = load_recipe(recipe, overrides)
     if plan:
         show_plan(checked, voice)
         return
     voice.answer(checked.model_dump(mode="json"))
-    voice.say((to_toml(checked) if resolved or override else recipe_text(recipe)).rstrip())
+    voice.say((to_toml(checked) if resolved or overrides else recipe_text(recipe)).rstrip())

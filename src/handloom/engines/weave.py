@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from handloom import nn
 from handloom.data import Normalisation
 from handloom.engines.base import Loss
@@ -10,6 +12,9 @@ from handloom.engines.loom_terms import name_of
 from handloom.engines.numpy_engine import NumpyEngine
 from handloom.engines.woven import Woven
 from handloom.optim import Optimizer
+
+if TYPE_CHECKING:
+    from handloom.loom.compiled import Compiled
 
 
 class WovenEngine(NumpyEngine):
@@ -23,6 +28,11 @@ class WovenEngine(NumpyEngine):
     ) -> None:
         super().__init__(model, loss, optimizer, **settings)
         self._woven = model
+
+    @property
+    def compiled(self) -> tuple[Compiled, ...]:
+        """What is compiled, part by part."""
+        return self._woven.compiled
 
     @property
     def uncovered(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ class NativeRun:
     """
 
     def __init__(self, layers: list[Named], compiled: Compiled, output_shape: Shape) -> None:
-        self._compiled = compiled
+        self.compiled = compiled
         self._output_shape = output_shape
         self._parameters = {
             f"{path}.{name}": parameter
@@ -34,29 +34,24 @@ class NativeRun:
         self._layers = layers
         self._step = 0
 
-    @property
-    def compile_seconds(self) -> float:
-        """Seconds spent on compiling so far."""
-        return self._compiled.compile_seconds
-
     def begin_step(self, step: int) -> None:
         """The number of the step that comes, for layers with chance."""
         self._step = step
 
     def forward(self, x: FloatArray, *, training: bool) -> FloatArray:
         """x (N, ...) -> y (N, ...)."""
-        self._compiled.write({name: p.value for name, p in self._parameters.items()})
-        self._compiled.write(self._buffers())
-        outputs = self._compiled.forward(x, self._step, training=training)
+        self.compiled.write({name: p.value for name, p in self._parameters.items()})
+        self.compiled.write(self._buffers())
+        outputs = self.compiled.forward(x, self._step, training=training)
         return outputs.reshape(len(x), *self._output_shape)
 
     def backward(self, dy: FloatArray) -> FloatArray:
         """dy (N, ...) -> dx (N, ...), empty where nobody needs it."""
-        dx = self._compiled.backward(dy.reshape(len(dy), math.prod(self._output_shape)))
+        dx = self.compiled.backward(dy.reshape(len(dy), math.prod(self._output_shape)))
         for name, parameter in self._parameters.items():
-            parameter.accumulate(self._compiled.read(name, 0))
+            parameter.accumulate(self.compiled.read(name, 0))
         for name, buffer in self._buffers().items():
-            buffer[...] = self._compiled.read(name)
+            buffer[...] = self.compiled.read(name)
         return dx
 
     def _buffers(self) -> dict[str, Any]:
@@ -80,7 +75,12 @@ class Woven(nn.Sequential):
     @property
     def compile_seconds(self) -> float:
         """Seconds spent on compiling so far."""
-        return sum(part.compile_seconds for part in self._parts if isinstance(part, NativeRun))
+        return sum(compiled.compile_seconds for compiled in self.compiled)
+
+    @property
+    def compiled(self) -> tuple[Compiled, ...]:
+        """What is compiled, part by part."""
+        return tuple(part.compiled for part in self._parts if isinstance(part, NativeRun))
 
     @property
     def in_numpy(self) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class DensePiece(Piece):
         self.source = source.read()
         self.sizes = sizes
         self.activation = activation
+        self.itemsize = arena.dtype.itemsize
         self.small = self.units * self.inputs <= SMALL
         lanes = sizes.lanes
         self.width = lanes if self.units <= lanes else 2 * lanes
@@ -78,12 +79,21 @@ class DensePiece(Piece):
                 arena.work.take(self.padded // self.sizes.lanes),
             ]
 
+    @property
+    def _flops(self) -> int:
+        """Of one of the three products."""
+        return 2 * self.sizes.batch * self.inputs * self.units
+
+    def _bytes(self, passes: int) -> int:
+        """Of some passes over all weights, and one over inputs and outputs."""
+        numbers = passes * self.inputs * self.units + self.sizes.batch * (self.inputs + self.units)
+        return numbers * self.itemsize
+
     # -- forward ----------------------------------------------------------------------------------
 
     def forward(self) -> list[Stage]:
         """One stage: by groups where the weights are few, else shared by columns."""
-        flops = 2 * self.sizes.batch * self.inputs * self.units
-        size = 4 * self.inputs * self.units
+        flops, size = self._flops, self._bytes(1)
         if self.small:
             return [Stage(self.title, self._forward_group, flops=flops, bytes=size)]
         shared = Stage(
@@ -120,20 +130,14 @@ class DensePiece(Piece):
         tiles = self.sizes.group // rows
         emit = dense.sparse_tile if self.lit else dense.forward_tile
         emit(
-            step.e,
-            step.values(self.source, group) + first,
-            step.at(self.weights, panel, self.panel),
-            step.at(self.bias, panel, self.width),
+            step.e, step.values(self.source, group) + first,
+            step.at(self.weights, panel, self.panel), step.at(self.bias, panel, self.width),
             step.values(self.output, group) + (first + panel * self.width),
             self.lit.columns(step, group * tiles + tile) if self.lit else self.inputs,
             self.units - panel * self.width,
-            row=row,
-            rows=rows,
-            width=self.width,
-            panels=self._abreast,
-            panel=self.panel if self._abreast > 1 else 0,
-            activation=self.activation,
-        )
+            row=row, rows=rows, width=self.width, panels=self._abreast,
+            panel=self.panel if self._abreast > 1 else 0, activation=self.activation,
+        )  # fmt: skip
 
     # -- backward ---------------------------------------------------------------------------------
 
@@ -141,7 +145,8 @@ class DensePiece(Piece):
         """The transposed copy of the weights, if errors go further down."""
         if not (self.sizes.training and self.source.needs_errors):
             return []
-        return [Stage(f"{self.title}: transpose", self._turn, by_group=False)]
+        size = 2 * self.inputs * self.units * self.itemsize
+        return [Stage(f"{self.title}: transpose", self._turn, by_group=False, bytes=size)]
 
     def _turn(self, step: Step) -> None:
         for below in step.team.share(round_up(self.inputs, self.below) // self.below):
@@ -160,11 +165,12 @@ class DensePiece(Piece):
         if not self.source.needs_errors:
             return []
         self.arrival = self.source.arrival()
-        flops = 2 * self.sizes.batch * self.inputs * self.units
-        title = f"{self.title}: errors below"
+        title, flops, size = f"{self.title}: errors below", self._flops, self._bytes(1)
         if self.small:
-            return [Stage(title, self._backward_group, flops=flops)]
-        return [Stage(title, self._backward_shared, by_group=False, meets=True, flops=flops)]
+            return [Stage(title, self._backward_group, flops=flops, bytes=size)]
+        return [
+            Stage(title, self._backward_shared, by_group=False, meets=True, flops=flops, bytes=size)
+        ]
 
     def _backward_group(self, step: Step, group: Value) -> None:
         for below in step.e.range(round_up(self.inputs, self.below) // self.below):
@@ -198,9 +204,7 @@ class DensePiece(Piece):
 
     def update(self, how: Mapping[str, Updating]) -> list[Stage]:
         """Gradient and update of weights and bias, shared out by tiles."""
-        flops = 2 * self.sizes.batch * self.inputs * self.units
-        states = 1 + how[self.weight_name].states
-        size = 2 * 4 * self.inputs * self.units * states
+        flops, size = self._flops, self._bytes(2 * (1 + how[self.weight_name].states))
 
         def emit(step: Step) -> None:
             self._update_weights(step, how[self.weight_name])
@@ -214,31 +218,22 @@ class DensePiece(Piece):
         for i in step.team.share(self.panels * self.tiles):
             panel, first = i // self.tiles, i % self.tiles * self.tile
             emit(
-                step.e,
-                step.values(self.source, 0) + first,
+                step.e, step.values(self.source, 0) + first,
                 step.errors(self.output, 0) + panel * self.width,
                 step.at(self.weights, panel, self.panel) + first * self.width,
-                step.settings,
-                step.at(self.squares[0]) + i,
+                step.settings, step.at(self.squares[0]) + i,
                 self.lit.rows(step, i % self.tiles) if self.lit else self.sizes.batch,
-                row=self.sizes.row,
-                rows=self.tile,
-                width=self.width,
-                how=how,
-            )
+                row=self.sizes.row, rows=self.tile, width=self.width, how=how,
+            )  # fmt: skip
 
     def _update_bias(self, step: Step, how: Updating) -> None:
         for i in step.team.share(self.padded // self.sizes.lanes):
+            first = i * self.sizes.lanes
             dense.update_bias(
-                step.e,
-                step.errors(self.output, 0) + i * self.sizes.lanes,
-                step.at(self.bias) + i * self.sizes.lanes,
-                step.settings,
-                step.at(self.squares[1]) + i,
-                self.sizes.batch,
-                row=self.sizes.row,
-                how=how,
-            )
+                step.e, step.errors(self.output, 0) + first, step.at(self.bias) + first,
+                step.settings, step.at(self.squares[1]) + i, self.sizes.batch,
+                row=self.sizes.row, how=how,
+            )  # fmt: skip
 
     # -- the same layout seen from NumPy ----------------------------------------------------------
 

@@ -157,7 +157,7 @@ class DropoutPiece(Piece):
             self._apply(step, group, given, errors, values, where, arrival)
 
         times = 2 + arrival.adds + (arrival.activation != Identity())
-        return [Stage(f"{self.title}: errors", emit, bytes=traffic(source, times))]
+        return [Stage(f"{self.title}: errors below", emit, bytes=traffic(source, times))]
 
     def _bits(self, step: Step, group: Value) -> Pointer:
         """A group's words, which take the place of as many numbers."""

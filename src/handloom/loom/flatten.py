@@ -135,4 +135,4 @@ class FlattenPiece(Piece):
             )  # fmt: skip
 
         times = 2 + arrival.adds + (arrival.activation != Identity())
-        return [Stage(f"{self.title}: errors", emit, bytes=traffic(source, times))]
+        return [Stage(f"{self.title}: errors below", emit, bytes=traffic(source, times))]

@@ -99,4 +99,4 @@ class GlobalAvgPoolPiece(Piece):
                         pixels=maps.height * maps.width, arrival=arrival,
                     )  # fmt: skip
 
-        return [Stage(f"{self.title}: errors", emit, bytes=traffic(source, 1 + arrival.adds))]
+        return [Stage(f"{self.title}: errors below", emit, bytes=traffic(source, 1 + arrival.adds))]

@@ -92,10 +92,9 @@ class BatchNormPiece(Piece):
         last = Stage(self.title, self._normalise, bytes=size)
         if not self.sizes.training:
             return [last]
-        title = f"{self.title}: moments"
         return [
-            Stage(title, self._moments, bytes=traffic(self.source, 1)),
-            Stage(f"{title} of all groups", self._join_moments, by_group=False, meets=True),
+            Stage(f"{self.title}: moments", self._moments, bytes=traffic(self.source, 1)),
+            Stage(f"{self.title}: join moments", self._join_moments, by_group=False, meets=True),
             last,
         ]
 
@@ -133,15 +132,15 @@ class BatchNormPiece(Piece):
     def backward(self) -> list[Stage]:
         """The groups' sums, the batch's sums, and the pass that computes the errors below."""
         size = traffic(self.source, 1) + traffic(self.output, 1)
-        title = f"{self.title}: sums of errors"
+        join = f"{self.title}: join sums of errors"
         stages = [
-            Stage(title, self._error_sums, bytes=size),
-            Stage(f"{title} of all groups", self._join_errors, by_group=False, meets=True),
+            Stage(f"{self.title}: sums of errors", self._error_sums, bytes=size),
+            Stage(join, self._join_errors, by_group=False, meets=True),
         ]
         if self.source.needs_errors:
             self.arrival = self.source.arrival()
             size += traffic(self.source, 1 + self.arrival.adds)
-            stages.append(Stage(f"{self.title}: errors", self._input_errors, bytes=size))
+            stages.append(Stage(f"{self.title}: errors below", self._input_errors, bytes=size))
         return stages
 
     def _error_sums(self, step: Step, group: Value) -> None:

@@ -82,6 +82,8 @@ class Stage:
     """Multiplications and additions of one step, all examples together."""
     bytes: int = 0
     """Read and written by one step, as far as it is more than a cache line or two."""
+    piece: Piece | None = None
+    """The one that it is part of, filled in by the plan; pictures and loss belong to none."""
 
 
 @dataclass

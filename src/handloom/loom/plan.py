@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from handloom._typing import Shape
@@ -77,13 +77,13 @@ class Plan:
             piece.allocate(self.arena)
         if request.loss is not None:
             self.loss.allocate(self.arena)
-        self.clock = Clock.allocate(self.arena) if request.timed else None
+        self.clock = Clock.allocate(self.arena, len(self.pieces)) if request.timed else None
         self.arena.close(request.states)
         self.shift = 0
         if request.average is not None and not request.training:
             self.shift = (1 + request.average) * self.arena.distance
-        self.prepare = [stage for piece in self.pieces for stage in piece.prepare()]
-        self.forward = [stage for piece in self.pieces for stage in piece.forward()]
+        self.prepare = _stages(self.pieces, lambda piece: piece.prepare())
+        self.forward = _stages(self.pieces, lambda piece: piece.forward())
 
     # -- the stages of a training step ------------------------------------------------------------
 
@@ -93,7 +93,7 @@ class Plan:
 
     def backward(self) -> list[Stage]:
         """From the errors of the output to those of the input; written once."""
-        return [stage for piece in reversed(self.pieces) for stage in piece.backward()]
+        return _stages(reversed(self.pieces), lambda piece: piece.backward())
 
     @property
     def update(self) -> list[Stage]:
@@ -105,7 +105,7 @@ class Plan:
             )
             for name, updating in self.request.updating
         }
-        stages = [stage for piece in self.pieces for stage in piece.update(how)]
+        stages = _stages(self.pieces, lambda piece: piece.update(how))
         if bound is None:
             return stages
         return [*stages, clipped(self.parameters, how, bound, self.squares, self.sizes.lanes)]
@@ -139,6 +139,11 @@ class Plan:
     def buffers(self) -> dict[str, Stored]:
         """Where each buffer lies, by public name."""
         return {name: at for piece in self.pieces for name, at in piece.buffers.items()}
+
+
+def _stages(pieces: Iterable[Piece], made: Callable[[Piece], list[Stage]]) -> list[Stage]:
+    """The stages that pieces make, and each knows its piece."""
+    return [replace(stage, piece=piece) for piece in pieces for stage in made(piece)]
 
 
 def _sizes(layers: list[fuse.Named], machine: Machine, request: Request) -> Sizes:

@@ -205,7 +205,7 @@ class PoolPiece(Piece):
                 self._deliver(step, spread, errors, x, arrival)
 
         size = traffic(source, 2 + arrival.adds) + traffic(output, 2)
-        return [Stage(f"{self.title}: errors", emit, bytes=size)]
+        return [Stage(f"{self.title}: errors below", emit, bytes=size)]
 
     def _deliver(
         self, step: Step, spread: Pointer, errors: Pointer, values: Pointer, arrival: Arrival

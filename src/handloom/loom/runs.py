@@ -95,4 +95,4 @@ def deliver(
             )
 
     times = 2 + arrival.adds + (arrival.activation != Identity() or slope != Identity())
-    return Stage(f"{title}: errors", emit, bytes=traffic(source, times))
+    return Stage(f"{title}: errors below", emit, bytes=traffic(source, times))
