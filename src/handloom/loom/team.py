@@ -20,11 +20,11 @@ from handloom.loom.emitter import Emitter
 from handloom.loom.program import kernel
 from handloom.loom.value import Pointer, Value
 
-PATIENCE = 1000
-"""Turns of waiting, 10 to 50 µs, before a thread sleeps for a moment. On a free machine meetings
+PATIENCE = 3000
+"""Turns of waiting, 40 to 150 µs, before a thread sleeps for a moment. On a free machine meetings
 are shorter; on a loaded one two threads share a core, and the one that waits in vain must leave it
-to the other. Where each of two cores had another busy process, four threads took 500 µs from
-meeting to meeting; 2,500 when they offered the core (sched_yield) instead of sleeping."""
+to the other. Where each of two cores had another busy process, four threads took 600 µs from
+meeting to meeting; 2,300 when they offered the core (sched_yield) instead of sleeping."""
 
 _LINES = 128  # bytes that belong together in a cache: a line, or two that are fetched as a pair
 
