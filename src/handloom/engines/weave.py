@@ -64,7 +64,8 @@ def weave(
 ) -> LoomEngine | WovenEngine:
     """The loom's engine for a network: one native step, or as much of it as can be compiled.
 
-    The arguments are LoomEngine's.
+    The arguments are LoomEngine's. Raises UncoveredError for a network that cannot be compiled and
+    is no plain Sequential, whose layers could be taken one by one.
     """
     from handloom.loom.fuse import UncoveredError
 
@@ -75,8 +76,11 @@ def weave(
             threads=threads, normalisation=normalisation, **settings,
         )  # fmt: skip
     except UncoveredError:
-        whole = model if isinstance(model, nn.Sequential) else nn.Sequential(model)
-        woven = Woven(whole, input_shape, batch_size, threads)
+        if type(model) is not nn.Sequential:
+            raise UncoveredError(
+                f"a {type(model).__name__} cannot be compiled, nor taken apart as a Sequential can"
+            ) from None
+        woven = Woven(model, input_shape, batch_size, threads)
         return WovenEngine(woven, loss, optimizer, **settings)
 
 

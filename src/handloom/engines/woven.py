@@ -110,7 +110,10 @@ class Woven(nn.Sequential):
     def backward(self, dy: FloatArray) -> FloatArray:
         """From the last part to the first."""
         for part in reversed(self._parts):
-            dy = part.backward(dy) if isinstance(part, NativeRun) else part[1].backward(dy)
+            if isinstance(part, NativeRun):
+                dy = part.backward(dy)
+            else:
+                dy = part[1].backward(dy) if part[1].needs_backward() else nn.NO_GRADIENT
         return dy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> nn.Sequential:
