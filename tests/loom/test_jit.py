@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,14 @@ def test_a_program_is_written_once_in_a_process() -> None:
     assert jit.load(HOST, ("adder", 5), second) is found
     assert (first.calls, second.calls) == (1, 0)
     assert added(jit.load(HOST, ("adder", 6), Writer(6)), "many") == 6
+
+
+def test_threads_that_want_the_same_program_get_the_same() -> None:
+    writer = Writer(5)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: jit.load(HOST, "adder", writer), range(8)))
+    assert writer.calls == 1
+    assert len({id(address) for address in found}) == 1
 
 
 def test_the_next_process_finds_it_in_the_cache() -> None:

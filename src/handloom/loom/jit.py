@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,8 @@ _LOADED: dict[str, Callable[[str], int]] = {}
 """What this process has loaded, by the cache's key."""
 _ALIVE: list[Any] = []
 """A library's code is freed with its trackers, and an address may be used as long as we live."""
+_ONE_AT_A_TIME = threading.Lock()
+"""LLVM's options are the whole process's."""
 
 
 def load(machine: Machine, request: object, write_ir: Callable[[], str]) -> Callable[[str], int]:
@@ -26,15 +29,16 @@ def load(machine: Machine, request: object, write_ir: Callable[[], str]) -> Call
     `write_ir` depends upon besides the sources of the loom, as `cache.key` takes it.
     """
     key = cache.key(machine, request)
-    if key not in _LOADED:
-        code = cache.read(key)
-        if code is None:
-            with _no_garbage_collection():
-                text = write_ir()
-            code = compile_object(machine, text)
-            cache.write(key, code)
-        _LOADED[key] = link(machine, code, key)
-    return _LOADED[key]
+    with _ONE_AT_A_TIME:
+        if key not in _LOADED:
+            code = cache.read(key)
+            if code is None:
+                with _no_garbage_collection():
+                    text = write_ir()
+                code = compile_object(machine, text)
+                cache.write(key, code)
+            _LOADED[key] = link(machine, code, key)
+        return _LOADED[key]
 
 
 def compile_object(machine: Machine, text: str) -> bytes:
