@@ -132,6 +132,7 @@ class NumpyEngine:
         for name, parameter in self.parameters.items():
             if not np.isfinite(parameter.value).all():
                 return f"the values of {name}"
+        self.model.begin_step(self.steps)  # another engine may have made the steps so far
         with np.errstate(over="ignore", invalid="ignore"):
             for name, layer in self.model.named_children():
                 x = layer.forward(x)
