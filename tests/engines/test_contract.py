@@ -1,0 +1,436 @@
+"""What the Engine protocol promises, held against every engine that there is.
+
+The subjects are found by themselves: whatever `choose_engine` makes of each name that a recipe may
+use, for a training that can be compiled and for one that cannot as a whole.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache, partial
+from importlib import import_module
+from itertools import product
+from pkgutil import iter_modules
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from handloom import engines, nn, optim
+from handloom.data import Augmentation, Batches, Dataset, Epoch, Normalisation
+from handloom.engines import Engine, choose_engine
+from handloom.engines.choose import EngineName
+from handloom.engines.weave import refusal
+from handloom.errors import ConfigError, LabelError, ShapeError, StateError
+
+SHAPE = (2, 7, 6)
+CLASSES = 3
+
+
+class OwnMomentum(optim.Momentum):
+    """An optimizer that no compiler knows, whatever it does."""
+
+
+KINDS: dict[str, type[optim.Optimizer]] = {"": optim.Momentum, " of its own": OwnMomentum}
+NAMES = [n for n in get_args(EngineName) if n == "numpy" or (n != "auto" and not refusal())]
+
+
+def network(seed: int = 0) -> nn.Sequential:
+    """Convolution, norm, chance, two kinds of dense layers: state of every sort."""
+    rng = np.random.default_rng(seed)
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, rng=rng), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(16, 12, rng=rng), nn.Tanh(), nn.Dropout(0.2, rng=rng),
+        nn.Linear(12, CLASSES, rng=rng, bias=False),
+    )  # fmt: skip
+
+
+def engine_of(subject: tuple[str, str], seed: int = 0, **how: Any) -> Engine:
+    """An engine on the network; `how` may hold loss, lr, weight_decay, threads, kind as well."""
+    name, sort = subject
+    model = network(seed)
+    kind = how.pop("kind", None) or KINDS[sort]
+    optimizer = kind(
+        model.named_parameters(), how.pop("lr", optim.Cosine(0.1, 40)),
+        weight_decay=how.pop("weight_decay", 0.0),
+    )  # fmt: skip
+    assert name in get_args(EngineName)
+    return choose_engine(
+        name, model, how.pop("loss", nn.cross_entropy), optimizer,  # type: ignore[arg-type]
+        input_shape=SHAPE, batch_size=8, threads=how.pop("threads", 1), **how,
+    ).engine  # fmt: skip
+
+
+@cache
+def subjects() -> list[tuple[str, str]]:
+    """(name, sort of training), one for each class of engine."""
+    found = {type(engine_of(subject)): subject for subject in reversed([*product(NAMES, KINDS)])}
+    return sorted(found.values())
+
+
+every_engine = pytest.mark.parametrize("subject", subjects(), ids="".join)
+every_pair = pytest.mark.parametrize(
+    ("subject", "other"), [*product(subjects(), repeat=2)], ids="".join
+)
+
+
+def examples(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    return rng.random((count, *SHAPE), np.float32), rng.integers(0, CLASSES, count)
+
+
+def epoch_of(count: int = 45, **how: Any) -> Epoch:
+    rng = np.random.default_rng(9)
+    images = rng.integers(0, 256, (count, *SHAPE), np.uint8)
+    dataset = Dataset(images, rng.integers(0, CLASSES, count), tuple("abc"))
+    normalisation = Normalisation.fit(how.pop("normalise", "scale"), images)
+    return Batches(dataset, normalisation, 8, seed=0, **how).epoch(0)
+
+
+def assert_same(one: Engine, other: Engine, *, close: bool = False) -> None:
+    first, second = one.state_dict(), other.state_dict()
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        if close:
+            np.testing.assert_allclose(array, second[name], rtol=1e-4, atol=1e-5, err_msg=name)
+        else:
+            np.testing.assert_array_equal(array, second[name], err_msg=name)
+
+
+def trained(engine: Engine, epoch: Epoch, start: int = 0, stop: int = 6) -> Engine:
+    assert len([*engine.train(epoch, start, stop)]) == stop - start
+    return engine
+
+
+# -- who they are ---------------------------------------------------------------------------------
+
+
+def test_all_engines_are_subjects() -> None:
+    """Every class of the room with all that the protocol names."""
+    wanted = {name for name in vars(Engine) if not name.startswith("_")} | {"name"}
+    modules = [import_module(f"handloom.engines.{m.name}") for m in iter_modules(engines.__path__)]
+    there = {
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if inspect.isclass(kind) and kind is not Engine and kind.__module__ == module.__name__
+        and wanted <= {*dir(kind), *inspect.getsource(kind).replace("self.", " ").split()}
+    }  # fmt: skip
+    if not refusal():
+        assert {type(engine_of(subject)) for subject in subjects()} == there
+
+
+@every_engine
+def test_it_goes_by_a_name_that_a_recipe_may_use(subject: Any) -> None:
+    assert engine_of(subject).name in get_args(EngineName)
+
+
+# -- one step -------------------------------------------------------------------------------------
+
+TRAININGS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "decay": {"weight_decay": optim.WeightDecay(0.1, biases_and_norms=True)},
+    "decoupled": {"weight_decay": optim.WeightDecay(0.1, decoupled=True, per_layer={"0": 0.5})},
+    "clip_norm": {"clip_norm": 0.5},
+    "clip_value": {"clip_value": 0.05},
+    "both, ema": {"clip_norm": 0.5, "clip_value": 0.05, "ema": 0.8},
+    "smoothed": {"loss": partial(nn.cross_entropy, label_smoothing=0.2)},
+    "weighted": {"loss": partial(nn.cross_entropy, class_weights=np.array([0.5, 1, 3], "f4"))},
+    "warm-up": {"lr": optim.Warmup(optim.OneCycle(0.2, 20), 3)},
+}
+
+
+@every_engine
+@pytest.mark.parametrize("training", TRAININGS)
+def test_reports_and_state_are_those_of_the_textbook(subject: Any, training: str) -> None:
+    one, other = (engine_of(who, **TRAININGS[training]) for who in (subject, ("numpy", "")))
+    epoch = epoch_of()
+    for found, right in zip(one.train(epoch, 0, 6), other.train(epoch, 0, 6), strict=True):
+        assert found.loss == pytest.approx(right.loss, rel=1e-4)
+        assert found.correct == right.correct
+        assert found.grad_norm == pytest.approx(right.grad_norm, rel=1e-3)
+        assert found.lr == right.lr
+    assert one.steps == other.steps == 6
+    assert_same(one, other, close=True)
+    for name, array in other.weights().items():
+        np.testing.assert_allclose(one.weights()[name], array, rtol=1e-4, atol=1e-5)
+
+
+@every_engine
+def test_the_state_has_the_names_and_shapes_of_the_textbooks(subject: Any) -> None:
+    one, other = (
+        {name: (a.shape, a.dtype) for name, a in engine_of(who, ema=0.9).state_dict().items()}
+        for who in (subject, ("numpy", ""))
+    )
+    assert one == other
+
+
+@every_engine
+def test_copies_are_given_out(subject: Any) -> None:
+    engine = engine_of(subject, ema=0.9)
+    for arrays in (engine.state_dict(), engine.weights()):
+        for array in arrays.values():
+            array[...] = 7
+    assert_same(engine, engine_of(subject, ema=0.9))
+
+
+@every_engine
+def test_the_learning_rate_follows_schedule_and_scale(subject: Any) -> None:
+    schedule = optim.StepDecay(0.4, 2, 0.5)
+    engine, epoch = engine_of(subject, lr=schedule), epoch_of()
+    rates = [report.lr for report in engine.train(epoch, 0, 3)]
+    engine.lr_scale = 0.25
+    assert engine.lr_scale == 0.25
+    rates += [report.lr for report in engine.train(epoch, 3, 6)]
+    scales = [1, 1, 1, 0.25, 0.25, 0.25]
+    assert rates == [schedule(step) * scale for step, scale in enumerate(scales)]
+    again = engine_of(subject, lr=schedule)
+    again.load_state_dict(engine.state_dict())
+    assert again.lr_scale == 0.25
+
+
+# -- epochs ---------------------------------------------------------------------------------------
+
+
+@every_engine
+@pytest.mark.parametrize(
+    "how",
+    [
+        {}, {"normalise": "standard"}, {"normalise": "per-picture"}, {"drop_last": True},
+        {"augmentation": Augmentation(shift=0.1)}, {"shuffle": False, "prefetch": False},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_epoch_is_its_batches_one_by_one(subject: Any, how: dict[str, Any]) -> None:
+    epoch = epoch_of(**how)
+    one, other = (engine_of(subject) for _ in range(2))
+    found = [*one.train(epoch, 0, len(epoch))]
+    right = [other.train_step(batch.x, batch.labels) for batch in epoch]
+    assert one.steps == len(epoch) == (5 if "drop_last" in how else 6)
+    exact = how.get("normalise") != "standard"  # of which a compiler makes one operation
+    assert [report.correct for report in found] == [report.correct for report in right]
+    for name in ("loss", "grad_norm", "lr"):
+        numbers = [[getattr(r, name) for r in reports] for reports in (found, right)]
+        np.testing.assert_allclose(*numbers, rtol=0 if exact else 1e-4)
+    assert_same(one, other, close=not exact)
+
+
+@every_engine
+def test_in_portions_or_at_once(subject: Any) -> None:
+    epoch = epoch_of()
+    one, other = (engine_of(subject, ema=0.9) for _ in range(2))
+    whole = [*one.train(epoch, 0, 6)]
+    assert [r for a, b in ((0, 1), (1, 4), (4, 6)) for r in other.train(epoch, a, b)] == whole
+    assert_same(one, other)
+    assert [*one.train(epoch, 3, 3)] == []
+
+
+@every_engine
+def test_who_stops_listening_can_go_on(subject: Any) -> None:
+    """An engine may be ahead of its reports; what it has trained is what its state says."""
+    epoch = epoch_of(200)
+    one, other = (engine_of(subject) for _ in range(2))
+    reports = iter(one.train(epoch, 0, len(epoch)))
+    next(reports)
+    if inspect.isgenerator(reports):
+        reports.close()
+    done = one.steps
+    assert 1 <= done <= len(epoch)
+    trained(one, epoch, done, len(epoch))
+    assert_same(one, trained(other, epoch, 0, len(epoch)))
+
+
+# -- resuming -------------------------------------------------------------------------------------
+
+
+@every_engine
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_training_goes_on_to_the_same_bits(subject: Any, threads: int) -> None:
+    how = {"ema": 0.9, "clip_norm": 1.0, "threads": threads}
+    whole, first = (engine_of(subject, **how) for _ in range(2))
+    second, epoch = engine_of(subject, **how), epoch_of()
+    second.load_state_dict(trained(first, epoch, 0, 4).state_dict())
+    assert second.steps == 4
+    assert_same(trained(second, epoch, 4, 6), trained(whole, epoch, 0, 6))
+    x, _ = examples(np.random.default_rng(2), 20)
+    np.testing.assert_array_equal(second.predict(x), whole.predict(x))
+
+
+@every_pair
+def test_one_engine_goes_on_where_another_stopped(subject: Any, other: Any) -> None:
+    epoch = epoch_of()
+    whole = trained(engine_of(subject, ema=0.9), epoch, 0, 6)
+    half = trained(engine_of(subject, ema=0.9), epoch, 0, 3).state_dict()
+    taken_up = engine_of(other, seed=0, ema=0.9)
+    taken_up.load_state_dict(half)
+    for name, array in taken_up.state_dict().items():
+        np.testing.assert_array_equal(array, half[name], err_msg=name)
+    assert_same(trained(taken_up, epoch, 3, 6), whole, close=True)
+
+
+@every_engine
+def test_a_state_that_does_not_fit_changes_nothing(subject: Any) -> None:
+    engine = trained(engine_of(subject), epoch_of())
+    before = engine_of(subject)
+    before.load_state_dict(engine.state_dict())
+    with pytest.raises(StateError, match="keeps no 'ema'"):
+        engine.load_state_dict(engine_of(subject, ema=0.9).state_dict())
+    with pytest.raises(StateError, match="missing"):
+        engine.load_state_dict({})
+    assert_same(engine, before)
+
+
+# -- predicting -----------------------------------------------------------------------------------
+
+
+@every_engine
+@pytest.mark.parametrize("ema", [None, 0.5])
+def test_predictions_are_those_of_its_weights(subject: Any, ema: float | None) -> None:
+    engine = trained(engine_of(subject, ema=ema), epoch_of())
+    twin = network(1).eval()
+    twin.load_state_dict(engine.weights())
+    x, labels = examples(np.random.default_rng(3), 300)
+    for count in (1, 7, 300):
+        outputs = engine.predict(x[:count])
+        assert outputs.shape == (count, CLASSES)
+        np.testing.assert_allclose(outputs, twin.forward(x[:count]), rtol=1e-4, atol=1e-5)
+    loss, correct = engine.evaluate(x, labels)
+    outputs = engine.predict(x)
+    assert loss == pytest.approx(nn.cross_entropy(outputs, labels)[0], rel=1e-6)
+    assert correct == (outputs.argmax(axis=1) == labels).sum()
+
+
+@every_engine
+def test_of_no_pictures_there_are_no_outputs(subject: Any) -> None:
+    assert engine_of(subject).predict(np.zeros((0, *SHAPE), np.float32)).shape == (0, CLASSES)
+
+
+@every_engine
+def test_looking_changes_nothing(subject: Any) -> None:
+    one, other = (engine_of(subject, ema=0.9) for _ in range(2))
+    epoch, (x, labels) = epoch_of(), examples(np.random.default_rng(4), 30)
+    for step in range(6):
+        trained(one, epoch, step, step + 1)
+        one.predict(x)
+        one.evaluate(x, labels)
+        one.weights()
+        assert one.model.num_parameters() > 0
+    assert_same(one, trained(other, epoch))
+
+
+@every_engine
+def test_the_model_is_the_one_that_was_given_with_its_weights_of_now(subject: Any) -> None:
+    engine = engine_of(subject)
+    for epoch in (epoch_of(), epoch_of(normalise="standard")):
+        trained(engine, epoch)
+        state = engine.state_dict()
+        for name, parameter in engine.model.named_parameters().items():
+            np.testing.assert_array_equal(parameter.value, state[f"model.{name}"])
+        for name, buffer in engine.model.named_buffers().items():
+            np.testing.assert_array_equal(buffer, state[f"model.{name}"])
+    assert [*engine.model.named_parameters()] == [*network().named_parameters()]
+
+
+# -- what is refused, and what ends a training ----------------------------------------------------
+
+
+def weights_of(engine: Engine) -> dict[str, np.ndarray]:
+    return {name: p.value.copy() for name, p in engine.model.named_parameters().items()}
+
+
+def assert_untouched(engine: Engine, weights: dict[str, np.ndarray], steps: int) -> None:
+    assert engine.steps == steps
+    for name, value in weights_of(engine).items():
+        np.testing.assert_array_equal(value, weights[name], err_msg=name)
+
+
+@every_engine
+def test_labels_that_are_none_are_refused(subject: Any) -> None:
+    engine = trained(engine_of(subject), epoch_of())
+    before, (x, labels) = weights_of(engine), examples(np.random.default_rng(5), 8)
+    cases: list[tuple[Any, type[Exception], str]] = [
+        (np.where(np.arange(8) == 5, CLASSES, labels), LabelError, "label 3 in row 5"),
+        (np.where(np.arange(8) == 2, -1, labels), LabelError, "label -1 in row 2"),
+        (labels.astype(np.float32), LabelError, "whole numbers"),
+        (labels[:7], ShapeError, r"need labels of the shape \(8,\)"),
+        (labels[:, None], ShapeError, r"need labels of the shape \(8,\)"),
+    ]
+    for wrong, error, told in cases:
+        with pytest.raises(error, match=told):
+            engine.train_step(x, wrong)
+        assert_untouched(engine, before, 6)
+    for kind in (np.int8, np.uint8, np.int32, np.uint64):  # every kind of whole number is one
+        one, other = (engine_of(subject) for _ in range(2))
+        assert one.train_step(x, labels.astype(kind)) == other.train_step(x, labels)
+        assert_same(one, other)
+
+
+@every_engine
+def test_pictures_of_another_shape_are_refused(subject: Any) -> None:
+    engine = trained(engine_of(subject), epoch_of())
+    before, (x, labels) = weights_of(engine), examples(np.random.default_rng(5), 8)
+    for wrong in (x[:, :1], x[:, :, :-2], x[0], np.repeat(x, 2, axis=3), x[:, 0], x.reshape(8, -1)):
+        with pytest.raises(ShapeError):
+            engine.train_step(wrong, labels[: len(wrong)])
+        with pytest.raises(ShapeError):
+            engine.predict(wrong)
+        assert_untouched(engine, before, 6)
+
+
+@every_engine
+def test_numbers_of_another_kind_or_order_in_memory(subject: Any) -> None:
+    x, labels = examples(np.random.default_rng(6), 8)
+    right = engine_of(subject)
+    report = right.train_step(x, labels)
+    padded = np.full((16, 2, 9, 13), np.nan, np.float32)
+    padded[::2, :, 1:8, 12:0:-2] = x
+    for like in (np.asfortranarray(x), padded[::2, :, 1:8, 12:0:-2], x.astype(np.float64)):
+        engine = engine_of(subject)
+        found = engine.train_step(like, labels)
+        assert found.correct == report.correct
+        assert found.loss == pytest.approx(report.loss, rel=1e-5)
+        assert_same(engine, right, close=True)
+        np.testing.assert_allclose(engine.predict(like), right.predict(x), rtol=1e-4, atol=1e-5)
+
+
+@every_engine
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_loss_that_is_not_finite_leaves_the_weights_alone(
+    subject: Any, clip_norm: float | None, bad: float
+) -> None:
+    engine = trained(engine_of(subject, clip_norm=clip_norm, ema=0.9), epoch_of())
+    before, (x, labels) = weights_of(engine), examples(np.random.default_rng(7), 8)
+    x[3, 0, 1, 1] = bad
+    report = engine.train_step(x, labels)
+    assert not report.is_finite
+    assert not np.isfinite(report.loss)
+    assert_untouched(engine, before, 6)
+    assert engine.locate_nonfinite(x) == "the input pictures"
+
+
+@every_engine
+@pytest.mark.parametrize("lost", [np.nan, 3e38])
+def test_a_training_ends_with_the_first_report_that_is_not_finite(
+    subject: Any, lost: float
+) -> None:
+    engine, epoch = trained(engine_of(subject), epoch_of(), 0, 2), epoch_of()
+    state = engine.state_dict()
+    state["model.8.weight"][...] = lost
+    engine.load_state_dict(state)
+    before = weights_of(engine)
+    (report,) = engine.train(epoch, 2, 6)
+    assert not report.is_finite
+    assert_untouched(engine, before, 2)
+    place = "the values of 8.weight" if np.isnan(lost) else "the output of layer 8 (Linear)"
+    assert engine.locate_nonfinite(epoch[2].x) == place
+
+
+@every_engine
+def test_a_rate_that_is_none_is_refused_in_its_turn(subject: Any) -> None:
+    def schedule(step: int) -> float:
+        return 0.1 if step < 3 else np.nan
+
+    engine = engine_of(subject, lr=schedule)
+    with pytest.raises(ConfigError, match="learning rate of step 3"):
+        trained(engine, epoch_of())
+    assert engine.steps <= 3
