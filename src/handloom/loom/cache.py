@@ -24,6 +24,7 @@ import llvmlite
 from llvmlite.binding import llvm_version_info
 
 import handloom
+from handloom import nn
 from handloom._files import cache_folder, write_atomic
 from handloom.errors import HandloomError
 
@@ -150,10 +151,11 @@ def _remove(entry: Entry) -> int:
 
 @cache
 def _compiler() -> str:
-    """What writes the code, apart from the request: the sources of this room, and LLVM."""
+    """What writes the code, apart from the request: this room, the layers it follows, and LLVM."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(source.name.encode() + source.read_bytes())
+    for room in (Path(__file__).parent, Path(nn.__file__).parent):
+        for source in sorted(room.rglob("*.py")):
+            digest.update(source.name.encode() + source.read_bytes())
     versions = handloom.__version__, llvmlite.__version__, llvm_version_info
     return f"{digest.hexdigest()} {versions}"
 
