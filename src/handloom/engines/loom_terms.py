@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -59,8 +60,9 @@ def mostly_dark(images: UInt8Array) -> bool:
     neighbouring pixels, (M, C, H, W) read in one line, hold anything."""
     from handloom.loom.lit import TILE
 
-    pixels = images.reshape(len(images), -1)
-    runs = pixels[:, : pixels.shape[1] // TILE * TILE].reshape(len(images), -1, TILE)
+    pixels = images.reshape(len(images), math.prod(images.shape[1:]))
+    whole = pixels.shape[1] // TILE
+    runs = pixels[:, : whole * TILE].reshape(len(images), whole, TILE)
     return bool(runs.size) and float(runs.any(axis=2).mean()) <= LIT
 
 
