@@ -133,7 +133,11 @@ class Compiled:
         native = self.program(request)
         rows = np.arange(len(x))
         outputs = np.empty((len(x), native.plan.classes), self.dtype)
-        self.crew.run(
+        # One group is one thread's work: to wake others would cost more than it takes.
+        plan = native.plan
+        single = len(x) <= plan.sizes.group and all(stage.by_group for stage in plan.forward)
+        run = self.crew.alone if single else self.crew.run
+        run(
             native.run, len(x),
             *_addresses(self.parameters, native.work, self.crew.arrivals, x),
             *_addresses(rows, outputs),
