@@ -12,7 +12,7 @@ from handloom._typing import AnyArray
 from handloom.bench.agreement import deviation, tolerance
 from handloom.bench.contestants import Contestant, Field
 from handloom.bench.stage import Pictures, load_pictures, set_stage
-from handloom.bench.worker import CHECK_STEPS, Worker, job
+from handloom.bench.worker import CHECK_STEPS, Worker, hired, job
 from handloom.bench.workloads import Workload
 
 Arrays = dict[str, AnyArray]
@@ -49,7 +49,7 @@ class Ring:
 
     def hire(self, row: Contestant) -> Worker:
         """A process for the contestant, with nothing to do yet."""
-        return Worker(row.script, row.interpreter, row.environment, self.folder / "log")
+        return hired(row, self.folder / "log")
 
     def set_up(self, row: Contestant, worker: Worker, dtype: str = "float32") -> str:
         """Put the worker at the start of the workload; returns its note. Raises WorkerError."""

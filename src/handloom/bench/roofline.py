@@ -7,7 +7,7 @@ of the memory that its weights fit in. Source: Williams, Waterman & Patterson 20
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handloom.bench.contestants import Contestant
-from handloom.bench.worker import Worker, WorkerError, job
+from handloom.bench.worker import Worker, WorkerError, hired, job
 from handloom.bench.workloads import Workload
 
 PRODUCT_SIDES = (512, 1024, 2048)
@@ -54,28 +54,16 @@ class Roof:
 
 
 def measure_roofs(contestants: list[Contestant], tell: Callable[[str], None]) -> dict[int, Roof]:
-    """The roof for each count of threads among `contestants`; {} where none of them can work."""
+    """The roof for each count of threads among `contestants`; NumPy has to be one of them."""
     roofs = {}
     with tempfile.TemporaryDirectory(prefix="handloom-bench-") as folder:
         for threads in sorted({row.threads for row in contestants}):
             tell(f"what this machine can do: {threads} thread{'s' * (threads > 1)}")
             rows = [row for row in contestants if row.threads == threads]
             with ExitStack() as stack:
-                workers = list(_hired(rows, Path(folder), stack))
-                if workers:
-                    roofs[threads] = _roof(workers, threads)
+                workers = [stack.enter_context(hired(row, Path(folder) / "log")) for row in rows]
+                roofs[threads] = _roof(workers, threads)
     return roofs
-
-
-def _hired(rows: list[Contestant], folder: Path, stack: ExitStack) -> Iterator[Worker]:
-    for row in rows:
-        worker = Worker(row.script, row.interpreter, row.environment, folder / "log")
-        stack.enter_context(worker)
-        try:
-            worker.ask(do="setup", job=_job("product", 16, row.threads))
-        except WorkerError:
-            continue  # its library is missing, and will be told so where it matters
-        yield worker
 
 
 def _roof(workers: list[Worker], threads: int) -> Roof:
@@ -91,15 +79,22 @@ def _roof(workers: list[Worker], threads: int) -> Roof:
 
 
 def _best_seconds(workers: list[Worker], task: dict[str, Any]) -> float:
-    """The least seconds a step of any worker, taking turns."""
-    for worker in workers:
-        worker.ask(do="setup", job=task)
-    counts = [worker.steps_in(SECONDS) for worker in workers]
+    """The least seconds a step of any worker that can do the task, taking turns."""
+    able = [worker for worker in workers if _is_able(worker, task)]
+    counts = [worker.steps_in(SECONDS) for worker in able]
     return min(
         worker.ask(do="run", steps=count)["seconds"] / count
         for _ in range(ROUNDS)
-        for worker, count in zip(workers, counts, strict=True)
+        for worker, count in zip(able, counts, strict=True)
     )
+
+
+def _is_able(worker: Worker, task: dict[str, Any]) -> bool:
+    try:
+        worker.ask(do="setup", job=task)
+    except WorkerError:
+        return False  # its library is missing, which is told where it matters
+    return True
 
 
 def _job(task: str, size: int, threads: int) -> dict[str, Any]:

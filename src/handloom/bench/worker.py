@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from handloom.bench.contestants import Contestant
 from handloom.errors import HandloomError
 
 WORKERS = Path(__file__).parent / "workers"
@@ -90,6 +91,11 @@ class Worker:
         code = self._process.wait()
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines and code > 0 else f"ended with exit code {code}"
+
+
+def hired(row: Contestant, log: Path) -> Worker:
+    """A process for the contestant, with nothing to do yet."""
+    return Worker(row.script, row.interpreter, row.environment, log)
 
 
 def job(*, task: str, folder: str, threads: int, **values: Any) -> dict[str, Any]:

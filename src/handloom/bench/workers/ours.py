@@ -103,6 +103,33 @@ class Predict(_Base):
         return {"outputs": self.outputs(slice(0, self.job.batch_size))}
 
 
+class Product:
+    """A dense layer as a square matrix product, for the machine's most operations a second."""
+
+    def __init__(self, job: Job) -> None:
+        rng = np.random.default_rng(0)
+        layers = [{"layer": "flatten"}, {"layer": "linear", "out_features": job.size}]
+        model = models.from_layers(layers, (1, 1, job.size), job.size, rng=rng)
+        self.engine = choose_engine(
+            "loom",
+            model,
+            nn.cross_entropy,
+            _optimizer(model, job),
+            input_shape=(1, 1, job.size),
+            batch_size=job.size,
+            threads=job.threads,
+        ).engine
+        self.x = rng.random((job.size, 1, 1, job.size), np.float32)
+        self.note = f"handloom {handloom.__version__}"
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            self.y = self.engine.predict(self.x)
+
+    def result(self) -> dict[str, np.ndarray]:
+        return {"outputs": self.y}
+
+
 def _optimizer(model: nn.Layer, job: Job) -> optim.Optimizer:
     """The rule; every parameter decays, biases too, as PyTorch has it by default."""
     said = {"name": "sgd", "lr": 0.1, **job.optimizer}
@@ -112,4 +139,4 @@ def _optimizer(model: nn.Layer, job: Job) -> optim.Optimizer:
 
 
 if __name__ == "__main__":
-    serve({"train": Train, "predict": Predict})
+    serve({"train": Train, "predict": Predict, "product": Product})
