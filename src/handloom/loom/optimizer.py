@@ -66,6 +66,22 @@ class Nesterov(Momentum):
 
 
 @dataclass(frozen=True)
+class RMSprop(Rule):
+    """s <- α s + (1 - α) g²;  w <- w - lr · g / (√s + ε)."""
+
+    alpha: float = 0.99
+    eps: float = 1e-8
+    slots: ClassVar[tuple[str, ...]] = ("mean_square",)
+
+    def update(
+        self, e: Emitter, s: list[Value], w: Value, g: Value, states: list[Value]
+    ) -> tuple[Value, list[Value]]:
+        """One update."""
+        mean = self.alpha * states[0] + (1 - self.alpha) * (g * g)
+        return w - s[0] * (g / (e.sqrt(mean) + self.eps)), [mean]
+
+
+@dataclass(frozen=True)
 class Adam(Rule):
     """m and v are means of g and g²; the settings hold lr / (1 - β₁ᵗ) and 1 / √(1 - β₂ᵗ)."""
 
@@ -95,6 +111,8 @@ def rule_of(optimizer: optim.Optimizer) -> Rule | None:
     if kind in (optim.Momentum, optim.Nesterov):
         rule = Momentum if kind is optim.Momentum else Nesterov
         return rule(optimizer.momentum)  # type: ignore[attr-defined]
+    if kind is optim.RMSprop:
+        return RMSprop(optimizer.alpha, optimizer.eps)  # type: ignore[attr-defined]
     if kind in (optim.Adam, optim.AdamW):
         return Adam(*optimizer.betas, optimizer.eps)  # type: ignore[attr-defined]
     return None
