@@ -43,16 +43,19 @@ def explain_plan(recipe: Recipe) -> Explanation:
     images, num_classes = _pictures(recipe)
     model = build_model(recipe, images.shape[1:], num_classes)
     try:
-        compiled = _compiled(recipe, model, images, num_classes)
+        compiled = compile_timed(recipe, model, images, num_classes)
     except UncoveredError:
         return _outline(recipe, model, images.shape[1:], num_classes)
     return explain(compiled, images)
 
 
-def _compiled(
+def compile_timed(
     recipe: Recipe, model: nn.Sequential, images: UInt8Array, num_classes: int
 ) -> Compiled:
-    """The whole step; raises UncoveredError where some of it cannot be compiled."""
+    """The whole training step with a clock in it, for pictures like `images` (M, C, H, W).
+
+    Raises UncoveredError where some of it cannot be compiled.
+    """
     from handloom.engines.loom_terms import cross_entropy_of, mostly_dark, pixels_as_numbers
     from handloom.loom.compile import compile_network
 
