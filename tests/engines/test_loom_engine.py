@@ -205,6 +205,10 @@ def test_a_batch_whose_classes_all_weigh_nothing(rng: np.random.Generator) -> No
         np.testing.assert_array_equal(array, before[name])
 
 
+class OwnRule(optim.SGD):
+    """Nobody knows what it does."""
+
+
 def own_loss(outputs: Any, labels: Any) -> Any:
     return nn.cross_entropy(outputs, labels)
 
@@ -213,7 +217,7 @@ def test_what_cannot_be_compiled_is_refused_by_this_engine_and_woven_by_another(
     rng = np.random.default_rng(0)
     mine = nn.Sequential(nn.Flatten(), nn.Linear(210, 4, rng=rng), nn.Softmax())
     cases = [
-        (parts("rows", kind=optim.RMSprop), "the optimizer RMSprop"),
+        (parts("rows", kind=OwnRule), "the optimizer OwnRule"),
         (parts("rows", loss=own_loss), "the loss own_loss"),
         ((mine, nn.cross_entropy, optim.SGD(mine.named_parameters(), 0.1)), r"2 \(Softmax\)"),
     ]
