@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="long: runs with --slow"))
         if item.get_closest_marker("data") and not data:
             item.add_marker(pytest.mark.skip(reason="HANDLOOM_DATA names no folder of real data"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Programs are compiled once a session and left nowhere, unless HANDLOOM_CACHE says where."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "HANDLOOM_CACHE" not in os.environ:
+            patch.setenv("HANDLOOM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture
