@@ -50,7 +50,7 @@ def test_stages_stand_in_their_phases(lines: list[str]) -> None:
 def test_shares_and_waiting_make_up_the_step(lines: list[str]) -> None:
     shares = [float(share) for line in lines for share in re.findall(r"([\d.]+)%", line)]
     assert sum(shares) == pytest.approx(100, abs=5), "rounded, and measured twice"
-    assert any(line.startswith("waiting for each other ") for line in lines)
+    assert any(line.startswith("between the stages ") for line in lines)
     assert max(map(len, lines)) <= 100
 
 
@@ -108,6 +108,7 @@ def test_a_stage_that_no_step_spends_time_in_has_no_pace() -> None:
 
 def test_what_the_stages_leave_is_waiting() -> None:
     *_, waiting, whole = shown._stage_rows(explanation(STAGE))
+    assert waiting[0] == "waiting for each other"
     assert (waiting[4], waiting[-1]) == ("90.0", "90.0%")
     assert whole == ("the whole step", "", "1.00", "0.5", "100.0", "10", "")
 

@@ -98,7 +98,8 @@ def _stage_rows(plan: Explanation) -> Iterator[tuple[str, ...]]:
             )
             before = stage.layers
     waiting = max(0.0, plan.seconds - sum(stage.seconds for stage in stages))
-    yield ("waiting for each other", "", *_costs(0, 0, waiting), f"{waiting / plan.seconds:5.1%}")
+    title = "waiting for each other" if plan.threads > 1 else "between the stages"
+    yield (title, "", *_costs(0, 0, waiting), f"{waiting / plan.seconds:5.1%}")
     flops, size = (sum(getattr(stage, of) for stage in stages) for of in ("flops", "bytes"))
     yield ("the whole step", "", *_costs(flops, size, plan.seconds), "")
 
