@@ -15,7 +15,7 @@ import numpy as np
 from handloom import assemble, data
 from handloom._typing import UInt8Array
 from handloom.assemble.plan import compile_timed
-from handloom.loom.machine import avx512
+from handloom.loom.language.machine import avx512
 from handloom.loom.measure import measure
 from handloom.loom.piece import Stage
 from handloom.recipes import load_recipe
@@ -138,27 +138,25 @@ def draw_panels() -> Sheet:
     """The weights of a dense layer in panels, as slices of the public array."""
     heading = "Weights lie in panels of 32 units, and a kernel reads them in a straight line"
     note = (
-        "Linear(784, 1000) as 32 panels one after the other, of 784 rows each. A row is 32 "
-        "numbers: two vectors, what a turn of a tile takes. The last panel is filled with zeros."
+        "Linear(784, 1000) as 32 panels one after the other. A row is 32 numbers: two vectors, "
+        "what a turn of a tile takes. Rows and columns are filled up with zeros to whole tiles."
     )
-    width, row, rows = 196, 34, (0, 1, 2, None, 783)
-    sheet = Sheet(WIDTH, len(rows) * row + 76, heading, note)
-    for i, first in enumerate((0, 32, 64, None, 992)):
-        x = style.MARGIN + i * (width + 28) - (150 if first == 992 else 0)
-        if first is None:
-            sheet.text(x + 14, 30 + len(rows) * row / 2, "…", ha="center", va="center_baseline")
-            continue
+    width, height, inputs, filled = 196, 34, 784, 800
+    rows = ("0", "1", "⋮", str(inputs - 1), "0 … 0")
+    sheet = Sheet(WIDTH, len(rows) * height + 76, heading, note)
+    for x, first in ((28, 0), (252, 32), (476, 64), (774, 992)):
         last = min(first + 32, 1000)
         sheet.text(x + width / 2, 2, f"panel {first // 32}", ha="center", weight="bold")
-        for j, at in enumerate(rows):
-            y = 28 + j * row
-            text = "⋮" if at is None else f"weight[{first}:{last}, {at}]"
-            cell(sheet, x, y, width, row - 4, BLUE, text)
+        for i, row in enumerate(rows):
+            y = 28 + i * height
+            text = f"weight[{first}:{last}, {row}]" if row.isdecimal() else row
+            cell(sheet, x, y, width, height - 4, GREY if row == rows[-1] else BLUE, text)
             if last == 1000:
-                cell(sheet, x + width, y, 120, row - 4, GREY, "0 … 0")
-        place = f"from number {first * 784:,} on"
-        sheet.text(x + width / 2, 28 + len(rows) * row + 8, place, ha="center", size=style.SMALL,
-                   colour=style.MUTED)  # fmt: skip
+                cell(sheet, x + width, y, 120, height - 4, GREY, "0 … 0")
+        place = f"from number {first * filled:,} on"
+        sheet.text(x + width / 2, 28 + len(rows) * height + 8, place, ha="center",
+                   size=style.SMALL, colour=style.MUTED)  # fmt: skip
+    sheet.text(723, 28 + len(rows) * height / 2, "…", ha="center", va="center_baseline")
     return sheet
 
 

@@ -114,7 +114,12 @@ def test_what_the_stages_leave_is_waiting() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "bar"), [(1.0, "████████"), (0.5, "████"), (0.55, "████▍"), (0.001, ""), (0.0, "")]
+    ("length", "bar"), [(8, "████████"), (4, "████"), (4.4, "████▍"), (0.01, ""), (0.0, "")]
 )
-def test_bars_grow_by_eighths_of_a_character(part: float, bar: str) -> None:
-    assert shown._bar(part) == bar
+def test_bars_grow_by_eighths_of_a_character(length: float, bar: str) -> None:
+    assert shown._bar(length) == bar
+
+
+def test_a_narrow_page_has_no_bars() -> None:
+    (_, row, *_) = shown._stage_rows(explanation(STAGE), 0)
+    assert row[-1] == "10.0%"

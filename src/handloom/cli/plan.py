@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from handloom.cli.output import Voice
+from handloom.cli.output import Voice, console
 from handloom.cli.standings import counted
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ ABOUT_STAGES = """\
 Between phases all threads meet. In a phase by groups a thread carries its group of pictures from
 stage to stage while what it needs is in its cache; in the others the threads share out each stage.
 kB: what a stage reads and writes, from the caches or from memory."""
-BAR = 8  # characters
+BAR = 8  # characters ...
+ROOMY = 100  # ... where a line has so many
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -43,7 +44,7 @@ def show_plan(recipe: Recipe, voice: Voice) -> None:
         voice.say(f"On numpy inside the step, which is therefore not timed: {_listed(plan)}.")
         return
     voice.say()
-    voice.table(STAGES, _stage_rows(plan))
+    voice.table(STAGES, _stage_rows(plan, BAR if console().width >= ROOMY else 0))
     voice.say(f"\n{ABOUT_STAGES}")
 
 
@@ -80,8 +81,11 @@ def _piece_row(piece: PieceLine) -> tuple[str, ...]:
     )
 
 
-def _stage_rows(plan: Explanation) -> Iterator[tuple[str, ...]]:
-    """Phase by phase, then the time that passes between stages, then the sum."""
+def _stage_rows(plan: Explanation, bar: int = BAR) -> Iterator[tuple[str, ...]]:
+    """Phase by phase, then the time that passes between stages, then the sum.
+
+    `bar` is the length of the longest bar, in characters.
+    """
     stages = list(_joined(plan.stages))
     longest = max(stage.share for stage in stages)
     for phase, members in groupby(stages, key=lambda stage: stage.phase):
@@ -94,7 +98,7 @@ def _stage_rows(plan: Explanation) -> Iterator[tuple[str, ...]]:
             yield (
                 *((title, stage.title) if stage.piece else (f"  {stage.title}", "")),
                 *_costs(stage.flops, stage.bytes, stage.seconds),
-                f"{stage.share:5.1%} {_bar(stage.share / longest)}".rstrip(),
+                f"{stage.share:5.1%} {_bar(bar * stage.share / longest)}".rstrip(),
             )
             before = stage.layers
     waiting = max(0.0, plan.seconds - sum(stage.seconds for stage in stages))
@@ -133,9 +137,9 @@ def _costs(flops: int, size: int, seconds: float) -> tuple[str, ...]:
     )
 
 
-def _bar(part: float) -> str:
-    """A bar of BAR characters, or a part of it."""
-    whole, eighths = divmod(round(8 * BAR * part), 8)
+def _bar(length: float) -> str:
+    """A bar of some characters."""
+    whole, eighths = divmod(round(8 * length), 8)
     return ("█" * whole + EIGHTHS[eighths]).rstrip()
 
 
