@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,6 +73,7 @@ def test_every_target_has_a_recipe() -> None:
     assert [path.stem for path in RECIPES] == [
         "fashion-89",
         "fashion-91",
+        "fashion-93",
         "mnist-98",
         "mnist-99",
     ]
