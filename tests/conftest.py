@@ -90,7 +90,7 @@ def bars(tmp_path: Path) -> Path:
 def each_engine(request: pytest.FixtureRequest, bars: Path) -> str:
     """The test runs once an engine, which is the one that bars.toml asks for."""
     if request.param == "loom":
-        machine = pytest.importorskip("handloom.loom.machine")
+        machine = pytest.importorskip("handloom.loom.language.machine")
         if why := machine.unsupported():
             pytest.skip(why)
     text = bars.read_text().replace('engine = "numpy"', f'engine = "{request.param}"')

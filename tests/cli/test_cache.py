@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-cache = pytest.importorskip("handloom.loom.cache")
+cache = pytest.importorskip("handloom.loom.native.cache")
 
 
 @pytest.fixture(autouse=True)
@@ -48,8 +48,8 @@ def test_a_folder_open_to_others_is_told(handloom, folder: Path) -> None:
 def test_without_a_compiler_it_says_so(
     command: list[str], handloom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("handloom.loom.cache")
-    monkeypatch.setitem(sys.modules, "handloom.loom.cache", None)
+    monkeypatch.delattr("handloom.loom.native.cache")
+    monkeypatch.setitem(sys.modules, "handloom.loom.native.cache", None)
     outcome = handloom(*command)
     assert (outcome.code, outcome.out) == (2, "")
     assert "llvmlite is not installed, so nothing was ever compiled" in outcome.err

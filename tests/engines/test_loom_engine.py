@@ -13,7 +13,7 @@ from handloom.data import Augmentation, Batches, Dataset, Epoch, Normalisation
 from handloom.engines import NumpyEngine
 from handloom.errors import ConfigError, HandloomError, ShapeError
 
-machine = pytest.importorskip("handloom.loom.machine")
+machine = pytest.importorskip("handloom.loom.language.machine")
 if why := machine.unsupported():
     pytest.skip(why, allow_module_level=True)
 
@@ -21,7 +21,7 @@ from handloom.engines.loom_engine import LoomEngine  # noqa: E402
 from handloom.engines.loom_terms import cross_entropy_of, mostly_dark, name_of  # noqa: E402
 from handloom.engines.weave import WovenEngine, weave  # noqa: E402
 from handloom.loom.fuse import UncoveredError  # noqa: E402
-from handloom.loom.loss import CrossEntropy  # noqa: E402
+from handloom.loom.pieces.loss import CrossEntropy  # noqa: E402
 
 SHAPE = (1, 14, 15)
 CLASSES = 4

@@ -25,7 +25,7 @@ from handloom.data import Batches
 from handloom.engines import Engine, choose_engine
 from handloom.recipes import Recipe, list_recipes
 
-machine = pytest.importorskip("handloom.loom.machine")
+machine = pytest.importorskip("handloom.loom.language.machine")
 if why := machine.unsupported():
     pytest.skip(why, allow_module_level=True)
 

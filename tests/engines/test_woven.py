@@ -16,7 +16,7 @@ from handloom._typing import FloatArray, Shape
 from handloom.engines import NumpyEngine, choose_engine, statistics
 from handloom.errors import ConfigError
 
-machine = pytest.importorskip("handloom.loom.machine")
+machine = pytest.importorskip("handloom.loom.language.machine")
 if why := machine.unsupported():
     pytest.skip(why, allow_module_level=True)
 

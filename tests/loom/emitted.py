@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from handloom._typing import AnyArray
-from handloom.loom import jit, machine
-from handloom.loom.machine import Machine
-from handloom.loom.program import Program, Real
-from handloom.loom.value import BYTE, DOUBLE, FLOAT, INT, INT32
+from handloom.loom.language import machine
+from handloom.loom.language.machine import Machine
+from handloom.loom.language.program import Program, Real
+from handloom.loom.language.value import BYTE, DOUBLE, FLOAT, INT, INT32
+from handloom.loom.native import jit
 
 KINDS = {"float32": FLOAT, "float64": DOUBLE, "int64": INT, "int32": INT32, "uint8": BYTE}
 DTYPES: dict[Real, type] = {"float": np.float32, "double": np.float64}

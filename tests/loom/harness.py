@@ -15,17 +15,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from handloom._typing import AnyArray, FloatArray, Shape
-from handloom.loom import jit, machine
-from handloom.loom.activation import Activation, Identity
 from handloom.loom.arena import Arena, round_up
-from handloom.loom.emitter import Emitter
-from handloom.loom.machine import Machine
-from handloom.loom.optimizer import SETTINGS, Rule, Updating
+from handloom.loom.language import machine
+from handloom.loom.language.emitter import Emitter
+from handloom.loom.language.machine import Machine
+from handloom.loom.language.program import Program, Real
+from handloom.loom.language.value import INT, Pointer, Value
+from handloom.loom.native import jit
+from handloom.loom.native.team import Team
 from handloom.loom.piece import Piece, Stage, Step
-from handloom.loom.program import Program, Real
-from handloom.loom.team import Team
+from handloom.loom.pieces.activation import Activation, Identity
+from handloom.loom.pieces.optimizer import SETTINGS, Rule, Updating
 from handloom.loom.tensor import Maps, Rows, Sizes, Tensor
-from handloom.loom.value import INT, Pointer, Value
 
 MOST_THREADS = 3
 HOST, AVX2 = machine.host(), machine.avx2()

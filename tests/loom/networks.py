@@ -18,7 +18,7 @@ from handloom._typing import AnyArray, FloatArray, IntArray
 from handloom.engines import NumpyEngine, StepReport
 from handloom.engines.loom_terms import cross_entropy_of
 from handloom.loom.compile import compile_network
-from handloom.loom.gather import Pictures
+from handloom.loom.pieces.gather import Pictures
 
 CLASSES = 5
 Layers = Callable[[Generator, DTypeLike], list[nn.Layer]]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import llvmlite.binding as llvm
 import pytest
 
-from handloom.loom import machine
-from handloom.loom.emitter import Emitter
-from handloom.loom.machine import Machine
-from handloom.loom.program import Program
-from handloom.loom.value import INT, Pointer
+from handloom.loom.language import machine
+from handloom.loom.language.emitter import Emitter
+from handloom.loom.language.machine import Machine
+from handloom.loom.language.program import Program
+from handloom.loom.language.value import INT, Pointer
 
 COUNTERS = {
     machine.avx2("x86_64-unknown-linux-gnu"): "rdtsc",

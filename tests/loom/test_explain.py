@@ -9,8 +9,8 @@ from handloom import nn, optim
 from handloom.loom.compile import compile_network, compile_run
 from handloom.loom.compiled import Compiled
 from handloom.loom.explain import Explanation, explain, outline
-from handloom.loom.gather import Pictures
-from handloom.loom.loss import CrossEntropy
+from handloom.loom.pieces.gather import Pictures
+from handloom.loom.pieces.loss import CrossEntropy
 
 BATCH = 8
 RNG = np.random.default_rng(0)

@@ -11,8 +11,8 @@ from networks import NETWORKS, network
 from handloom import nn
 from handloom._typing import Shape
 from handloom.loom import fuse
-from handloom.loom.gather import Pictures
-from handloom.loom.machine import host
+from handloom.loom.language.machine import host
+from handloom.loom.pieces.gather import Pictures
 from handloom.loom.plan import Plan, Request
 
 RNG = np.random.default_rng(0)

@@ -9,9 +9,9 @@ from handloom import nn, optim
 from handloom.loom.clock import BEGIN, END, TICKS
 from handloom.loom.compile import compile_network
 from handloom.loom.compiled import Compiled
-from handloom.loom.gather import Pictures
-from handloom.loom.loss import CrossEntropy
 from handloom.loom.measure import measure
+from handloom.loom.pieces.gather import Pictures
+from handloom.loom.pieces.loss import CrossEntropy
 
 SHAPE, BATCH, CLASSES = (1, 9, 9), 40, 3
 

@@ -11,10 +11,11 @@ import pytest
 from networks import NETWORKS, Training, network
 
 from handloom import optim
-from handloom.loom import fuse, machine
-from handloom.loom.gather import Pictures
-from handloom.loom.machine import Machine
-from handloom.loom.optimizer import Rule, Updating, rule_of
+from handloom.loom import fuse
+from handloom.loom.language import machine
+from handloom.loom.language.machine import Machine
+from handloom.loom.pieces.gather import Pictures
+from handloom.loom.pieces.optimizer import Rule, Updating, rule_of
 from handloom.loom.plan import Plan, Request
 
 every_network = pytest.mark.parametrize("name", NETWORKS)

@@ -10,12 +10,12 @@ import pytest
 from harness import HOST
 from networks import CLASSES, Training, examples
 
-from handloom.loom.emitter import Emitter
-from handloom.loom.gather import Pictures
+from handloom.loom.language.emitter import Emitter
+from handloom.loom.language.program import Program
+from handloom.loom.language.value import Pointer, Value
 from handloom.loom.piece import Stage
-from handloom.loom.program import Program
+from handloom.loom.pieces.gather import Pictures
 from handloom.loom.step import phases, write_stages
-from handloom.loom.value import Pointer, Value
 
 
 def stage(title: str, **how: Any) -> Stage:

@@ -71,5 +71,5 @@ def test_environment_names_the_processor_as_llvm_does() -> None:
 
 
 def test_environment_without_llvm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "handloom.loom.machine", None)
+    monkeypatch.setitem(sys.modules, "handloom.loom.language.machine", None)
     assert describe_environment(threads=1, engine=[])["cpu"] is None

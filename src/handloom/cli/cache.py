@@ -62,7 +62,7 @@ def _cache() -> ModuleType:
     from handloom.errors import MissingExtraError
 
     try:
-        from handloom.loom import cache
+        from handloom.loom.native import cache
     except ImportError:
         raise MissingExtraError(
             "llvmlite is not installed, so nothing was ever compiled; pip install llvmlite"

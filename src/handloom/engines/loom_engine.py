@@ -22,7 +22,7 @@ from handloom.optim import Optimizer
 
 if TYPE_CHECKING:
     from handloom.loom.compiled import Compiled
-    from handloom.loom.gather import Pictures
+    from handloom.loom.pieces.gather import Pictures
 
 NATIVE_SECONDS = 0.05
 """How long a native call should take: Ctrl-C waits for its end, and its start costs nothing."""
@@ -136,14 +136,14 @@ class LoomEngine:
 
     def train_step(self, x: FloatArray, labels: IntArray) -> StepReport:
         """One step on numbers x (N, C, H, W)."""
-        from handloom.loom.gather import Pictures
+        from handloom.loom.pieces.gather import Pictures
 
         rows = np.arange(len(x))
         return self._run(x, Pictures(), rows, labels, max(self.batch_size, len(rows)))[0]
 
     def predict(self, x: FloatArray) -> FloatArray:
         """x (N, C, H, W) -> outputs (N, K) in evaluation mode, of the averaged weights if kept."""
-        from handloom.loom.gather import Pictures
+        from handloom.loom.pieces.gather import Pictures
 
         at_once = next((n for n in PREDICTED_AT_ONCE if n >= len(x)), PREDICTED_AT_ONCE[-1])
         dark = bool(self._dark) and self._compiled.takes_rows

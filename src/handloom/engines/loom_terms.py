@@ -15,8 +15,8 @@ from handloom.data import Normalisation
 from handloom.engines.base import Loss
 
 if TYPE_CHECKING:
-    from handloom.loom.gather import Pictures
-    from handloom.loom.loss import CrossEntropy
+    from handloom.loom.pieces.gather import Pictures
+    from handloom.loom.pieces.loss import CrossEntropy
 
 LIT = 0.8
 """Share of the runs of pixels that may hold something, for looking out for zeros to pay."""
@@ -25,7 +25,7 @@ LIT = 0.8
 def cross_entropy_of(loss: Loss) -> CrossEntropy:
     """The loss as the loom knows it; raises UncoveredError if it is another one."""
     from handloom.loom.fuse import UncoveredError
-    from handloom.loom.loss import CrossEntropy
+    from handloom.loom.pieces.loss import CrossEntropy
 
     function: Callable[..., Any] = loss
     settings: dict[str, Any] = {}
@@ -42,7 +42,7 @@ def cross_entropy_of(loss: Loss) -> CrossEntropy:
 
 def pixels_as_numbers(normalisation: Normalisation, channels: int) -> Pictures:
     """How bytes become numbers; `Pictures()`, numbers as they are, where that is not linear."""
-    from handloom.loom.gather import Pictures
+    from handloom.loom.pieces.gather import Pictures
 
     if normalisation.kind == "scale":
         return Pictures((1 / 255,) * channels, (0.0,) * channels)
@@ -58,7 +58,7 @@ def pixels_as_numbers(normalisation: Normalisation, channels: int) -> Pictures:
 def mostly_dark(images: UInt8Array) -> bool:
     """Whether so many pixels are zero that looking for the others pays: at most LIT of the runs of
     neighbouring pixels, (M, C, H, W) read in one line, hold anything."""
-    from handloom.loom.lit import TILE
+    from handloom.loom.pieces.lit import TILE
 
     pixels = images.reshape(len(images), math.prod(images.shape[1:]))
     whole = pixels.shape[1] // TILE

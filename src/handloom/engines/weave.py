@@ -87,7 +87,7 @@ def weave(
 def refusal() -> str | None:
     """Why the loom cannot run here at all, as a clause; None if it can."""
     try:
-        from handloom.loom import machine
+        from handloom.loom.language import machine
     except ImportError:
         return "llvmlite is not installed; pip install llvmlite"
     return machine.unsupported()

@@ -10,8 +10,8 @@ import numpy as np
 
 from handloom._typing import FloatArray, IntArray
 from handloom.loom.arena import Arena, Block
+from handloom.loom.language.value import INT, Pointer
 from handloom.loom.piece import Stage, Step
-from handloom.loom.value import INT, Pointer
 
 MOST_STAGES = 64  # of a piece; the busiest has nine, or as many as branches are joined in it
 NUMBERS = 3

@@ -10,13 +10,13 @@ from handloom import nn, optim
 from handloom._typing import Shape
 from handloom.loom import fuse
 from handloom.loom.compiled import Compiled
-from handloom.loom.gather import Pictures
-from handloom.loom.loss import CrossEntropy
-from handloom.loom.machine import host
-from handloom.loom.optimizer import Rule, Updating, rule_of
+from handloom.loom.language.machine import host
+from handloom.loom.language.program import Real
+from handloom.loom.native.team import Crew
+from handloom.loom.pieces.gather import Pictures
+from handloom.loom.pieces.loss import CrossEntropy
+from handloom.loom.pieces.optimizer import Rule, Updating, rule_of
 from handloom.loom.plan import Plan, Request
-from handloom.loom.program import Real
-from handloom.loom.team import Crew
 from handloom.nn.layer import Parameter
 
 

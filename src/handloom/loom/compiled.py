@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
-from handloom.loom import fuse, jit, segment, step
-from handloom.loom.gather import Pictures
-from handloom.loom.machine import Machine
-from handloom.loom.optimizer import SETTINGS, WEIGHT_TOTAL, Rule
+from handloom.loom import fuse, segment, step
+from handloom.loom.language.machine import Machine
+from handloom.loom.language.program import Program
+from handloom.loom.native import jit
+from handloom.loom.native.team import Crew
 from handloom.loom.piece import Stored
+from handloom.loom.pieces.gather import Pictures
+from handloom.loom.pieces.optimizer import SETTINGS, WEIGHT_TOTAL, Rule
 from handloom.loom.plan import Plan, Request
-from handloom.loom.program import Program
 from handloom.loom.signature import signature
-from handloom.loom.team import Crew
 from handloom.nn.layer import check_shape
 
 PROGRAMS = {

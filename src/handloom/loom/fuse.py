@@ -10,13 +10,13 @@ from typing import Any
 from handloom import nn
 from handloom._typing import Shape
 from handloom.errors import HandloomError
-from handloom.loom import conv, elementwise, flatten, global_pool, norm, pool, winograd
-from handloom.loom.activation import Activation, Identity, activation_of
 from handloom.loom.arena import Arena
-from handloom.loom.dense_piece import DensePiece
-from handloom.loom.dropout import DropoutPiece
-from handloom.loom.lit import Lit
 from handloom.loom.piece import Piece
+from handloom.loom.pieces import conv, elementwise, flatten, global_pool, norm, pool, winograd
+from handloom.loom.pieces.activation import Activation, Identity, activation_of
+from handloom.loom.pieces.dense_piece import DensePiece
+from handloom.loom.pieces.dropout import DropoutPiece
+from handloom.loom.pieces.lit import Lit
 from handloom.loom.tensor import Sizes, Tensor
 
 Named = tuple[str, nn.Layer]

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 
 from handloom._typing import Shape
 from handloom.loom import fuse
-from handloom.loom.apply import clipped
 from handloom.loom.arena import Arena, round_up
 from handloom.loom.clock import Clock
-from handloom.loom.gather import Gather, Pictures
-from handloom.loom.loss import CrossEntropy, LossPiece
-from handloom.loom.machine import Machine
-from handloom.loom.optimizer import SETTINGS, Updating
+from handloom.loom.language.machine import Machine
+from handloom.loom.language.program import Real
+from handloom.loom.language.value import Pointer, Value
 from handloom.loom.piece import Piece, Stage, Step, Stored
-from handloom.loom.program import Real
+from handloom.loom.pieces.apply import clipped
+from handloom.loom.pieces.gather import Gather, Pictures
+from handloom.loom.pieces.loss import CrossEntropy, LossPiece
+from handloom.loom.pieces.optimizer import SETTINGS, Updating
+from handloom.loom.pieces.tile import best_rows
 from handloom.loom.tensor import Sizes
-from handloom.loom.tile import best_rows
-from handloom.loom.value import Pointer, Value
 
 
 @dataclass(frozen=True)

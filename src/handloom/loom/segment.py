@@ -6,14 +6,14 @@ and leaves the gradients of the parameters beside them, for an optimizer outside
 
 from __future__ import annotations
 
-from handloom.loom.emitter import Emitter
+from handloom.loom.language.emitter import Emitter
+from handloom.loom.language.program import Program, kernel
+from handloom.loom.language.value import INT, Pointer, Value
+from handloom.loom.native.team import Team
 from handloom.loom.piece import Step
 from handloom.loom.plan import Plan
-from handloom.loom.program import Program, kernel
 from handloom.loom.step import write_stages
-from handloom.loom.team import Team
 from handloom.loom.tensor import Arrival, Tensor
-from handloom.loom.value import INT, Pointer, Value
 
 
 @kernel

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from handloom.loom.emitter import Emitter
+from handloom.loom.language.emitter import Emitter
+from handloom.loom.language.program import Program
+from handloom.loom.language.value import BYTE, INT, Pointer, Value
+from handloom.loom.native.team import Team
 from handloom.loom.piece import Stage, Step
 from handloom.loom.plan import Plan
-from handloom.loom.program import Program
-from handloom.loom.team import Team
-from handloom.loom.value import BYTE, INT, Pointer, Value
 
 REPORT = 4
 """Numbers that a step reports: mean loss, hits, sum of squared gradients, and one to spare."""

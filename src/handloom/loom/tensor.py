@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handloom._typing import Shape
-from handloom.loom.activation import Activation, Identity
 from handloom.loom.arena import Arena, Block
-from handloom.loom.emitter import Emitter
-from handloom.loom.machine import Machine
-from handloom.loom.value import Index, Pointer, Value
+from handloom.loom.language.emitter import Emitter
+from handloom.loom.language.machine import Machine
+from handloom.loom.language.value import Index, Pointer, Value
+from handloom.loom.pieces.activation import Activation, Identity
 
 if TYPE_CHECKING:
-    from handloom.loom.lit import Lit
+    from handloom.loom.pieces.lit import Lit
 
 
 @dataclass(frozen=True)

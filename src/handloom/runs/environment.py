@@ -56,7 +56,7 @@ def _version(package: str) -> str | None:
 def _cpu() -> str | None:
     """What LLVM calls the processor, which decides what the loom compiles; None without LLVM."""
     try:
-        from handloom.loom.machine import host
+        from handloom.loom.language.machine import host
     except ImportError:
         return None
     return host().cpu

@@ -1,0 +1,1 @@
+"""The language that kernels are written in: Python whose operators emit LLVM."""

@@ -1,0 +1,1 @@
+"""From LLVM to the processor: compiling, keeping what was compiled, threads."""

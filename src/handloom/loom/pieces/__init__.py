@@ -1,0 +1,1 @@
+"""The pieces that networks are compiled into: their kernels, and the code that calls them."""

@@ -1,0 +1,179 @@
+"""The first stage: the batch's pictures, fetched from the data set and made into numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from handloom._typing import Shape
+from handloom.loom.language.emitter import Emitter
+from handloom.loom.language.program import kernel
+from handloom.loom.language.value import Pointer, Value
+from handloom.loom.piece import Stage, Step
+from handloom.loom.tensor import Maps, Sizes, Tensor
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Where pictures come from: (M, C, H, W) contiguous, uint8 or real numbers.
+
+    A byte b of channel c becomes b · scale[c] + shift[c]; real numbers are taken as they are.
+    """
+
+    scale: tuple[float, ...] = ()
+    shift: tuple[float, ...] = ()
+    sparse: bool = False
+    """Whether most numbers are zeros."""
+
+    @property
+    def are_bytes(self) -> bool:
+        """Whether they are uint8."""
+        return bool(self.scale)
+
+
+def _numbers(e: Emitter, pictures: Pointer, place: Value, how: Pictures, channel: int) -> Value:
+    """A vector of pixels as numbers."""
+    pixels = pictures.vector(place)
+    return _scaled(e, pixels, how, channel)
+
+
+def _scaled(e: Emitter, pixels: Value, how: Pictures, channel: int) -> Value:
+    if not how.are_bytes:
+        return pixels
+    numbers = e.convert(pixels, "uitofp", e.real) * how.scale[channel]
+    return numbers + how.shift[channel] if how.shift[channel] else numbers
+
+
+@kernel
+def gather_row(
+    e: Emitter, pictures: Pointer, row: Pointer, *, how: Pictures, channels: int, pixels: int
+) -> None:
+    """One picture as a row of features."""
+    for channel in range(channels):
+        start = channel * pixels
+        whole = pixels - pixels % e.lanes
+        for i in e.range(0, whole, e.lanes):
+            row[i + start] = _numbers(e, pictures, i + start, how, channel)
+        for i in e.range(whole, pixels):
+            row[i + start] = _scaled(e, pictures[i + start], how, channel)
+
+
+@kernel
+def clear_row(e: Emitter, row: Pointer, *, size: int) -> None:
+    """A row of zeros: an example that is not there."""
+    for i in e.range(0, size, e.lanes):
+        row[i] = e.zero
+
+
+@kernel
+def gather_square(
+    e: Emitter, pictures: Pointer, chosen: Pointer, live: Value, maps: Pointer, first: Value,
+    *, how: Pictures, channel: int, size: int,
+) -> None:  # fmt: skip
+    """`lanes` pixels from `first` on, of `lanes` pictures, turned: one vector a pixel.
+
+    Of the pictures that are not there the first one is read, and zeros are stored.
+    """
+    rows = []
+    for lane in range(e.lanes):
+        there = live > lane
+        picture = chosen[e.where(there, e.lift(lane), 0)]
+        numbers = _numbers(e, pictures, picture * size + first, how, channel)
+        rows.append(e.where(there, numbers, e.zero))
+    for pixel, vector in enumerate(e.transpose(rows)):
+        maps[pixel * e.lanes] = vector
+
+
+@kernel
+def gather_pixel(
+    e: Emitter, pictures: Pointer, chosen: Pointer, live: Value, maps: Pointer, place: Value,
+    *, how: Pictures, channel: int, size: int,
+) -> None:  # fmt: skip
+    """The same for one pixel, where rows are shorter than a vector."""
+    for lane in e.range(e.lanes):
+        there = live > lane
+        picture = chosen[e.where(there, lane, 0)]
+        number = _scaled(e, pictures[picture * size + place], how, channel)
+        maps[lane] = e.where(there, number, 0.0)
+
+
+class Gather:
+    """Fetches the pictures of a group into the network's input."""
+
+    def __init__(self, how: Pictures, shape: Shape, target: Tensor, sizes: Sizes) -> None:
+        self.how = how
+        self.channels, self.height, self.width = shape if len(shape) == 3 else (1, 1, *shape)
+        self.target = target
+        self.sizes = sizes
+
+    def stage(self, pictures: Pointer, chosen: Pointer) -> Stage:
+        """By groups; `chosen` are the rows of `pictures` that make up the batch."""
+        fetch = self._maps if self.target.is_maps else self._rows
+        size = self.sizes.batch * self.channels * self.height * self.width
+
+        def emit(step: Step, group: Value) -> None:
+            first = group * self.sizes.group
+            live = step.e.max(0, step.e.min(self.sizes.group, step.count - first))
+            fetch(step, group, pictures.like(step.e, pictures.ir), chosen + first, live)
+
+        return Stage("gather, normalise", emit, bytes=5 * size)
+
+    def _rows(
+        self, step: Step, group: Value, pictures: Pointer, chosen: Pointer, live: Value
+    ) -> None:
+        e, row = step.e, self.sizes.row
+        size = self.channels * self.height * self.width
+        rows = step.values(self.target, group)
+        for i in e.range(live):
+            gather_row(
+                e, pictures + chosen[i] * size, rows + i * row,
+                how=self.how, channels=self.channels, pixels=self.height * self.width,
+            )  # fmt: skip
+        for i in e.range(live, self.sizes.group):
+            clear_row(e, rows + i * row, size=size)
+
+    def _maps(
+        self, step: Step, group: Value, pictures: Pointer, chosen: Pointer, live: Value
+    ) -> None:
+        """Row by row where the maps have a border, else a whole plane as one row."""
+        e, maps = step.e, self.target.maps
+        plane = self.height * self.width
+        rows, width = (self.height, self.width) if maps.border else (1, plane)
+        target = step.values(self.target, group)
+        with e.when(live > 0):
+            for channel in range(self.channels):
+                for y in e.range(rows):
+                    start = y * width + channel * plane
+                    goal = target + (y * maps.row + channel * maps.plane)
+                    self._row_of_pixels(step, pictures, chosen, live, goal, start, width, channel)
+        with e.when(live < 1):
+            self._clear(step, target, maps)
+
+    def _row_of_pixels(
+        self, step: Step, pictures: Pointer, chosen: Pointer, live: Value,
+        goal: Pointer, start: Value, width: int, channel: int,
+    ) -> None:  # fmt: skip
+        """`width` neighbouring pixels in squares; the last square overlaps the one before."""
+        e, lanes = step.e, step.e.lanes
+        how = {
+            "how": self.how,
+            "channel": channel,
+            "size": self.channels * self.height * self.width,
+        }
+        if width < lanes:
+            for x in e.range(width):
+                gather_pixel(e, pictures, chosen, live, goal + x * lanes, start + x, **how)
+            return
+        for first in e.range(0, width - lanes + 1, lanes):
+            gather_square(e, pictures, chosen, live, goal + first * lanes, start + first, **how)
+        if width % lanes:
+            first = width - lanes
+            gather_square(e, pictures, chosen, live, goal + first * lanes, start + first, **how)
+
+    def _clear(self, step: Step, target: Pointer, maps: Maps) -> None:
+        for channel in step.e.range(self.channels):
+            for y in step.e.range(self.height):
+                clear_row(
+                    step.e,
+                    target + (channel * maps.plane + y * maps.row),
+                    size=self.width * maps.lanes,
+                )
