@@ -28,6 +28,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (page.parent / link).exists(), link
+    for path in re.findall(r"`(\w+(?:/\w+)+\.py)`", text):
+        assert (ROOT / path).exists() or (ROOT / "src/handloom" / path).exists(), path
     heads = {
         re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-")
         for head in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
