@@ -146,8 +146,11 @@ class LoomEngine:
         from handloom.loom.pieces.gather import Pictures
 
         at_once = next((n for n in PREDICTED_AT_ONCE if n >= len(x)), PREDICTED_AT_ONCE[-1])
-        dark = bool(self._dark) and self._compiled.takes_rows
-        return self._compiled.predict(x, Pictures(sparse=dark), at_once)
+        if self._dark is None and x.ndim == 4:
+            self._dark = mostly_dark(x[:LOOKED_AT])
+        # A single picture costs the reading of the weights: those of dark pixels are left out.
+        sparse = self._compiled.takes_rows and (bool(self._dark) or at_once == 1)
+        return self._compiled.predict(x, Pictures(sparse=sparse), at_once)
 
     def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:
         """(mean loss, number classified right)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handloom import nn
-from handloom._typing import UInt8Array
+from handloom._typing import FloatArray, UInt8Array
 from handloom.data import Normalisation
 from handloom.engines.base import Loss
 
@@ -55,7 +55,7 @@ def pixels_as_numbers(normalisation: Normalisation, channels: int) -> Pictures:
     return Pictures()
 
 
-def mostly_dark(images: UInt8Array) -> bool:
+def mostly_dark(images: UInt8Array | FloatArray) -> bool:
     """Whether so many pixels are zero that looking for the others pays: at most LIT of the runs of
     neighbouring pixels, (M, C, H, W) read in one line, hold anything."""
     from handloom.loom.pieces.lit import TILE

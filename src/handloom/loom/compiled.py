@@ -57,6 +57,7 @@ class Compiled:
     rule: Rule
     compile_seconds: float = 0.0
     _programs: dict[Request, Native] = field(default_factory=dict)
+    _predictors: dict[tuple[Pictures, int], Native] = field(default_factory=dict)
 
     @cached_property
     def parameters(self) -> FloatArray:
@@ -130,13 +131,16 @@ class Compiled:
     def predict(self, x: FloatArray, how: Pictures, batch: int) -> FloatArray:
         """x (N, C, H, W) -> outputs (N, K) in evaluation mode, `batch` pictures at a time."""
         x = self._taken(x, self.dtype)
-        request = replace(self.request, pictures=how, batch=batch, training=False, loss=None)
-        native = self.program(request)
+        if (how, batch) not in self._predictors:
+            request = replace(self.request, pictures=how, batch=batch, training=False, loss=None)
+            self._predictors[how, batch] = self.program(request)
+        native = self._predictors[how, batch]
         rows = np.arange(len(x))
         outputs = np.empty((len(x), native.plan.classes), self.dtype)
-        # One group is one thread's work: to wake others would cost more than it takes.
+        # One group may be too little work for two: to wake a thread takes some 40 µs.
         plan = native.plan
-        single = len(x) <= plan.sizes.group and all(stage.by_group for stage in plan.forward)
+        little = how.sparse or all(stage.by_group for stage in plan.forward)
+        single = little and len(x) <= plan.sizes.group
         run = self.crew.alone if single else self.crew.run
         run(
             native.run, len(x),

@@ -55,9 +55,11 @@ class Team:
         self.threads = threads
         self.arrivals = arrivals
 
-    def share(self, count: int) -> Iterator[Value]:
+    def share(self, count: int, *, backwards: bool = False) -> Iterator[Value]:
         """A loop over this thread's part of range(count), a run of neighbours."""
-        return self.e.range(self.me * count // self.threads, (self.me + 1) * count // self.threads)
+        first, end = self.me * count // self.threads, (self.me + 1) * count // self.threads
+        for i in self.e.range(first, end):
+            yield first + end - 1 - i if backwards else i
 
     def first(self) -> AbstractContextManager[None]:
         """The body of `with team.first():` is for the first thread only."""

@@ -114,7 +114,8 @@ class DensePiece(Piece):
     def _forward_shared(self, step: Step) -> None:
         tiles = self.sizes.group // self.sizes.tile_rows
         blocks = self.sizes.groups * tiles
-        for i in step.team.share(self.panels // self._abreast * blocks):
+        # Backwards: what the update touched last is still in the cache.
+        for i in step.team.share(self.panels // self._abreast * blocks, backwards=True):
             panel, block = i // blocks * self._abreast, i % blocks
             self._forward_tile(step, block // tiles, block % tiles, panel)
 
