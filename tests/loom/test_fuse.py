@@ -10,7 +10,7 @@ from networks import NETWORKS, network
 
 from handloom import nn
 from handloom._typing import Shape
-from handloom.loom import fuse
+from handloom.loom import chain, fuse
 from handloom.loom.language.machine import host
 from handloom.loom.pieces.gather import Pictures
 from handloom.loom.plan import Plan, Request
@@ -26,8 +26,8 @@ def conv(inputs: int, filters: int, kernel: int, **how: Any) -> nn.Conv2d:
     return nn.Conv2d(inputs, filters, kernel, rng=RNG, **how)
 
 
-def named(*layers: nn.Layer) -> list[fuse.Named]:
-    return list(fuse.in_a_row("", nn.Sequential(*layers)))
+def named(*layers: nn.Layer) -> list[chain.Named]:
+    return list(chain.in_a_row("", nn.Sequential(*layers)))
 
 
 def pieces(shape: Shape, *layers: nn.Layer, **how: Any) -> list[tuple[str, ...]]:
@@ -103,10 +103,10 @@ def test_branches_are_walked_under_their_own_paths() -> None:
 
 def test_rows_within_rows_are_one_row() -> None:
     inner = nn.Sequential(nn.ReLU(), nn.Sequential(nn.Tanh()))
-    layers = list(fuse.in_a_row("", nn.Sequential(inner, nn.ELU())))
+    layers = list(chain.in_a_row("", nn.Sequential(inner, nn.ELU())))
     assert [path for path, _ in layers] == ["0.0", "0.1.0", "1"]
-    assert [path for path, _ in fuse.in_a_row("body", inner)] == ["body.0", "body.1.0"]
-    assert [path for path, _ in fuse.in_a_row("1.body", nn.ReLU())] == ["1.body"]
+    assert [path for path, _ in chain.in_a_row("body", inner)] == ["body.0", "body.1.0"]
+    assert [path for path, _ in chain.in_a_row("1.body", nn.ReLU())] == ["1.body"]
 
 
 class Mine(nn.Sequential):
@@ -135,7 +135,7 @@ def test_what_cannot_be_compiled_is_named(what: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_layer_is_in_one_piece_or_needs_none(name: str) -> None:
     model, (shape, _) = network(name), NETWORKS[name]
-    plan = Plan(list(fuse.in_a_row("", model)), host(), Request(shape, 8, Pictures()))
+    plan = Plan(list(chain.in_a_row("", model)), host(), Request(shape, 8, Pictures()))
     paths = [path for piece in plan.pieces for path in piece.paths]
     assert len(paths) == len(set(paths))
     without = {
@@ -162,6 +162,6 @@ WIDTHS: list[tuple[int, Shape, list[nn.Layer]]] = [
 def test_rows_are_as_wide_as_the_widest_even_within_branches(
     width: int, shape: Shape, layers: list[nn.Layer]
 ) -> None:
-    assert fuse.widest(named(*layers), shape) == width
+    assert chain.widest(named(*layers), shape) == width
     plan = Plan(named(*layers), host(), Request(shape, 8, Pictures()))
     assert plan.sizes.row >= width

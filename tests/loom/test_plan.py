@@ -11,7 +11,7 @@ import pytest
 from networks import NETWORKS, Training, network
 
 from handloom import optim
-from handloom.loom import fuse
+from handloom.loom import chain
 from handloom.loom.language import machine
 from handloom.loom.language.machine import Machine
 from handloom.loom.pieces.gather import Pictures
@@ -24,7 +24,7 @@ MACHINES = {"avx512": machine.avx512(), "avx2": machine.avx2(), "sse2": machine.
 
 def plan_of(name: str, machine: Machine = MACHINES["avx2"], **how: Any) -> Plan:
     request = Request(NETWORKS[name][0], 16, Pictures())
-    return Plan(list(fuse.in_a_row("", network(name))), machine, replace(request, **how))
+    return Plan(list(chain.in_a_row("", network(name))), machine, replace(request, **how))
 
 
 def places(plan: Plan) -> dict[str, tuple[int, int]]:
@@ -84,7 +84,7 @@ def test_room_for_what_is_kept_of_each_parameter(kind: Any, settings: Any) -> No
 @pytest.mark.parametrize("real", ["float", "double"])
 @every_network
 def test_groups_tiles_and_rows_fit(name: str, real: Any, machine: Machine) -> None:
-    widest = fuse.widest(list(fuse.in_a_row("", network(name))), NETWORKS[name][0])
+    widest = chain.widest(list(chain.in_a_row("", network(name))), NETWORKS[name][0])
     for batch in (1, 2, 13, 14, 15, 32, 100, 256):
         plan = plan_of(name, machine, batch=batch, real=real)
         sizes = plan.sizes
@@ -103,7 +103,7 @@ def test_work_is_counted() -> None:
     plan, macs = plan_of("mlp", batch=16), 16 * (12 * 8 + 8 * 5)
     updating = Updating(Rule(), 0)
     request = replace(plan.request, updating=tuple((name, updating) for name in plan.parameters))
-    plan = Plan(list(fuse.in_a_row("", network("mlp"))), MACHINES["avx2"], request)
+    plan = Plan(list(chain.in_a_row("", network("mlp"))), MACHINES["avx2"], request)
     assert sum(stage.flops for stage in plan.forward) == 2 * macs
     assert sum(stage.flops for stage in plan.update) == 2 * macs
     assert sum(stage.flops for stage in plan.backward()) == 2 * 16 * 8 * 5, "none for the pictures"

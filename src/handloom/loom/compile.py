@@ -8,7 +8,7 @@ import numpy as np
 
 from handloom import nn, optim
 from handloom._typing import Shape
-from handloom.loom import fuse
+from handloom.loom import chain, fuse
 from handloom.loom.compiled import Compiled
 from handloom.loom.language.machine import host
 from handloom.loom.language.program import Real
@@ -53,14 +53,14 @@ def compile_network(
         input_shape, batch, pictures or Pictures(), loss=loss, updating=updating,
         max_norm=clip_norm, average=average, timed=timed, real=_real(model.named_parameters()),
     )  # fmt: skip
-    layers = list(fuse.in_a_row("", model))
+    layers = list(chain.in_a_row("", model))
     compiled = Compiled(layers, host(), Crew(threads), request, rule)
     assert compiled.plan, "made now: what cannot be compiled shows here"
     return compiled
 
 
 def compile_run(
-    layers: list[fuse.Named], input_shape: Shape, batch: int, threads: int, *, input_errors: bool
+    layers: list[chain.Named], input_shape: Shape, batch: int, threads: int, *, input_errors: bool
 ) -> Compiled:
     """Layers in a row without loss or optimizer: their gradients are for somebody else."""
     rule = Rule()
@@ -78,7 +78,7 @@ def compile_run(
     return compiled
 
 
-def coverage(layers: list[fuse.Named], input_shape: Shape) -> int:
+def coverage(layers: list[chain.Named], input_shape: Shape) -> int:
     """How many of the layers, from the first on, can be compiled together."""
     request = Request(input_shape, 1, Pictures())
     for count in range(len(layers), 0, -1):
@@ -96,5 +96,5 @@ def _real(parameters: Mapping[str, Parameter]) -> Real:
     return "double" if wide else "float"
 
 
-def _flat(layers: list[fuse.Named]) -> list[fuse.Named]:
-    return [named for path, layer in layers for named in fuse.in_a_row(path, layer)]
+def _flat(layers: list[chain.Named]) -> list[chain.Named]:
+    return [named for path, layer in layers for named in chain.in_a_row(path, layer)]

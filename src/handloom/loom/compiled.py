@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
-from handloom.loom import fuse, segment, step
+from handloom.loom import chain, segment, step
 from handloom.loom.language.machine import Machine
 from handloom.loom.language.program import Program
 from handloom.loom.native import jit
@@ -50,7 +50,7 @@ class Compiled:
     pictures are compiled when they are first needed, and share the memory of the parameters.
     """
 
-    layers: list[fuse.Named]
+    layers: list[chain.Named]
     machine: Machine
     crew: Crew
     request: Request

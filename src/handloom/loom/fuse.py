@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from handloom import nn
 from handloom._typing import Shape
 from handloom.errors import HandloomError
 from handloom.loom.arena import Arena
+from handloom.loom.chain import Named, in_a_row
 from handloom.loom.piece import Piece
 from handloom.loom.pieces import conv, elementwise, flatten, global_pool, norm, pool, winograd
 from handloom.loom.pieces.activation import Activation, Identity, activation_of
@@ -18,8 +19,6 @@ from handloom.loom.pieces.dense_piece import DensePiece
 from handloom.loom.pieces.dropout import DropoutPiece
 from handloom.loom.pieces.lit import Lit
 from handloom.loom.tensor import Sizes, Tensor
-
-Named = tuple[str, nn.Layer]
 
 
 class UncoveredError(HandloomError):
@@ -228,35 +227,3 @@ class Network:
         tensor = Tensor(shape, self.sizes, needs_errors=needs_errors and self.sizes.training)
         self.tensors.append(tensor)
         return tensor
-
-
-def in_a_row(path: str, layer: nn.Layer) -> Iterator[Named]:
-    """The layers of nested Sequentials, one after the other, with their paths."""
-    if type(layer) is not nn.Sequential:
-        yield path, layer
-        return
-    for name, child in layer.named_children():
-        yield from in_a_row(f"{path}.{name}" if path else name, child)
-
-
-def has_maps(layers: list[Named], input_shape: Shape) -> bool:
-    """Whether layers look at pictures as pictures before they flatten them."""
-    return len(input_shape) == 3 and type(layers[0][1]) is not nn.Flatten
-
-
-def widest(layers: list[Named], input_shape: Shape) -> int:
-    """The most features that any row of the network has; what comes out is one, too."""
-    *inside, last = _shapes(layers, input_shape)
-    rows = [shape for shape in inside if len(shape) == 1]
-    return max(math.prod(shape) for shape in (*rows, last))
-
-
-def _shapes(layers: Iterable[Named], shape: Shape) -> Iterator[Shape]:
-    """The shapes of all that flows between layers, within branches too; the output's is last."""
-    yield shape
-    for path, layer in layers:
-        if type(layer) in (nn.Residual, nn.Parallel):
-            for _, branch in layer.named_children():
-                yield from _shapes(in_a_row(path, branch), shape)
-        shape = layer.output_shape(shape)
-        yield shape

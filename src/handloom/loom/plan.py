@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from handloom._typing import Shape
-from handloom.loom import fuse
+from handloom.loom import chain, fuse
 from handloom.loom.arena import Arena, round_up
 from handloom.loom.clock import Clock
 from handloom.loom.language.machine import Machine
@@ -56,7 +56,7 @@ class Plan:
 
     settings_row = SETTINGS
 
-    def __init__(self, layers: list[fuse.Named], machine: Machine, request: Request) -> None:
+    def __init__(self, layers: list[chain.Named], machine: Machine, request: Request) -> None:
         self.request = request
         self.pictures = request.pictures
         self.arena = Arena({"float": "f4", "double": "f8"}[request.real])
@@ -146,16 +146,16 @@ def _stages(pieces: Iterable[Piece], made: Callable[[Piece], list[Stage]]) -> li
     return [replace(stage, piece=piece) for piece in pieces for stage in made(piece)]
 
 
-def _sizes(layers: list[fuse.Named], machine: Machine, request: Request) -> Sizes:
+def _sizes(layers: list[chain.Named], machine: Machine, request: Request) -> Sizes:
     """Groups, tiles and rows that suit the network and the batch."""
     lanes = machine.lanes(request.real)
     line = 64 // (4 if request.real == "float" else 8)
-    if fuse.has_maps(layers, request.input_shape):
+    if chain.has_maps(layers, request.input_shape):
         group = lanes
         tile = max(n for n in range(1, machine.tile_rows(2) + 1) if lanes % n == 0)
     else:
         group = tile = best_rows(machine, request.batch)
-    widest = fuse.widest(layers, request.input_shape)
+    widest = chain.widest(layers, request.input_shape)
     needed = max(round_up(widest, machine.tile_rows(2)), round_up(widest, 2 * lanes))
     # An odd number of cache lines: rows 4096 bytes apart would share one place in the cache.
     row = (round_up(needed, line) // line | 1) * line
