@@ -127,6 +127,15 @@ def test_dark_pictures_are_compiled_for_at_once_and_predict_alike(dark: float) -
     same_bits(engine, other)
 
 
+def test_a_look_at_other_pictures_before_training_changes_nothing() -> None:
+    """Whether pixels are dark decides how sums are made up; the pictures to train on tell it."""
+    one, other = (loom("rows", clip_norm=0.1) for _ in range(2))
+    epoch = epoch_of()
+    other.predict(np.ones((300, *SHAPE), np.float32))
+    assert [*other.train(epoch, 0, 5)] == [*one.train(epoch, 0, 5)]
+    same_bits(one, other)
+
+
 def test_prediction_is_compiled_for_a_few_batch_sizes_only() -> None:
     engine, x = loom("rows"), np.zeros((300, *SHAPE), np.float32)
     for count in (1, 20, 300):

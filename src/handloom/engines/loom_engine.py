@@ -80,7 +80,11 @@ class LoomEngine:
         self._seconds_a_step = 0.0
         self._behind = False  # whether the model's arrays are older than the compiled network's
         self._push()
-        self._dark: bool | None = None  # whether most pixels are zero, once pictures were seen
+        # Whether most pixels are zero: of the pictures to train on, and of those to be judged. What
+        # is asked must not change the training, and in other tiles the gradients' norm has other
+        # last bits.
+        self._dark: bool | None = None
+        self._asked_dark: bool | None = None
         if normalisation is not None:
             self._compiled.prepare(self._numbers(normalisation, dark=True))
 
@@ -146,10 +150,10 @@ class LoomEngine:
         from handloom.loom.pieces.gather import Pictures
 
         at_once = next((n for n in PREDICTED_AT_ONCE if n >= len(x)), PREDICTED_AT_ONCE[-1])
-        if self._dark is None and x.ndim == 4:
-            self._dark = mostly_dark(x[:LOOKED_AT])
+        if self._asked_dark is None and at_once > 1 and x.ndim == 4:
+            self._asked_dark = mostly_dark(x[:LOOKED_AT])
         # A single picture costs the reading of the weights: those of dark pixels are left out.
-        sparse = self._compiled.takes_rows and (bool(self._dark) or at_once == 1)
+        sparse = self._compiled.takes_rows and (bool(self._asked_dark) or at_once == 1)
         return self._compiled.predict(x, Pictures(sparse=sparse), at_once)
 
     def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:
