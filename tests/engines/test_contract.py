@@ -46,9 +46,9 @@ def network(seed: int = 0) -> nn.Sequential:
 
 
 def engine_of(subject: tuple[str, str], seed: int = 0, **how: Any) -> Engine:
-    """An engine on the network; `how` may hold loss, lr, weight_decay, threads, kind as well."""
+    """An engine on the network; `how` may hold model, loss, lr, weight_decay, threads as well."""
     name, sort = subject
-    model = network(seed)
+    model = how.pop("model", None) or network(seed)
     kind = how.pop("kind", None) or KINDS[sort]
     optimizer = kind(
         model.named_parameters(), how.pop("lr", optim.Cosine(0.1, 40)),
@@ -374,6 +374,24 @@ def test_pictures_of_another_shape_are_refused(subject: Any) -> None:
         with pytest.raises(ShapeError):
             engine.predict(wrong)
         assert_untouched(engine, before, 6)
+
+
+@every_engine
+def test_a_norm_needs_two_numbers_a_channel_to_train_on(subject: Any) -> None:
+    """Of which an example may have several, or one; to predict, one is enough."""
+    x, labels = examples(np.random.default_rng(5), 9)
+    rng = np.random.default_rng(1)
+    rows = nn.Sequential(nn.Flatten(), nn.Linear(84, 3, rng=rng), nn.BatchNorm1d(3))
+    pixel = nn.Sequential(nn.Conv2d(2, 3, (7, 6), rng=rng), nn.BatchNorm2d(3), nn.Flatten())
+    for model in (rows, pixel):
+        engine = engine_of(subject, model=model)
+        before = weights_of(engine)
+        with pytest.raises(ShapeError, match="at least two numbers a channel to train on, got one"):
+            engine.train_step(x[:1], labels[:1])
+        assert_untouched(engine, before, 0)
+        assert engine.train_step(x[:2], labels[:2]).is_finite
+        assert engine.predict(x[:1]).shape == (1, 3)
+    assert engine_of(subject).train_step(x[:1], labels[:1]).is_finite
 
 
 @every_engine

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
+from handloom.errors import ShapeError
 from handloom.loom import chain, segment, step
 from handloom.loom.language.machine import Machine
 from handloom.loom.language.program import Program
@@ -119,6 +120,7 @@ class Compiled:
         nothing more is done, and the later reports are NaN.
         """
         pictures = self._taken(pictures, np.uint8 if how.are_bytes else self.dtype)
+        self._check_batch((len(rows) - 1) % batch + 1)
         native = self.program(replace(self.request, pictures=how, batch=batch))
         reports = np.full((len(settings), step.REPORT), np.nan, self.dtype)
         self.crew.run(
@@ -154,6 +156,7 @@ class Compiled:
         if not training:
             return self.predict(x, Pictures(), self.request.batch)
         x = self._taken(x, self.dtype)
+        self._check_batch(len(x))
         native = self.program(replace(self.request, batch=max(self.request.batch, len(x))))
         outputs = np.empty((len(x), native.plan.classes), self.dtype)
         self._pass(native, 0, done, x, outputs)
@@ -183,6 +186,14 @@ class Compiled:
         """Pictures as native code reads them, which cannot see what it is given."""
         check_shape(pictures, (None, *self.request.input_shape), "pictures")
         return np.ascontiguousarray(pictures, dtype)
+
+    def _check_batch(self, examples: int) -> None:
+        """Raise ShapeError if a batch is too small to train on."""
+        if few := [piece.paths[0] for piece in self.plan.pieces if examples < piece.least]:
+            raise ShapeError(
+                f"{few[0]} expects at least two numbers a channel to train on, got one; "
+                "use a larger batch"
+            )
 
     def prepare(self, how: Pictures) -> None:
         """Compile the training step for pictures of this kind now, not at the first batch."""

@@ -115,8 +115,10 @@ class Piece:
     `parameters` (by public name, "0.weight") and `buffers` when it is made, and takes its memory in
     `allocate`, when all tensors know their borders. `squares` are blocks in which update leaves the
     sums of squared gradients, one number for each tile: whichever thread computes it, the norm of
-    all gradients adds up the same way.
+    all gradients adds up the same way. A batch to train on has `least` examples or more.
     """
+
+    least = 1
 
     def __init__(self, title: str, paths: tuple[str, ...], output: Tensor) -> None:
         self.title = title

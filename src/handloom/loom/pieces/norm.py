@@ -56,6 +56,7 @@ class BatchNormPiece(Piece):
         (self.channels,) = layer.weight.shape
         self.size = round_up(self.channels, sizes.lanes)
         self.pixels = math.prod(source.shape[1:])
+        self.least = 2 if self.pixels == 1 else 1  # one number has no variance
         self.names = f"{prefix}.weight", f"{prefix}.bias"
         self.weight, self.bias = (arena.parameters.take(self.size) for _ in range(2))
         self.mean, self.var = (arena.buffers.take(self.size) for _ in range(2))
