@@ -191,8 +191,7 @@ class Compiled:
         """Raise ShapeError if a batch is too small to train on."""
         if few := [piece.paths[0] for piece in self.plan.pieces if examples < piece.least]:
             raise ShapeError(
-                f"{few[0]} expects at least two numbers a channel to train on, got one; "
-                "use a larger batch"
+                f"{few[0]} needs two numbers a channel to train on, got one; use a larger batch"
             )
 
     def prepare(self, how: Pictures) -> None:
