@@ -116,7 +116,7 @@ def test_dark_pictures_are_compiled_for_at_once_and_predict_alike(dark: float) -
     assert before > 0
     epoch = epoch_of(dark=dark)
     assert mostly_dark(epoch.batches.planes) is bool(dark)
-    [*engine.train(epoch, 0, 5)]
+    assert len([*engine.train(epoch, 0, 5)]) == 5
     assert (engine.compile_seconds == before) is bool(dark)
     x = epoch[0].x
     other.load_state_dict(engine.state_dict())  # it has seen no pictures yet
@@ -155,7 +155,7 @@ def test_a_step_may_have_more_examples_than_was_said(rng: np.random.Generator) -
 
 def test_the_optimizer_is_up_to_date_when_it_is_asked_for() -> None:
     engine, epoch = loom("rows"), epoch_of()
-    [*engine.train(epoch, 0, 5)]
+    assert len([*engine.train(epoch, 0, 5)]) == 5
     state, slots = engine.state_dict(), engine.optimizer.slots
     assert engine.optimizer.steps == 5
     for name, of_parameter in slots.items():

@@ -39,7 +39,10 @@ CASES = [
     Case(515, 65, nn.Sigmoid(), batch=8, bias=False),
     Case(41, 801, nn.LeakyReLU(0.3), batch=3, rows=2),
 ]
-TOLERANCE = {"rtol": 1e-12, "atol": 1e-12}
+
+
+def same(found: Any, right: Any) -> None:
+    np.testing.assert_allclose(found, right, rtol=1e-12, atol=1e-12)
 
 
 def layer_of(case: Case, rng: np.random.Generator) -> nn.Linear:
@@ -86,11 +89,11 @@ def test_a_step_against_the_textbook(
         y = network.forward(x)
         network.zero_grad()
         dx = (network.backward(dy) + arrived) * np.where(x > 0, 1, 0.3)
-        np.testing.assert_allclose(found.y, y, **TOLERANCE)
-        np.testing.assert_allclose(found.dx[0], dx, **TOLERANCE)
+        same(found.y, y)
+        same(found.dx[0], dx)
         squares = 0.0
         for name, p in layer.named_parameters().items():
-            np.testing.assert_allclose(found.gradients[f"0.{name}"], p.grad, **TOLERANCE)
+            same(found.gradients[f"0.{name}"], p.grad)
             squares += float((p.grad**2).sum())
         np.testing.assert_allclose(found.squares, squares, rtol=1e-12)
 
@@ -143,7 +146,7 @@ def test_a_program_that_only_predicts(dark: bool, rng: np.random.Generator) -> N
     trial = trial_of(case, layer, dark=dark, training=False)
     x = rng.normal(size=(17, 301)) * (rng.random((17, 301)) < 0.2)
     found = trial.run(x, parameters=values(layer), threads=3)
-    np.testing.assert_allclose(found.y, nn.Sigmoid().forward(layer.forward(x)), **TOLERANCE)
+    same(found.y, nn.Sigmoid().forward(layer.forward(x)))
     assert trial.piece.squares == []
 
 

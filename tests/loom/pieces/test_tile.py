@@ -13,7 +13,7 @@ from handloom._typing import AnyArray
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine
 from handloom.loom.language.program import Real
-from handloom.loom.language.value import Pointer
+from handloom.loom.language.value import Pointer, Value
 from handloom.loom.pieces.tile import best_rows, product
 
 
@@ -102,7 +102,7 @@ def test_each_turn_is_told_its_k() -> None:
     seen = np.zeros(11, np.int64)
 
     def body(e: Emitter, a: Pointer, seen: Pointer) -> None:
-        def mark(k: Pointer) -> None:
+        def mark(k: Value) -> None:
             seen[k] = seen[k] + 1
 
         product(e, a, 0, 0, a, 0, 10, rows=1, columns=[0], each_turn=mark)
