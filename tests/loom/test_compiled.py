@@ -83,8 +83,8 @@ def test_threads_change_nothing(name: str) -> None:
 @every_network
 def test_steps_in_one_call_or_in_several(name: str) -> None:
     whole, parts = (Training(name, dtype=np.float32, threads=2) for _ in range(2))
-    x, labels = examples(name, 16 * 4 + 1)
-    reports = [parts.train(x[a:b], labels[a:b]) for a, b in ((0, 16), (16, 48), (48, 65))]
+    x, labels = examples(name, 16 * 4 + 3)
+    reports = [parts.train(x[a:b], labels[a:b]) for a, b in ((0, 16), (16, 48), (48, 67))]
     np.testing.assert_array_equal(whole.train(x, labels), np.concatenate(reports))
     same_bits(whole, parts)
 
