@@ -1,105 +1,35 @@
-"""What the Engine protocol promises, held against every engine that there is.
-
-The subjects are found by themselves: whatever `choose_engine` makes of each name that a recipe may
-use, for a training that can be compiled and for one that cannot as a whole.
-"""
+"""What the Engine protocol promises of a training, held against every engine there is."""
 
 from __future__ import annotations
 
 import inspect
-from functools import cache, partial
+from functools import partial
 from importlib import import_module
-from itertools import product
 from pkgutil import iter_modules
 from typing import Any, get_args
 
 import numpy as np
 import pytest
-
-from handloom import engines, nn, optim
-from handloom.data import Augmentation, Batches, Dataset, Epoch, Normalisation
-from handloom.engines import Engine, choose_engine
-from handloom.engines.choose import EngineName
-from handloom.engines.weave import refusal
-from handloom.errors import ConfigError, LabelError, ShapeError, StateError
-
-SHAPE = (2, 7, 6)
-CLASSES = 3
-
-
-class OwnMomentum(optim.Momentum):
-    """An optimizer that no compiler knows, whatever it does."""
-
-
-KINDS: dict[str, type[optim.Optimizer]] = {"": optim.Momentum, " of its own": OwnMomentum}
-NAMES = [n for n in get_args(EngineName) if n == "numpy" or (n != "auto" and not refusal())]
-
-
-def network(seed: int = 0) -> nn.Sequential:
-    """Convolution, norm, chance, two kinds of dense layers: state of every sort."""
-    rng = np.random.default_rng(seed)
-    return nn.Sequential(
-        nn.Conv2d(2, 4, 3, rng=rng), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(16, 12, rng=rng), nn.Tanh(), nn.Dropout(0.2, rng=rng),
-        nn.Linear(12, CLASSES, rng=rng, bias=False),
-    )  # fmt: skip
-
-
-def engine_of(subject: tuple[str, str], seed: int = 0, **how: Any) -> Engine:
-    """An engine on the network; `how` may hold model, loss, lr, weight_decay, threads as well."""
-    name, sort = subject
-    model = how.pop("model", None) or network(seed)
-    kind = how.pop("kind", None) or KINDS[sort]
-    optimizer = kind(
-        model.named_parameters(), how.pop("lr", optim.Cosine(0.1, 40)),
-        weight_decay=how.pop("weight_decay", 0.0),
-    )  # fmt: skip
-    assert name in get_args(EngineName)
-    return choose_engine(
-        name, model, how.pop("loss", nn.cross_entropy), optimizer,  # type: ignore[arg-type]
-        input_shape=SHAPE, batch_size=8, threads=how.pop("threads", 1), **how,
-    ).engine  # fmt: skip
-
-
-@cache
-def subjects() -> list[tuple[str, str]]:
-    """(name, sort of training), one for each class of engine."""
-    found = {type(engine_of(subject)): subject for subject in reversed([*product(NAMES, KINDS)])}
-    return sorted(found.values())
-
-
-every_engine = pytest.mark.parametrize("subject", subjects(), ids="".join)
-every_pair = pytest.mark.parametrize(
-    ("subject", "other"), [*product(subjects(), repeat=2)], ids="".join
+from subjects import (
+    CLASSES,
+    SHAPE,
+    assert_same,
+    engine_of,
+    epoch_of,
+    every_engine,
+    every_pair,
+    examples,
+    network,
+    subjects,
+    trained,
 )
 
-
-def examples(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-    return rng.random((count, *SHAPE), np.float32), rng.integers(0, CLASSES, count)
-
-
-def epoch_of(count: int = 45, **how: Any) -> Epoch:
-    rng = np.random.default_rng(9)
-    images = rng.integers(0, 256, (count, *SHAPE), np.uint8)
-    dataset = Dataset(images, rng.integers(0, CLASSES, count), tuple("abc"))
-    normalisation = Normalisation.fit(how.pop("normalise", "scale"), images)
-    return Batches(dataset, normalisation, 8, seed=0, **how).epoch(0)
-
-
-def assert_same(one: Engine, other: Engine, *, close: bool = False) -> None:
-    first, second = one.state_dict(), other.state_dict()
-    assert first.keys() == second.keys()
-    for name, array in first.items():
-        if close:
-            np.testing.assert_allclose(array, second[name], rtol=1e-4, atol=1e-5, err_msg=name)
-        else:
-            np.testing.assert_array_equal(array, second[name], err_msg=name)
-
-
-def trained(engine: Engine, epoch: Epoch, start: int = 0, stop: int = 6) -> Engine:
-    assert len([*engine.train(epoch, start, stop)]) == stop - start
-    return engine
-
+from handloom import engines, nn, optim
+from handloom.data import Augmentation
+from handloom.engines import Engine
+from handloom.engines.choose import EngineName
+from handloom.engines.weave import refusal
+from handloom.errors import StateError
 
 # -- who they are ---------------------------------------------------------------------------------
 
@@ -328,127 +258,3 @@ def test_the_model_is_the_one_that_was_given_with_its_weights_of_now(subject: An
         for name, buffer in engine.model.named_buffers().items():
             np.testing.assert_array_equal(buffer, state[f"model.{name}"])
     assert [*engine.model.named_parameters()] == [*network().named_parameters()]
-
-
-# -- what is refused, and what ends a training ----------------------------------------------------
-
-
-def weights_of(engine: Engine) -> dict[str, np.ndarray]:
-    return {name: p.value.copy() for name, p in engine.model.named_parameters().items()}
-
-
-def assert_untouched(engine: Engine, weights: dict[str, np.ndarray], steps: int) -> None:
-    assert engine.steps == steps
-    for name, value in weights_of(engine).items():
-        np.testing.assert_array_equal(value, weights[name], err_msg=name)
-
-
-@every_engine
-def test_labels_that_are_none_are_refused(subject: Any) -> None:
-    engine = trained(engine_of(subject), epoch_of())
-    before, (x, labels) = weights_of(engine), examples(np.random.default_rng(5), 8)
-    cases: list[tuple[Any, type[Exception], str]] = [
-        (np.where(np.arange(8) == 5, CLASSES, labels), LabelError, "label 3 in row 5"),
-        (np.where(np.arange(8) == 2, -1, labels), LabelError, "label -1 in row 2"),
-        (labels.astype(np.float32), LabelError, "whole numbers"),
-        (labels[:7], ShapeError, r"need labels of the shape \(8,\)"),
-        (labels[:, None], ShapeError, r"need labels of the shape \(8,\)"),
-    ]
-    for wrong, error, told in cases:
-        with pytest.raises(error, match=told):
-            engine.train_step(x, wrong)
-        assert_untouched(engine, before, 6)
-    for kind in (np.int8, np.uint8, np.int32, np.uint64):  # every kind of whole number is one
-        one, other = (engine_of(subject) for _ in range(2))
-        assert one.train_step(x, labels.astype(kind)) == other.train_step(x, labels)
-        assert_same(one, other)
-
-
-@every_engine
-def test_pictures_of_another_shape_are_refused(subject: Any) -> None:
-    engine = trained(engine_of(subject), epoch_of())
-    before, (x, labels) = weights_of(engine), examples(np.random.default_rng(5), 8)
-    for wrong in (x[:, :1], x[:, :, :-2], x[0], np.repeat(x, 2, axis=3), x[:, 0], x.reshape(8, -1)):
-        with pytest.raises(ShapeError):
-            engine.train_step(wrong, labels[: len(wrong)])
-        with pytest.raises(ShapeError):
-            engine.predict(wrong)
-        assert_untouched(engine, before, 6)
-
-
-@every_engine
-def test_a_norm_needs_two_numbers_a_channel_to_train_on(subject: Any) -> None:
-    """Of which an example may have several, or one; to predict, one is enough."""
-    x, labels = examples(np.random.default_rng(5), 9)
-    rng = np.random.default_rng(1)
-    rows = nn.Sequential(nn.Flatten(), nn.Linear(84, 3, rng=rng), nn.BatchNorm1d(3))
-    pixel = nn.Sequential(nn.Conv2d(2, 3, (7, 6), rng=rng), nn.BatchNorm2d(3), nn.Flatten())
-    for model in (rows, pixel):
-        engine = engine_of(subject, model=model)
-        before = weights_of(engine)
-        with pytest.raises(ShapeError, match="two numbers a channel to train on, got one"):
-            engine.train_step(x[:1], labels[:1])
-        assert_untouched(engine, before, 0)
-        assert engine.train_step(x[:2], labels[:2]).is_finite
-        assert engine.predict(x[:1]).shape == (1, 3)
-    assert engine_of(subject).train_step(x[:1], labels[:1]).is_finite
-
-
-@every_engine
-def test_numbers_of_another_kind_or_order_in_memory(subject: Any) -> None:
-    x, labels = examples(np.random.default_rng(6), 8)
-    right = engine_of(subject)
-    report = right.train_step(x, labels)
-    padded = np.full((16, 2, 9, 13), np.nan, np.float32)
-    padded[::2, :, 1:8, 12:0:-2] = x
-    for like in (np.asfortranarray(x), padded[::2, :, 1:8, 12:0:-2], x.astype(np.float64)):
-        engine = engine_of(subject)
-        found = engine.train_step(like, labels)
-        assert found.correct == report.correct
-        assert found.loss == pytest.approx(report.loss, rel=1e-5)
-        assert_same(engine, right, close=True)
-        np.testing.assert_allclose(engine.predict(like), right.predict(x), rtol=1e-4, atol=1e-5)
-
-
-@every_engine
-@pytest.mark.parametrize("clip_norm", [None, 1.0])
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_loss_that_is_not_finite_leaves_the_weights_alone(
-    subject: Any, clip_norm: float | None, bad: float
-) -> None:
-    engine = trained(engine_of(subject, clip_norm=clip_norm, ema=0.9), epoch_of())
-    before, (x, labels) = weights_of(engine), examples(np.random.default_rng(7), 8)
-    x[3, 0, 1, 1] = bad
-    report = engine.train_step(x, labels)
-    assert not report.is_finite
-    assert not np.isfinite(report.loss)
-    assert_untouched(engine, before, 6)
-    assert engine.locate_nonfinite(x) == "the input pictures"
-
-
-@every_engine
-@pytest.mark.parametrize("lost", [np.nan, 3e38])
-def test_a_training_ends_with_the_first_report_that_is_not_finite(
-    subject: Any, lost: float
-) -> None:
-    engine, epoch = trained(engine_of(subject), epoch_of(), 0, 2), epoch_of()
-    state = engine.state_dict()
-    state["model.8.weight"][...] = lost
-    engine.load_state_dict(state)
-    before = weights_of(engine)
-    (report,) = engine.train(epoch, 2, 6)
-    assert not report.is_finite
-    assert_untouched(engine, before, 2)
-    place = "the values of 8.weight" if np.isnan(lost) else "the output of layer 8 (Linear)"
-    assert engine.locate_nonfinite(epoch[2].x) == place
-
-
-@every_engine
-def test_a_rate_that_is_none_is_refused_in_its_turn(subject: Any) -> None:
-    def schedule(step: int) -> float:
-        return 0.1 if step < 3 else np.nan
-
-    engine = engine_of(subject, lr=schedule)
-    with pytest.raises(ConfigError, match="learning rate of step 3"):
-        trained(engine, epoch_of())
-    assert engine.steps <= 3
