@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -14,6 +14,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the long tests too")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Programs are compiled once a session and left nowhere, unless HANDLOOM_CACHE says where."""
+    if "HANDLOOM_CACHE" not in os.environ:
+        folder = TemporaryDirectory(prefix="handloom-cache-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["HANDLOOM_CACHE"] = folder.name
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     data = os.environ.get("HANDLOOM_DATA")
     for item in items:
@@ -21,15 +29,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="long: runs with --slow"))
         if item.get_closest_marker("data") and not data:
             item.add_marker(pytest.mark.skip(reason="HANDLOOM_DATA names no folder of real data"))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Programs are compiled once a session and left nowhere, unless HANDLOOM_CACHE says where."""
-    with pytest.MonkeyPatch.context() as patch:
-        if "HANDLOOM_CACHE" not in os.environ:
-            patch.setenv("HANDLOOM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture
