@@ -20,8 +20,8 @@ Examples:
   handloom recipes show mnist-lenet > mine.toml     a recipe to start from
   handloom recipes show mnist-lenet --resolved      with every default
   handloom recipes show digits -o model.hidden=[64] --resolved
-  handloom recipes show mnist-lenet --plan          what is compiled of it, and what that costs
-  handloom recipes show mnist-lenet --plan --threads 1 -o training.batch_size=128
+  handloom recipes show mnist-lenet --plan    what is compiled of it
+  handloom recipes show mnist-lenet --plan --threads 1
 """
 app = typer.Typer(help="List the shipped recipes, or show one.", no_args_is_help=True)
 

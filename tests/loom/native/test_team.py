@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -212,7 +212,15 @@ def test_callers_on_two_threads_take_turns(relay) -> None:
         np.testing.assert_array_equal(numbers, relayed(2, 100))
 
 
-def test_an_interruption_waits_for_the_end_of_the_call(relay) -> None:
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own answer to Ctrl-C; a process that was started in the background has none."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interruption_waits_for_the_end_of_the_call(relay, ctrl_c) -> None:
     entry, _ = relay
     crew, ended = Crew(2), []
 
