@@ -28,7 +28,11 @@ class StepReport(NamedTuple):
 
     @property
     def is_finite(self) -> bool:
-        """Whether loss and gradient are numbers still; where they are not, no update was done."""
+        """Whether loss and gradient are numbers still.
+
+        Where the loss is not, no update was done; a compiled engine may have updated already when
+        it learns that only the gradient is not.
+        """
         return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
@@ -65,7 +69,7 @@ class Engine(Protocol):
         ...
 
     def train_step(self, x: FloatArray, labels: IntArray) -> StepReport:
-        """One update from x (N, C, H, W), labels (N,). Leaves the weights alone if not finite."""
+        """One update from x (N, C, H, W), labels (N,); none if the loss is not finite."""
         ...
 
     def predict(self, x: FloatArray) -> FloatArray:
