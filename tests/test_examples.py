@@ -8,12 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from handloom.data.npy import read_npy_images
+from handloom.data.submission import read_sample
+from handloom.data.table import read_table
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-def run(name: str, folder: Path) -> list[str]:
+def run(name: str, folder: Path, *arguments: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / name)],
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -53,8 +59,23 @@ def test_mistakes(tmp_path: Path) -> None:
     assert (tmp_path / last.removeprefix("drawn in ")).is_file()
 
 
+@pytest.mark.data
+def test_contest(tmp_path: Path) -> None:
+    """What it builds is read as a contest's data; a submission of zeros gets its tenth."""
+    assert run("contest.py", tmp_path, "made") == [
+        "made: 30,000 rows with labels, 5,000 to predict"
+    ]
+    made = tmp_path / "made"
+    labelled = read_table(made / "train.npy", made / "train.csv")
+    assert (labelled.images.shape, labelled.num_classes) == ((30_000, 28, 28), 10)
+    assert read_npy_images(made / "test.npy").shape == (5_000, 28, 28)
+    assert read_sample(made / "sample.csv", 5_000).columns == ("image_id", "label")
+    (line,) = run("contest.py", tmp_path, "made", "--score", "made/sample.csv")
+    assert 0.08 < numbers(line)[0] < 0.12
+
+
 def test_every_example_is_tested_and_short() -> None:
     names = {path.name for path in EXAMPLES.glob("*.py")}
-    assert names == {"own_loop.py", "custom_layer.py", "mistakes.py"}
+    assert names == {"own_loop.py", "custom_layer.py", "mistakes.py", "contest.py"}
     for name in names:
         assert len((EXAMPLES / name).read_text().splitlines()) <= 50, name
