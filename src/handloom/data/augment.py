@@ -39,7 +39,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-class _Draws(NamedTuple):
+class Draws(NamedTuple):
     """A picture's draws in [0, 1), each (n,): one place a use, so that no setting moves another."""
 
     turn: FloatArray
@@ -58,7 +58,8 @@ class _Draws(NamedTuple):
     erase_left: FloatArray
 
 
-_FIELDS_START = 64  # draws before it are kept for _Draws; from here on, two a pixel
+FIELDS_START = 64
+"""Draws before it are kept for Draws; from here on the elastic fields have two a pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,11 @@ class Augmentation:
     @property
     def is_identity(self) -> bool:
         """Whether every picture stays as it is."""
-        return not (self._warps or self.flip or self.crop_padding or self.noise or self.erase)
+        return not (self.warps or self.flip or self.crop_padding or self.noise or self.erase)
 
     @property
-    def _warps(self) -> bool:
+    def warps(self) -> bool:
+        """Whether a picture is read at other places than its own pixels'."""
         return any((self.rotate, self.scale, self.shear, self.shift, self.elastic_alpha))
 
     def apply(self, images: UInt8Array, indices: IntArray, *, seed: int, epoch: int) -> UInt8Array:
@@ -138,11 +140,11 @@ class Augmentation:
 
     def _changed(self, images: UInt8Array, keys: Keys) -> UInt8Array:
         height, width = images.shape[2:]
-        draws = _Draws(*uniforms(keys, len(_Draws._fields)).T)
+        draws = Draws(*uniforms(keys, len(Draws._fields)).T)
         if self.flip:
             flipped = draws.flip < self.flip
             images = np.where(flipped[:, None, None, None], images[..., ::-1], images)
-        if self._warps:
+        if self.warps:
             images = resample(images, self._places(height, width, draws, keys))
         if self.crop_padding:
             images = _cropped(images, self.crop_padding, draws)
@@ -152,7 +154,7 @@ class Augmentation:
             images = np.where(self._holes(height, width, draws), np.uint8(0), images)
         return images
 
-    def _places(self, height: int, width: int, draws: _Draws, keys: Keys) -> FloatArray:
+    def _places(self, height: int, width: int, draws: Draws, keys: Keys) -> FloatArray:
         """Where each new pixel looks: (n, 2, H, W)."""
         places = affine_places(
             height,
@@ -165,12 +167,12 @@ class Augmentation:
             shift_y=_either_way(draws.shift_y, self.shift * height),
         )
         if self.elastic_alpha:
-            field = uniforms(keys, 2 * height * width, start=_FIELDS_START)
+            field = uniforms(keys, 2 * height * width, start=FIELDS_START)
             field = _either_way(field, self.elastic_alpha).reshape(places.shape)
             places += smooth_fields(field, self.elastic_sigma)
         return places
 
-    def _holes(self, height: int, width: int, draws: _Draws) -> BoolArray:
+    def _holes(self, height: int, width: int, draws: Draws) -> BoolArray:
         """Where a pixel is erased: (n, 1, H, W)."""
         rows = self._erased(height, draws.erase_height, draws.erase_top)
         columns = self._erased(width, draws.erase_width, draws.erase_left)
@@ -206,7 +208,7 @@ def append(dataset: Dataset, augmentation: Augmentation, copies: int, *, seed: i
     )
 
 
-def _cropped(images: UInt8Array, padding: int, draws: _Draws) -> UInt8Array:
+def _cropped(images: UInt8Array, padding: int, draws: Draws) -> UInt8Array:
     height, width = images.shape[2:]
     frame = (padding, padding)
     framed = np.pad(images, ((0, 0), (0, 0), frame, frame))
@@ -217,7 +219,7 @@ def _cropped(images: UInt8Array, padding: int, draws: _Draws) -> UInt8Array:
 
 def _noisy(images: UInt8Array, std: float, keys: Keys) -> UInt8Array:
     pixels = images[0].size
-    start = _FIELDS_START + 2 * images[0, 0].size
+    start = FIELDS_START + 2 * images[0, 0].size
     radius, angle = uniforms(keys, 2 * pixels, start=start).reshape(-1, 2, pixels).swapaxes(0, 1)
     # Box & Muller 1958: two uniforms make a normal; 1 - u is never zero, and its log finite
     normal = np.sqrt(-2.0 * np.log1p(-radius)) * np.cos(2.0 * np.pi * angle)

@@ -53,7 +53,7 @@ def smooth_fields(roughness: FloatArray, sigma: float) -> FloatArray:
     Source: Simard, Steinkraus & Platt 2003, sec. 2 (elastic deformations).
     """
     height, width = roughness.shape[-2:]
-    return _gaussian(height, sigma) @ roughness @ _gaussian(width, sigma)
+    return gaussian(height, sigma) @ roughness @ gaussian(width, sigma)
 
 
 def resample(images: UInt8Array, places: FloatArray) -> UInt8Array:
@@ -72,7 +72,7 @@ def _matrices(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Flo
 
 
 @cache
-def _gaussian(size: int, sigma: float) -> FloatArray:
+def gaussian(size: int, sigma: float) -> FloatArray:
     """(size, size), symmetric: a row holds the weights with which a pixel sees its line."""
     apart = np.subtract.outer(np.arange(size), np.arange(size))
     reach = np.arange(-int(8 * sigma) - 1, int(8 * sigma) + 2)  # beyond 8 std: < 1e-14
