@@ -104,6 +104,14 @@ CASES: dict[type[nn.Layer], list[Case]] = {
             lambda _: tnn.Sequential(tnn.AdaptiveAvgPool2d(1), tnn.Flatten()),
         )
     ],
+    nn.Resize: [
+        Case(
+            lambda _, size=size: nn.Resize(size),
+            (2, 3, 5, 4),
+            lambda layer: tnn.Upsample(layer.size, mode="bilinear"),
+        )
+        for size in (11, (3, 9), (1, 2))
+    ],
     nn.BatchNorm1d: [
         same(nn.BatchNorm1d, tnn.BatchNorm1d, (6, 4), 4),
         Case(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, get_args
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from numpy.random import Generator
 
 from handloom import models, optim
+from handloom.assemble.network import MODELS
 from handloom.data.augment import Augmentation
 from handloom.data.normalise import NormalisationKind
 from handloom.errors import ConfigError, ShapeError
@@ -16,7 +18,7 @@ from handloom.nn import INITS
 from handloom.recipes import load_recipe
 from handloom.recipes.schema import Augment, Data
 from handloom.recipes.schema.layers import LayerTable
-from handloom.recipes.schema.model import Activation, LeNet, Sequential
+from handloom.recipes.schema.model import Activation, Sequential
 from handloom.recipes.schema.recipe import KINDS
 
 IMAGE = (1, 28, 28)
@@ -24,14 +26,8 @@ IMAGE = (1, 28, 28)
 
 def build(name: str, rng: Generator, overrides: list[str]) -> Any:
     """The recipe's network, put together as a training would do it."""
-    options = load_recipe(name, overrides).model.model_dump()
-    match options.pop("name"):
-        case "mlp":
-            return models.mlp(IMAGE, 10, **options, rng=rng)
-        case "lenet":
-            return models.lenet(IMAGE, 10, **options, rng=rng)
-        case _:
-            return models.from_layers(options["layers"], IMAGE, 10, rng=rng)
+    settings = load_recipe(name, overrides).model.model_dump()
+    return MODELS[settings.pop("name")](input_shape=IMAGE, num_classes=10, rng=rng, **settings)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +74,8 @@ def test_every_layer_of_the_schema_is_built_and_the_other_way_round(rng: Generat
     }
     # Every option that a table passes on is one that its layer takes.
     inner = [{"layer": "conv2d", "out_channels": 2, "kernel_size": 3}]
-    needed = {"out_features": 4, "out_channels": 4, "kernel_size": 2, "p": 0.5, "body": inner}
+    needed = {"out_features": 4, "out_channels": 4, "kernel_size": 2, "size": 9, "p": 0.5}
+    needed |= {"body": inner}
     needed |= {"shortcut": inner, "branches": [inner]}
     for kind in made:
         table = next(t for t in tables if kind in get_args(t.model_fields["layer"].annotation))
@@ -97,9 +94,22 @@ def test_the_names_of_optimizers_and_normalisations_are_those_of_their_rooms() -
     assert Data.model_fields["normalise"].annotation == NormalisationKind
 
 
-def test_the_defaults_are_those_of_the_functions() -> None:
-    table = LeNet(name="lenet").model_dump(exclude={"name"})
-    assert table == {key: models.lenet.__kwdefaults__[key] for key in table}
+def test_every_model_of_the_schema_is_built_and_the_other_way_round() -> None:
+    assert list(KINDS["model"]) == list(MODELS)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODELS) - {"sequential"}))
+def test_the_settings_and_defaults_are_those_of_the_functions(name: str) -> None:
+    fields = KINDS["model"][name].model_fields
+    table = {key: field for key, field in fields.items() if key != "name"}
+    signature = inspect.signature(MODELS[name])
+    taken = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+    assert [p.name for p in taken if p.name not in ("rng", "dtype")] == list(table)
+    for parameter in taken[: len(table)]:
+        field = table[parameter.name]
+        assert field.is_required() == (parameter.default is parameter.empty)
+        if not field.is_required():
+            assert field.default == parameter.default
 
 
 AMOUNTS = {

@@ -57,7 +57,7 @@ def sentence(overrides: dict[str, Any] | list[str], recipe: str = "digits") -> s
         ("batch_size=3", "batch_size is unknown; did you mean training.batch_size?"),
         ("training.lr=3", "training.lr is unknown; did you mean optimizer.lr?"),
         ("optimizer.lr=", "optimizer.lr is missing"),
-        ("model.name=", "model.name is missing; it has to be one of mlp, lenet, sequential"),
+        ("model.name=", "model.name is missing; it has to be one of mlp, lenet, resnet, "),
         ("model.name=sequential", "model.layers is missing"),
         ("model.layers=[]", 'model.layers goes with model.name = "sequential" only'),
         # keys that do not go together

@@ -18,16 +18,21 @@ from handloom.recipes import Recipe
 
 MODEL_STREAM, GRADCHECK_STREAM = 1, 2  # streams of the seed: first weights; directions of a check
 
+MODELS: dict[str, Callable[..., nn.Sequential]] = {
+    "mlp": models.mlp,
+    "lenet": models.lenet,
+    "resnet": models.resnet,
+    "resnet-cifar": models.resnet_cifar,
+    "sequential": models.from_layers,
+}
+"""What [model] can name."""
+
 
 def build_model(recipe: Recipe, input_shape: Shape, num_classes: int) -> nn.Sequential:
     """The network of [model] for pictures (C, H, W); raises ShapeError where it cannot fit."""
     rng = np.random.default_rng([recipe.seed, MODEL_STREAM])
     settings = recipe.model.model_dump(exclude={"name"})
-    builder: Callable[..., nn.Sequential] = {
-        "mlp": models.mlp,
-        "lenet": models.lenet,
-        "sequential": models.from_layers,
-    }[recipe.model.name]
+    builder = MODELS[recipe.model.name]
     return builder(input_shape=input_shape, num_classes=num_classes, rng=rng, **settings)
 
 
@@ -71,7 +76,7 @@ def build_optimizer(recipe: Recipe, model: nn.Layer, steps_per_epoch: int) -> op
     """The rule of [optimizer] on the model's parameters, with its schedule and weight decay."""
     shared = {
         "name", "lr", "weight_decay", "decay_biases", "decoupled", "per_layer_decay",
-        "clip_norm", "clip_value",
+        "clip_norm", "clip_value", "lookahead",
     }  # fmt: skip
     said = recipe.optimizer
     decay = optim.WeightDecay(
@@ -85,6 +90,7 @@ def build_optimizer(recipe: Recipe, model: nn.Layer, steps_per_epoch: int) -> op
         model.named_parameters(),
         build_schedule(recipe, steps_per_epoch),
         weight_decay=decay,
+        lookahead=said.lookahead and optim.Lookahead(said.lookahead.every, said.lookahead.share),
         **said.model_dump(exclude=shared),
     )
 

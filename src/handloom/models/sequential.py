@@ -126,10 +126,14 @@ class _Builder:
             **options,
         )
 
-    def batch_norm(self, shape: Shape, **options: Any) -> nn.Layer:
-        """Over features or, where pictures arrive, over channels."""
+    def batch_norm(self, shape: Shape, init: str = "ones", **options: Any) -> nn.Layer:
+        """Over features or, where pictures arrive, over channels; `init` says where γ starts."""
+        if init not in ("ones", "zeros"):
+            raise ConfigError(f"batch-norm's init is ones or zeros, got {init!r}")
         norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
-        return norm(shape[0], dtype=self.dtype, **options)
+        layer = norm(shape[0], dtype=self.dtype, **options)
+        layer.weight.value[...] = init == "ones"
+        return layer
 
     def layer_norm(self, shape: Shape, **options: Any) -> nn.Layer:
         """Over all that arrives."""
@@ -174,6 +178,7 @@ _SHAPELESS: dict[str, Callable[..., nn.Layer]] = {
     "max-pool": nn.MaxPool2d,
     "avg-pool": nn.AvgPool2d,
     "global-avg-pool": nn.GlobalAvgPool2d,
+    "resize": nn.Resize,
     "flatten": nn.Flatten,
     "relu": nn.ReLU,
     "leaky-relu": nn.LeakyReLU,

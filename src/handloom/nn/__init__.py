@@ -42,6 +42,7 @@ from handloom.nn.norm import LayerNorm as LayerNorm
 from handloom.nn.pool import AvgPool2d as AvgPool2d
 from handloom.nn.pool import GlobalAvgPool2d as GlobalAvgPool2d
 from handloom.nn.pool import MaxPool2d as MaxPool2d
+from handloom.nn.resize import Resize as Resize
 from handloom.nn.softmax import LogSoftmax as LogSoftmax
 from handloom.nn.softmax import Softmax as Softmax
 from handloom.nn.softmax import log_softmax as log_softmax

@@ -88,10 +88,18 @@ class GlobalAvgPool(Table):
     layer: Literal["global-avg-pool"]
 
 
+class Resize(Table):
+    """Pictures brought to `size`, pixels a side or [height, width], by bilinear interpolation."""
+
+    layer: Literal["resize"]
+    size: Window
+
+
 class BatchNorm(Table):
     """Normalised over the batch: one-dimensional after a linear layer, two-dimensional else."""
 
     layer: Literal["batch-norm"]
+    init: Literal["ones", "zeros"] = "ones"
     eps: Positive = 1e-5
     momentum: Between = 0.1
 
@@ -158,6 +166,7 @@ LayerTable = Annotated[
     | MaxPool
     | AvgPool
     | GlobalAvgPool
+    | Resize
     | BatchNorm
     | LayerNorm
     | Dropout

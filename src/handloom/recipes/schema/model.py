@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from handloom.recipes.schema.layers import InitName, Row
-from handloom.recipes.schema.table import Count, Counts, Fraction, Probability, Table
+from handloom.recipes.schema.table import (
+    Count,
+    Counts,
+    Flag,
+    Fraction,
+    Probability,
+    Table,
+    said,
+)
 
+
+def _is_6n_plus(offset: int) -> AfterValidator:
+    """What a depth is, of which each of three stages has its third: n blocks of two layers."""
+
+    def check(depth: int) -> int:
+        if depth < 6 + offset or depth % 6 != offset:
+            raise ValueError
+        return depth
+
+    return AfterValidator(check)
+
+
+CifarDepth = Annotated[int, _is_6n_plus(2), Field(le=1000), said("6n + 2, such as 20, 32 or 56")]
 Activation = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "sigmoid", "tanh"]
 
 
@@ -37,6 +58,26 @@ class LeNet(Table):
     init: InitName | None = None
 
 
+class ResNet(Table):
+    """ResNet-18 or -34; "small" for pictures of 28 or 32 pixels, "imagenet" for 224."""
+
+    name: Literal["resnet"]
+    depth: Literal[18, 34] = 18
+    form: Literal["small", "imagenet"] = "small"
+    resize: Count | None = None  # pixels a side, to which pictures are brought first
+    width: Count = 64  # channels of the first stage
+    zero_init_residual: Flag = False  # every block starts as its shortcut
+
+
+class ResNetCifar(Table):
+    """The narrow ResNet of depth 6n + 2 for pictures of 28 or 32 pixels."""
+
+    name: Literal["resnet-cifar"]
+    depth: CifarDepth = 20
+    width: Count = 16  # channels of the first stage
+    zero_init_residual: Flag = False
+
+
 class Sequential(Table):
     """The layers in `layers`, one after the other; the last one gives a number for each class."""
 
@@ -44,4 +85,7 @@ class Sequential(Table):
     layers: Row
 
 
-Model = Annotated[MLP | LeNet | Sequential, Field(discriminator="name")]
+Model = Annotated[
+    MLP | LeNet | ResNet | ResNetCifar | Sequential,
+    Field(discriminator="name"),
+]
