@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from handloom import optim
 from handloom.nn.layer import Parameter
 from handloom.optim import Cosine, Optimizer, StepDecay, WeightDecay
+from tests.optim import svd_muon
 
 Params = dict[str, Parameter]
 TorchRule = Callable[..., torch.optim.Optimizer]
@@ -35,6 +36,7 @@ class Twin(NamedTuple):
     settings: dict[str, Any]  # ours, besides params, lr and weight_decay
     torch_rule: TorchRule
     torch_settings: dict[str, Any]
+    others_lr_scale: float = 1.0  # of what is no matrix
 
 
 def same(torch_rule: TorchRule, **settings: Any) -> Twin:
@@ -63,6 +65,21 @@ TWINS: dict[type[Optimizer], list[Twin]] = {
         same(torch.optim.AdamW),
         same(torch.optim.AdamW, betas=(0.8, 0.9), eps=1e-4),
     ],
+    optim.Muon: [
+        Twin({}, svd_muon.Muon, {}, 0.1),
+        Twin(
+            {
+                "momentum": 0.5,
+                "nesterov": False,
+                "rounds": 3,
+                "others": "nesterov",
+                "others_lr_scale": 0.5,
+            },
+            svd_muon.Muon,
+            {"momentum": 0.5, "nesterov": False, "rounds": 3, "adamw": False, "scale": 0.5},
+            0.5,
+        ),
+    ],
 }
 CASES = [
     pytest.param(rule, twin, id=f"{rule.__name__}{twin.settings or ''}")
@@ -77,6 +94,7 @@ def parameters(rng: np.random.Generator, dtype: type = np.float64) -> Params:
     return {
         "0.weight": Parameter(rng.standard_normal((5, 7)).astype(dtype)),
         "0.bias": Parameter(rng.standard_normal(5).astype(dtype), decay=False),
+        "1.kernel": Parameter(rng.standard_normal((9, 2, 2, 1)).astype(dtype)),
         "1.scale": Parameter(np.array(rng.standard_normal()).astype(dtype)),
     }
 
@@ -108,7 +126,7 @@ def torch_walk(
     """The same walk by torch; `build` receives the tensors that decay by default and the others."""
     tensors = {name: torch.tensor(value, requires_grad=True) for name, value in values.items()}
     biases = [tensors["0.bias"]]
-    optimizer = build([tensors["0.weight"], tensors["1.scale"]], biases)
+    optimizer = build([tensors[name] for name in tensors if name != "0.bias"], biases)
     scheduler = LambdaLR(optimizer, lambda step: SCHEDULE(step) / SCHEDULE(0))
     for of_step in grads:
         for name, tensor in tensors.items():
@@ -165,7 +183,7 @@ def test_decoupled_decay_shrinks_beside_the_rule(
         return twin.torch_rule([*weights, *biases], **settings)
 
     def shrink(tensor: torch.Tensor, lr: float) -> None:
-        tensor.mul_(1 - lr * 0.2)
+        tensor.mul_(1 - lr * 0.2 * (1.0 if tensor.ndim > 1 else twin.others_lr_scale))
 
     ours = walk(rule(params, SCHEDULE, weight_decay=decay, **twin.settings), grads)
     assert_equal(ours, torch_walk(before, grads, build, shrink))
@@ -274,6 +292,9 @@ NORMALISED_LR = {"parabola": 0.1, "rosenbrock": 0.02}
 LR = {
     **dict.fromkeys((optim.SGD, optim.Momentum, optim.Nesterov), PLAIN_LR),
     **dict.fromkeys((optim.RMSprop, optim.Adam, optim.AdamW), NORMALISED_LR),
+    optim.Muon: {
+        name: 10 * lr for name, lr in NORMALISED_LR.items()
+    },  # of which a tenth is AdamW's
 }
 TOLERANCE = {"parabola": 1e-3, "rosenbrock": 1e-2}
 """Of the distance to the optimum."""

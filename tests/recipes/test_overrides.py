@@ -78,7 +78,7 @@ def test_a_new_kind_of_a_given_recipe_does_not_inherit_the_old_ones_defaults() -
 
 
 def test_a_key_that_the_override_itself_gives_is_never_dropped() -> None:
-    with pytest.raises(RecipeError, match=r'goes with .* "momentum" or "nesterov" only'):
+    with pytest.raises(RecipeError, match=r'goes with .* "momentum" or "nesterov" or "muon" only'):
         load_recipe("digits", ["optimizer.name=adam", "optimizer.momentum=0.9"])
 
 

@@ -7,7 +7,9 @@ from handloom.optim.adamw import AdamW as AdamW
 from handloom.optim.clip import clip_by_norm as clip_by_norm
 from handloom.optim.clip import clip_by_value as clip_by_value
 from handloom.optim.clip import global_norm as global_norm
+from handloom.optim.lookahead import Lookahead as Lookahead
 from handloom.optim.momentum import Momentum as Momentum
+from handloom.optim.muon import Muon as Muon
 from handloom.optim.nesterov import Nesterov as Nesterov
 from handloom.optim.optimizer import Optimizer as Optimizer
 from handloom.optim.optimizer import Slots as Slots
@@ -32,5 +34,6 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "rmsprop": RMSprop,
     "adam": Adam,
     "adamw": AdamW,
+    "muon": Muon,
 }
 """The names that a recipe may use."""

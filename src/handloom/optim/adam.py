@@ -11,6 +11,7 @@ from handloom._typing import FloatArray
 from handloom.errors import ConfigError
 from handloom.nn.layer import Parameter
 from handloom.optim._ranges import in_range
+from handloom.optim.lookahead import Lookahead
 from handloom.optim.optimizer import Optimizer, Slots
 from handloom.optim.schedules import Schedule
 from handloom.optim.weight_decay import WeightDecay
@@ -34,8 +35,9 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float | WeightDecay = 0.0,
+        lookahead: Lookahead | None = None,
     ) -> None:
-        super().__init__(params, lr, weight_decay=weight_decay)
+        super().__init__(params, lr, weight_decay=weight_decay, lookahead=lookahead)
         self.betas = _pair(betas)
         self.eps = in_range("eps", eps, "(0, ∞)")
 

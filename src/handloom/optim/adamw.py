@@ -8,6 +8,7 @@ from typing import ClassVar
 from handloom.errors import ConfigError
 from handloom.nn.layer import Parameter
 from handloom.optim.adam import Adam
+from handloom.optim.lookahead import Lookahead
 from handloom.optim.schedules import Schedule
 from handloom.optim.weight_decay import WeightDecay
 
@@ -30,7 +31,10 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float | WeightDecay = 0.01,
+        lookahead: Lookahead | None = None,
     ) -> None:
-        super().__init__(params, lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        super().__init__(
+            params, lr, betas=betas, eps=eps, weight_decay=weight_decay, lookahead=lookahead
+        )
         if not self.weight_decay.decoupled:
             raise ConfigError("AdamW's weight decay is decoupled; for coupled decay choose Adam")

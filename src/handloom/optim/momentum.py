@@ -9,6 +9,7 @@ import numpy as np
 from handloom._typing import FloatArray
 from handloom.nn.layer import Parameter
 from handloom.optim._ranges import in_range
+from handloom.optim.lookahead import Lookahead
 from handloom.optim.optimizer import Optimizer, Slots
 from handloom.optim.schedules import Schedule
 from handloom.optim.weight_decay import WeightDecay
@@ -31,8 +32,9 @@ class Momentum(Optimizer):
         *,
         momentum: float = 0.9,
         weight_decay: float | WeightDecay = 0.0,
+        lookahead: Lookahead | None = None,
     ) -> None:
-        super().__init__(params, lr, weight_decay=weight_decay)
+        super().__init__(params, lr, weight_decay=weight_decay, lookahead=lookahead)
         self.momentum = in_range("momentum", momentum, "[0, 1)")
 
     def init_slots(self, param: Parameter) -> Slots:

@@ -14,6 +14,7 @@ import numpy as np
 from handloom._typing import AnyArray, FloatArray
 from handloom.errors import ConfigError
 from handloom.nn.layer import Parameter, check_state
+from handloom.optim.lookahead import Lookahead
 from handloom.optim.schedules import Constant, Schedule
 from handloom.optim.weight_decay import WeightDecay
 
@@ -30,6 +31,7 @@ class Optimizer(ABC):
     params: by name, as from `Layer.named_parameters()`; one without a gradient has a zero one.
     lr: the learning rate, or a schedule step -> learning rate.
     weight_decay: a plain number acts on weights only, in the rule's own form (see WeightDecay).
+    lookahead: sets the weights back, every few steps, to slow ones that follow them.
 
     `steps` counts the updates done; `lr_scale` multiplies every learning rate, for whoever lowers
     it by what the training shows. Raises ConfigError for settings or parameters that cannot be.
@@ -44,6 +46,7 @@ class Optimizer(ABC):
         lr: float | Schedule,
         *,
         weight_decay: float | WeightDecay = 0.0,
+        lookahead: Lookahead | None = None,
     ) -> None:
         _check_params(params)
         self.params = dict(params)
@@ -56,6 +59,7 @@ class Optimizer(ABC):
             weight_decay = replace(weight_decay, decoupled=self.decouples_decay)
         self.weight_decay = weight_decay
         self.decays = weight_decay.values(self.params)
+        self.lookahead = lookahead
 
     # -- the rule ---------------------------------------------------------------------------------
 
@@ -67,20 +71,28 @@ class Optimizer(ABC):
     def update(self, param: Parameter, grad: FloatArray, slots: Slots, lr: float) -> None:
         """Change `param.value` and `slots` in place; leave `grad`, the shape of both, as it is."""
 
+    def lr_of(self, param: Parameter, lr: float) -> float:
+        """The learning rate of `param` where the schedule says `lr`: the same, for most rules."""
+        return lr
+
     # -- the loop ---------------------------------------------------------------------------------
 
     def step(self) -> None:
         """One update of every parameter, in place: engines hold on to the arrays."""
-        lr = self.current_lr()
+        scheduled = self.current_lr()
+        slots = self.slots  # before a weight moves: slow weights start where the weights do
         for name, param in self.params.items():
+            lr = self.lr_of(param, scheduled)
             grad, decay = param.grad, self.decays[name]
             if decay and self.weight_decay.decoupled:
                 param.value *= 1.0 - lr * decay
             elif decay:
                 grad = decay * param.value
                 grad += param.grad
-            self.update(param, grad, self.slots[name], lr)
+            self.update(param, grad, slots[name], lr)
         self.steps += 1
+        if self.lookahead is not None and self.steps % self.lookahead.every == 0:
+            self._set_back(self.lookahead.share)
 
     def current_lr(self) -> float:
         """The learning rate of the next update; ConfigError if the schedule gives no rate."""
@@ -89,12 +101,23 @@ class Optimizer(ABC):
             raise ConfigError(f"the learning rate of step {self.steps} is {lr}; mend the schedule")
         return lr
 
+    def _set_back(self, share: float) -> None:
+        """Lookahead's formula: the slow weights go a share of the way, the others back to them."""
+        for name, param in self.params.items():
+            slow = self.slots[name]["slow"]
+            slow += share * (param.value - slow)
+            param.value[...] = slow
+
     # -- state ------------------------------------------------------------------------------------
 
     @cached_property
     def slots(self) -> dict[str, Slots]:
         """The slots of every parameter; made late, so that a rule's settings are there by then."""
-        return {name: self.init_slots(param) for name, param in self.params.items()}
+        slots = {name: self.init_slots(param) for name, param in self.params.items()}
+        if self.lookahead is not None:
+            for name, param in self.params.items():
+                slots[name]["slow"] = param.value.copy()
+        return slots
 
     def state_dict(self) -> dict[str, AnyArray]:
         """Slots as '<parameter>.<slot>', 'steps' () int64 and 'lr_scale' () float64; copies."""

@@ -9,6 +9,7 @@ import numpy as np
 from handloom._typing import FloatArray
 from handloom.nn.layer import Parameter
 from handloom.optim._ranges import in_range
+from handloom.optim.lookahead import Lookahead
 from handloom.optim.optimizer import Optimizer, Slots
 from handloom.optim.schedules import Schedule
 from handloom.optim.weight_decay import WeightDecay
@@ -32,8 +33,9 @@ class RMSprop(Optimizer):
         alpha: float = 0.99,
         eps: float = 1e-8,
         weight_decay: float | WeightDecay = 0.0,
+        lookahead: Lookahead | None = None,
     ) -> None:
-        super().__init__(params, lr, weight_decay=weight_decay)
+        super().__init__(params, lr, weight_decay=weight_decay, lookahead=lookahead)
         self.alpha = in_range("alpha", alpha, "[0, 1)")
         self.eps = in_range("eps", eps, "(0, ∞)")
 

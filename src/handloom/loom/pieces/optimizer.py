@@ -105,6 +105,8 @@ class Adam(Rule):
 
 def rule_of(optimizer: optim.Optimizer) -> Rule | None:
     """The epilogue of an optimizer; None where there is none."""
+    if optimizer.lookahead is not None:
+        return None
     kind = type(optimizer)
     if kind is optim.SGD:
         return Rule()

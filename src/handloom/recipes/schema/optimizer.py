@@ -6,9 +6,26 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from handloom.recipes.schema.table import Flag, Fraction, NotNegative, Positive, Table, refuse
+from handloom.recipes.schema.table import (
+    Count,
+    Flag,
+    Fraction,
+    NotNegative,
+    Positive,
+    Share,
+    Table,
+    refuse,
+    said,
+)
 
 Betas = Annotated[tuple[Fraction, Fraction], Field(strict=False)]
+
+
+class Lookahead(Table):
+    """Every `every` steps the weights are set back to slow ones that went `share` of the way."""
+
+    every: Count = 5  # steps
+    share: Share = 0.5
 
 
 class _Rule(Table):
@@ -19,6 +36,7 @@ class _Rule(Table):
     per_layer_decay: dict[str, NotNegative] | None = None  # {"3.weight" or "3": weight decay}
     clip_norm: Positive | None = None  # of all gradients together
     clip_value: Positive | None = None  # of each gradient
+    lookahead: Lookahead | None = None  # around the rule, whichever it is
 
 
 class SGD(_Rule):
@@ -72,6 +90,18 @@ class AdamW(_Rule):
         return self
 
 
+class Muon(_Rule):
+    """Momentum made orthogonal for weight matrices and kernels; `others` for biases and norms."""
+
+    name: Literal["muon"]
+    momentum: Fraction = 0.95
+    nesterov: Flag = True
+    rounds: Annotated[int, Field(ge=1, le=20), said("a whole number from 1 to 20")] = 5
+    hidden_only: Flag = False  # leave the first and the last weight matrix to `others` as well
+    others: Literal["adamw", "nesterov"] = "adamw"
+    others_lr_scale: Positive = 0.1  # their learning rate, as a multiple of lr
+
+
 Optimizer = Annotated[
-    SGD | Momentum | Nesterov | RMSprop | Adam | AdamW, Field(discriminator="name")
+    SGD | Momentum | Nesterov | RMSprop | Adam | AdamW | Muon, Field(discriminator="name")
 ]
