@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from handloom.data import Augmentation, Batches, Dataset, Normalisation
+
+torch = pytest.importorskip("torch")
+
+from handloom.engines.torch.pictures import DevicePictures  # noqa: E402
+
+CPU = torch.device("cpu")
+BATCH = 16
+COUNT = 70  # the last batch of an epoch is short
+
+
+def batches_of(kind: Any = "scale", channels: int | None = None, **how: Any) -> Batches:
+    """Pictures (N, H, W), or (N, C, H, W), the first of them black and the second all alike."""
+    rng = np.random.default_rng(0)
+    shape = (9, 8) if channels is None else (channels, 9, 8)
+    images = rng.integers(0, 256, (COUNT, *shape), np.uint8)
+    images[0], images[1] = 0, 77
+    dataset = Dataset(images, rng.integers(0, 3, COUNT), tuple("abc"))
+    normalisation = Normalisation.fit(kind, images)
+    return Batches(dataset, normalisation, BATCH, seed=5, prefetch=False, **how)
+
+
+def assert_same(batches: Batches, number: int = 0, *, rtol: float = 1e-5, **how: Any) -> None:
+    epoch = batches.epoch(number)
+    found = [*DevicePictures(batches, CPU, **how).batches(epoch, 0, len(epoch))]
+    assert len(found) == len(epoch)
+    for (x, labels), batch in zip(found, epoch, strict=True):
+        np.testing.assert_array_equal(labels.numpy(), batch.labels)
+        np.testing.assert_allclose(x.numpy(), batch.x, rtol=rtol, atol=rtol)
+        assert x.numpy().dtype == batch.x.dtype
+
+
+@pytest.mark.parametrize("kind", ["scale", "standard", "per-picture"])
+@pytest.mark.parametrize("channels", [None, 3])
+def test_batches_are_those_of_the_cpu(kind: str, channels: int | None) -> None:
+    assert_same(batches_of(kind, channels))
+
+
+@pytest.mark.parametrize("kind", ["scale", "standard", "per-picture"])
+def test_float64_is_exact(kind: str) -> None:
+    assert_same(batches_of(kind, dtype=np.float64), dtype=torch.float64, rtol=1e-12)
+
+
+@pytest.mark.parametrize("number", [0, 3])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_order_and_augmentation_are_those_of_the_epoch(number: int, shuffle: bool) -> None:
+    """Whole pixels only, so that nothing is rounded: a wrong position would show."""
+    augmentation = Augmentation(flip=0.5, crop_padding=2, erase=0.5)
+    assert_same(batches_of(augmentation=augmentation, shuffle=shuffle), number)
+
+
+def test_drop_last_leaves_the_short_batch_out() -> None:
+    assert_same(batches_of(drop_last=True))
+
+
+def test_some_steps_of_an_epoch_are_the_same_as_in_the_whole() -> None:
+    batches = batches_of(augmentation=Augmentation(rotate=20.0))
+    pictures, epoch = DevicePictures(batches, CPU), batches.epoch(1)
+    whole = [*pictures.batches(epoch, 0, len(epoch))]
+    some = [*pictures.batches(epoch, 2, 4)]
+    for (x, labels), (expected, expected_labels) in zip(some, whole[2:4], strict=True):
+        torch.testing.assert_close(x, expected, rtol=0, atol=0)
+        torch.testing.assert_close(labels, expected_labels)
+
+
+def test_parts_of_a_batch_add_up_to_it() -> None:
+    batches = batches_of("per-picture", augmentation=Augmentation(shift=0.2, noise=0.1))
+    pictures, epoch = DevicePictures(batches, CPU), batches.epoch(0)
+    first = pictures.batches(epoch, 0, len(epoch), lambda count: slice(0, count // 3))
+    rest = pictures.batches(epoch, 0, len(epoch), lambda count: slice(count // 3, count))
+    for whole, *parts in zip(pictures.batches(epoch, 0, len(epoch)), first, rest, strict=True):
+        for position in range(2):
+            joined = torch.cat([part[position] for part in parts])
+            torch.testing.assert_close(joined, whole[position], rtol=0, atol=0)
+
+
+def test_the_data_set_s_own_pictures_are_left_as_they_are() -> None:
+    batches = batches_of(augmentation=Augmentation(erase=1.0))
+    before = batches.dataset.images.copy()
+    for _ in DevicePictures(batches, CPU).batches(batches.epoch(0), 0, 5):
+        pass
+    np.testing.assert_array_equal(batches.dataset.images, before)
