@@ -23,6 +23,9 @@ MODELS: dict[str, Callable[..., nn.Sequential]] = {
     "lenet": models.lenet,
     "resnet": models.resnet,
     "resnet-cifar": models.resnet_cifar,
+    "wide-resnet": models.wide_resnet,
+    "vgg": models.vgg,
+    "densenet": models.densenet,
     "sequential": models.from_layers,
 }
 """What [model] can name."""

@@ -154,10 +154,10 @@ class Residual(Table):
 
 
 class Parallel(Table):
-    """Branches that all see x, joined on channels."""
+    """Branches that all see x, joined on channels; an empty one passes x on."""
 
     layer: Literal["parallel"]
-    branches: Annotated[tuple[Row, ...], Field(strict=False, min_length=1, max_length=100)]
+    branches: Annotated[tuple[Branch, ...], Field(strict=False, min_length=1, max_length=100)]
 
 
 LayerTable = Annotated[
@@ -178,6 +178,7 @@ LayerTable = Annotated[
     | Parallel,
     Field(discriminator="layer"),
 ]
+Branch = Annotated[tuple[LayerTable, ...], Field(strict=False, max_length=1000)]
 Row = Annotated[tuple[LayerTable, ...], Field(strict=False, min_length=1, max_length=1000)]
 
 Residual.model_rebuild()
