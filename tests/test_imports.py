@@ -31,7 +31,7 @@ FLOORS = (
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 HOMES_OF = {
     "llvmlite": ("loom",),
-    "torch": ("bench",),
+    "torch": ("bench", "engines"),
     "jax": ("bench",),
     "onnx": (),
     "cv2": ("data",),
@@ -90,6 +90,13 @@ def test_each_library_stays_at_home(path: Path) -> None:
     for library in {module.split(".")[0] for module in imported_modules(path)} & HOMES_OF.keys():
         homes = HOMES_OF[library]
         assert room_of(path) in homes, f"{path}: {library} belongs to {homes or 'the tests'}"
+
+
+def test_one_room_of_the_engines_knows_torch() -> None:
+    inside = ROOT / "engines" / "torch"
+    for path in (ROOT / "engines").rglob("*.py"):
+        knows = "torch" in {module.split(".")[0] for module in imported_modules(path)}
+        assert not knows or inside in path.parents, f"{path}: torch belongs to {inside}"
 
 
 @pytest.mark.parametrize(

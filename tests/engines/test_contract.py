@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from functools import partial
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import Any, get_args
 
 import numpy as np
@@ -37,7 +37,8 @@ from handloom.errors import StateError
 def test_all_engines_are_subjects() -> None:
     """Every class of the room with all that the protocol names."""
     wanted = {name for name in vars(Engine) if not name.startswith("_")} | {"name"}
-    modules = [import_module(f"handloom.engines.{m.name}") for m in iter_modules(engines.__path__)]
+    found = walk_packages(engines.__path__, "handloom.engines.")
+    modules = [import_module(module.name) for module in found]
     there = {
         kind
         for module in modules

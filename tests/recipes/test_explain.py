@@ -49,7 +49,7 @@ def sentence(overrides: dict[str, Any] | list[str], recipe: str = "digits") -> s
         ("optimizer.name=3", "optimizer.name is 3; it has to be one of sgd, momentum,"),
         ("model.activation=rleu", "one of relu, leaky-relu, elu, gelu, silu, sigmoid, tanh; did"),
         ("model.init=he", 'model.init is "he"; it has to be one of he-normal, he-uniform,'),
-        ("engine=cuda", 'engine is "cuda"; it has to be one of auto, numpy, loom'),
+        ("engine=cuda", 'engine is "cuda"; it has to be one of auto, numpy, loom, torch'),
         # keys
         ("optimizer.learning=1", "optimizer.learning is unknown; optimizer knows lr, weight_decay"),
         ("trainig.epochs=3", "trainig is unknown; did you mean training?"),

@@ -6,7 +6,14 @@ from handloom import nn
 from handloom._typing import Shape
 from handloom.assemble.network import build_loss, build_model, build_optimizer
 from handloom.assemble.parts import Parts, training_batches
-from handloom.engines import Choice, Engine, available_cores, choose_engine
+from handloom.engines import (
+    Choice,
+    Engine,
+    TorchSettings,
+    available_cores,
+    choose_engine,
+    predicting_engine,
+)
 from handloom.errors import RecipeError
 from handloom.recipes import Recipe
 
@@ -29,21 +36,32 @@ def build_engine(recipe: Recipe, parts: Parts) -> Choice:
         clip_norm=recipe.optimizer.clip_norm,
         clip_value=recipe.optimizer.clip_value,
         ema=recipe.training.ema,
+        torch=torch_settings(recipe),
     )
 
 
+def torch_settings(recipe: Recipe) -> TorchSettings:
+    """[torch] in the engine's terms."""
+    return TorchSettings() if recipe.torch is None else TorchSettings(**recipe.torch.model_dump())
+
+
 def build_predictor(recipe: Recipe, model: nn.Layer, image_shape: Shape) -> Engine:
-    """The engine that `model` was trained in; numpy, where the loom does not run any more."""
+    """The engine that `model` was trained in; where that does not run any more, one that does.
+
+    A training on a GPU is predicted wherever this is: the weights are the same on a CPU.
+    """
     channels, height, width = image_shape
     (num_classes,) = model.output_shape(image_shape)
+    name, torch = predicting_engine(recipe.engine, torch_settings(recipe))
     return choose_engine(
-        "numpy" if recipe.engine == "numpy" else "auto",
+        name,
         model,
         build_loss(recipe, num_classes),
         build_optimizer(recipe, model, 1),
         input_shape=(channels, height, width),
         batch_size=recipe.training.batch_size,
         threads=count_threads(recipe),
+        torch=torch,
     ).engine
 
 

@@ -67,8 +67,16 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What computes: loom compiles the network, numpy runs its layers as they are "
-            "written, auto takes the loom where it can.  [default: the recipe's, auto]",
+            help="What computes: loom compiles the network, torch hands it to PyTorch, numpy runs "
+            "its layers as they are written; auto takes torch on a GPU, else the loom where it can."
+            "  [default: the recipe's, auto]",
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Where torch computes: cpu, cuda, cuda:1, mps, or auto, a GPU if there is one.",
         ),
     ] = None,
     threads: Annotated[
@@ -104,7 +112,12 @@ def train(
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     overrides = list(override or [])
-    flags = {"engine": engine, "training.threads": threads, "seed": seed}
+    flags = {
+        "engine": engine,
+        "torch.device": device,
+        "training.threads": threads,
+        "seed": seed,
+    }
     overrides += [f"{key}={value}" for key, value in flags.items() if value is not None]
     if resume is not None and out is not None:
         raise ConfigError("--resume names the run already; leave --out out")

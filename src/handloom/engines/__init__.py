@@ -4,7 +4,9 @@ from handloom.engines.base import Engine as Engine
 from handloom.engines.base import Loss as Loss
 from handloom.engines.base import StepReport as StepReport
 from handloom.engines.choose import Choice as Choice
+from handloom.engines.choose import TorchSettings as TorchSettings
 from handloom.engines.choose import choose_engine as choose_engine
+from handloom.engines.choose import predicting_engine as predicting_engine
 from handloom.engines.numpy_engine import NumpyEngine as NumpyEngine
 from handloom.engines.statistics import Statistics as Statistics
 from handloom.engines.statistics import statistics as statistics

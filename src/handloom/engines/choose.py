@@ -1,7 +1,12 @@
-"""Which engine runs a network: the loom wherever it can, else the layers themselves."""
+"""Which engine runs a network: torch on a GPU, the loom on a CPU, else the layers themselves."""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from platform import machine
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, Unpack
 
 from handloom.data import Normalisation
@@ -13,9 +18,10 @@ from handloom.optim import Optimizer
 
 if TYPE_CHECKING:
     from handloom.engines.loom_engine import LoomEngine
+    from handloom.engines.torch.engine import TorchEngine
     from handloom.engines.weave import WovenEngine
 
-EngineName = Literal["auto", "numpy", "loom"]
+EngineName = Literal["auto", "numpy", "loom", "torch"]
 
 
 class Settings(TypedDict, total=False):
@@ -24,6 +30,15 @@ class Settings(TypedDict, total=False):
     clip_norm: float | None
     clip_value: float | None
     ema: float | None
+
+
+@dataclass(frozen=True)
+class TorchSettings:
+    """What the torch engine may be told besides, as `TorchEngine` takes it."""
+
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: bool = False
 
 
 class Choice(NamedTuple):
@@ -43,14 +58,22 @@ def choose_engine(
     batch_size: int,
     threads: int,
     normalisation: Normalisation | None = None,
+    torch: TorchSettings | None = None,
     **settings: Unpack[Settings],
 ) -> Choice:
-    """The engine `name`; "auto" is the loom where that runs, and numpy elsewhere.
+    """The engine `name`; "auto" is torch on a GPU, the loom where that runs, and numpy elsewhere.
 
-    `input_shape` is (C, H, W). Raises ConfigError where the loom is asked for and cannot run.
+    `input_shape` is (C, H, W). Raises ConfigError where the engine that is asked for cannot run,
+    and MissingExtraError where PyTorch is not installed.
     """
     if name == "numpy":
         return Choice(NumpyEngine(model, loss, optimizer, **settings), ("numpy: as asked for",))
+    torch = torch or TorchSettings()
+    why = None
+    if name == "torch" or (name == "auto" and torch.device != "cpu"):
+        why = "as asked for" if name == "torch" else gpu_at_hand(torch.device)
+    if why is not None:
+        return _torch(why, model, loss, optimizer, threads, torch, settings)
     from handloom.engines.weave import refusal, weave
 
     why = refusal()
@@ -79,6 +102,55 @@ def choose_engine(
     return Choice(NumpyEngine(model, loss, optimizer, **settings), (f"numpy: {why}",))
 
 
+def predicting_engine(name: EngineName, torch: TorchSettings) -> tuple[EngineName, TorchSettings]:
+    """What predicts with weights that the engine `name` has trained: itself, if it can be had.
+
+    In place of torch, where PyTorch is missing, it is whatever runs on a CPU; in place of a device
+    that is missing, any other; and what trained on another engine needs no GPU.
+    """
+    if name == "torch" and find_spec("torch") is not None:
+        from handloom.engines.torch.device import can_find
+
+        return name, replace(torch, device=torch.device if can_find(torch.device) else "auto")
+    return "numpy" if name == "numpy" else "auto", replace(torch, device="cpu")
+
+
+def gpu_at_hand(device: str = "auto") -> str | None:
+    """Why "auto" is torch, as a clause; None where PyTorch is missing or sees no GPU.
+
+    PyTorch takes seconds to import: it is asked only where a driver or a processor makes a GPU
+    likely. A `device` that is named is one: what cannot be had is for the engine to refuse.
+    """
+    if device != "auto":
+        return f'torch.device is "{device}"'
+    apple = sys.platform == "darwin" and machine() == "arm64"
+    nvidia = Path("/dev/nvidiactl").exists() or sys.platform == "win32"
+    if not (apple or nvidia) or find_spec("torch") is None:
+        return None
+    from handloom.engines.torch.device import describe_device, find_device
+
+    found = find_device("auto")
+    return None if found.type == "cpu" else f"PyTorch sees {describe_device(found)}"
+
+
+def _torch(
+    why: str,
+    model: Layer,
+    loss: Loss,
+    optimizer: Optimizer,
+    threads: int,
+    how: TorchSettings,
+    settings: Settings,
+) -> Choice:
+    from handloom.engines.torch.engine import TorchEngine
+
+    engine = TorchEngine(
+        model, loss, optimizer, threads=threads,
+        device=how.device, precision=how.precision, compile=how.compile, **settings,
+    )  # fmt: skip
+    return Choice(engine, (f"torch: {why}; {engine.describe()}", *_in_numpy(engine)))
+
+
 def _account(engine: LoomEngine | WovenEngine, threads: int) -> tuple[str, ...]:
     """What was compiled, how long it took, and what was not."""
     plural = "" if threads == 1 else "s"
@@ -86,6 +158,11 @@ def _account(engine: LoomEngine | WovenEngine, threads: int) -> tuple[str, ...]:
         f"loom: compiled for this processor in {engine.compile_seconds:.2f} s, "
         f"{threads} thread{plural}"
     )
+    return compiled, *_in_numpy(engine)
+
+
+def _in_numpy(engine: LoomEngine | WovenEngine | TorchEngine) -> tuple[str, ...]:
+    """What the engine leaves to NumPy, as a note; none where that is nothing."""
     if not engine.uncovered:
-        return (compiled,)
-    return compiled, f"on numpy inside the loom's step: {', '.join(engine.uncovered)}"
+        return ()
+    return (f"on numpy inside the {engine.name}'s step: {', '.join(engine.uncovered)}",)

@@ -7,5 +7,6 @@ from handloom.recipes.schema.model import Model as Model
 from handloom.recipes.schema.optimizer import Optimizer as Optimizer
 from handloom.recipes.schema.recipe import Recipe as Recipe
 from handloom.recipes.schema.schedule import Schedule as Schedule
+from handloom.recipes.schema.torch import Torch as Torch
 from handloom.recipes.schema.training import Plateau as Plateau
 from handloom.recipes.schema.training import Training as Training

@@ -12,6 +12,7 @@ from handloom.recipes.schema.model import Model, Sequential
 from handloom.recipes.schema.optimizer import Optimizer
 from handloom.recipes.schema.schedule import Constant, Schedule
 from handloom.recipes.schema.table import Table, refuse, said
+from handloom.recipes.schema.torch import Torch
 from handloom.recipes.schema.training import Training
 
 Seed = Annotated[int, Field(ge=0, lt=2**63), said("a whole number from 0 up, below 2**63")]
@@ -22,7 +23,7 @@ class Recipe(Table):
 
     description: Annotated[str, said("a text in quotes")] = ""
     seed: Seed = 0
-    engine: Literal["auto", "numpy", "loom"] = "auto"
+    engine: Literal["auto", "numpy", "loom", "torch"] = "auto"
     data: Data
     augment: Augment | None = None
     model: Model
@@ -30,6 +31,7 @@ class Recipe(Table):
     optimizer: Optimizer
     schedule: Schedule = Constant(name="constant")
     training: Training
+    torch: Torch | None = None
 
     @model_validator(mode="after")
     def _tables_agree(self) -> Recipe:
@@ -43,6 +45,15 @@ class Recipe(Table):
             refuse(
                 'loss.name is "nll", which needs a network that ends in log-softmax; '
                 'take "cross-entropy", which contains it'
+            )
+        if (
+            self.torch is not None
+            and self.torch.device not in ("auto", "cpu")
+            and self.engine not in ("auto", "torch")
+        ):
+            refuse(
+                f'torch.device is "{self.torch.device}", but engine is "{self.engine}", which runs '
+                'on the CPU; take engine = "torch", or leave torch.device out'
             )
         return self
 
@@ -67,7 +78,7 @@ KINDS = {
 
 def tables_with(key: str) -> list[str]:
     """The tables in which `key` can stand."""
-    single = {"data": [Data], "augment": [Augment], "training": [Training]}
+    single = {"data": [Data], "augment": [Augment], "training": [Training], "torch": [Torch]}
     tables = {**single, **{table: list(kinds.values()) for table, kinds in KINDS.items()}}
     return [
         table

@@ -1,0 +1,124 @@
+"""Losses as PyTorch computes them; a loss that it is not told of runs in NumPy inside the step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from handloom import nn
+from handloom.engines.base import Loss
+
+DeviceLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""(outputs (N, K), labels (N,) or targets (N, K)) -> mean loss (), with a gradient."""
+Maker = Callable[..., DeviceLoss]
+Made = TypeVar("Made", bound=Maker)
+
+MAKERS: dict[Callable[..., Any], Maker] = {}
+"""Maker by the function of `nn/` or of the user's that it stands for."""
+
+
+def register_loss(function: Callable[..., Any]) -> Callable[[Made], Made]:
+    """Make the decorated maker the one for the loss `function`.
+
+    A maker takes the function's settings by their names, and gives a DeviceLoss.
+    """
+
+    def remember(maker: Made) -> Made:
+        MAKERS[function] = maker
+        return maker
+
+    return remember
+
+
+def loss_of(loss: Loss) -> tuple[DeviceLoss, bool]:
+    """The loss on a device, and whether it stays there: one in NumPy takes numbers to the CPU."""
+    function: Callable[..., Any] = loss
+    settings: dict[str, Any] = {}
+    if isinstance(loss, partial) and not loss.args:
+        function, settings = loss.func, dict(loss.keywords)
+    try:
+        maker = MAKERS.get(function)
+    except TypeError:  # a callable object without a hash
+        maker = None
+    if maker is None:
+        return partial(_in_numpy, loss), False
+    return maker(**settings), True
+
+
+# -- those of nn/ ---------------------------------------------------------------------------------
+
+
+@register_loss(nn.cross_entropy)
+def _cross_entropy(*, label_smoothing: float = 0.0, class_weights: Any = None) -> DeviceLoss:
+    weights = _Weights(class_weights)
+
+    def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(
+            logits, labels, weights.like(logits), label_smoothing=label_smoothing
+        )
+
+    return cross_entropy
+
+
+@register_loss(nn.nll)
+def _nll(*, class_weights: Any = None) -> DeviceLoss:
+    weights = _Weights(class_weights)
+
+    def nll(log_probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return functional.nll_loss(log_probabilities, labels, weights.like(log_probabilities))
+
+    return nll
+
+
+@register_loss(nn.mse)
+def _mse() -> DeviceLoss:
+    def mse(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        if targets.ndim == 1:
+            targets = functional.one_hot(targets, outputs.shape[1])
+        return functional.mse_loss(outputs, targets.to(outputs.dtype))
+
+    return mse
+
+
+class _Weights:
+    """Class weights (C,), brought once to the device and kind of the outputs."""
+
+    def __init__(self, weights: Any) -> None:
+        self._weights = None if weights is None else torch.as_tensor(np.asarray(weights))
+
+    def like(self, outputs: torch.Tensor) -> torch.Tensor | None:
+        if self._weights is not None:
+            self._weights = self._weights.to(outputs)
+        return self._weights
+
+
+# -- any other ------------------------------------------------------------------------------------
+
+
+class _Given(torch.autograd.Function):
+    """A value with a gradient that is known already."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, outputs: torch.Tensor, value: float, gradient: torch.Tensor
+    ) -> torch.Tensor:
+        ctx.save_for_backward(gradient)
+        return outputs.new_tensor(value)
+
+    @staticmethod
+    def backward(ctx: Any, dvalue: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
+        (gradient,) = ctx.saved_tensors
+        return gradient * dvalue, None, None
+
+
+def _in_numpy(loss: Loss, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The loss as it is written, for who does not mind the way to the CPU and back."""
+    value, gradient = loss(outputs.detach().cpu().numpy(), labels.cpu().numpy())
+    return _Given.apply(
+        outputs, value, torch.from_numpy(np.ascontiguousarray(gradient)).to(outputs)
+    )
