@@ -25,7 +25,7 @@ FLOORS = (
     ("training",),
     ("assemble",),
     ("results", "views", "bench"),
-    ("session",),
+    ("session", "exchange"),
     ("cli",),
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
@@ -33,7 +33,8 @@ HOMES_OF = {
     "llvmlite": ("loom",),
     "torch": ("bench", "engines"),
     "jax": ("bench",),
-    "onnx": (),
+    "onnx": ("exchange",),
+    "onnxruntime": ("exchange",),
     "cv2": ("data",),
     "sklearn": ("data", "bench"),
     "pooch": ("data",),
@@ -42,7 +43,7 @@ HOMES_OF = {
     "matplotlib": ("views",),
     "pydantic": ("recipes",),
     "tomli_w": ("recipes",),
-    "safetensors": ("training",),
+    "safetensors": ("training", "exchange"),
     "rich": ("cli",),
     "typer": ("cli",),
 }
@@ -112,7 +113,7 @@ def test_every_room_has_its_floor() -> None:
 
 
 def test_import_stays_light() -> None:
-    heavy = ("torch", "llvmlite", "matplotlib", "sklearn", "cv2", "pooch", "rich", "scipy")
+    heavy = ("torch", "llvmlite", "matplotlib", "sklearn", "cv2", "pooch", "rich", "scipy", "onnx")
     code = f"import sys, handloom; print([m for m in {heavy} if m in sys.modules])"
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handloom import data, nn, optim
+    from handloom.exchange import export, import_weights, load_weights
     from handloom.recipes import Recipe, load_recipe
     from handloom.results import PartResult, Run, open_run
     from handloom.session import resume, train
@@ -17,7 +18,10 @@ __all__ = [
     "Recipe",
     "Run",
     "data",
+    "export",
+    "import_weights",
     "load_recipe",
+    "load_weights",
     "nn",
     "open_run",
     "optim",
@@ -29,7 +33,10 @@ _HOMES = {
     "PartResult": "handloom.results",
     "Recipe": "handloom.recipes",
     "Run": "handloom.results",
+    "export": "handloom.exchange",
+    "import_weights": "handloom.exchange",
     "load_recipe": "handloom.recipes",
+    "load_weights": "handloom.exchange",
     "open_run": "handloom.results",
     "resume": "handloom.session",
     "train": "handloom.session",

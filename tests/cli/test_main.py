@@ -12,7 +12,7 @@ import pytest
 import handloom as package
 
 COMMANDS = (
-    "train", "test", "predict", "show", "gradcheck", "data list", "data fetch", "data check",
+    "train", "test", "predict", "show", "export", "import", "gradcheck", "data list", "data fetch", "data check",
     "recipes list", "recipes show", "cache", "cache clear",
 )  # fmt: skip
 

@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 from handloom import __version__
-from handloom.cli import bench, cache, data, gradcheck, predict, recipes, show, test, train
+from handloom.cli import (
+    bench,
+    cache,
+    data,
+    export,
+    gradcheck,
+    import_,
+    predict,
+    recipes,
+    show,
+    test,
+    train,
+)
 from handloom.cli.output import write
 from handloom.errors import HandloomError
 
@@ -40,7 +52,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # plain help is quick to come, and leaves the examples as they stand
 )
-for command in (train, test, predict, show, gradcheck, bench):
+for command in (train, test, predict, show, export, import_, gradcheck, bench):
     command.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")

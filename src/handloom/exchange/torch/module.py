@@ -1,0 +1,184 @@
+"""The whole classifier as the text of a Python file that needs PyTorch and safetensors alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from handloom import __version__, nn
+from handloom.exchange.classifier import Classifier
+from handloom.exchange.torch.code import INDENT, WIDTH, Call
+from handloom.exchange.torch.layers import SPELLINGS
+
+BLOCKS = ("Residual", "Parallel")
+"""Calls that become a function where the network has several equal ones."""
+
+HEAD = '''\
+"""{title}
+
+Written by Handloom {version}. Its weights lie in {weights}, beside this file;
+PyTorch and safetensors are all that it needs.
+
+    from {module} import CLASS_NAMES, load
+
+    classifier = load()
+    scores = classifier(pictures)  # uint8 ({shape}) -> ({scores})
+
+On the command line, a class for each picture of an array of that kind:
+
+    python {module}.py pictures.npy
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+WEIGHTS = Path(__file__).with_name("{weights}")
+'''
+
+CLASSIFIER = '''\
+class Classifier(nn.Module):
+    """Pictures ({shape}), 0..255 -> scores ({scores})."""
+
+    def __init__(self) -> None:
+        super().__init__()
+{network}
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.network(normalise(pictures))
+
+
+def load(weights: str | Path = WEIGHTS) -> Classifier:
+    """The trained classifier, in evaluation mode, on the CPU."""
+    classifier = Classifier()
+    classifier.network.load_state_dict(load_file(weights))
+    return classifier.eval()
+
+
+def main() -> None:
+    """Print the class of each picture of a .npy file."""
+    pictures = torch.from_numpy(np.load(sys.argv[1]))
+    with torch.inference_mode():
+        scores = load()(pictures.reshape(-1, {sizes}))
+    for class_id in scores.argmax(dim=1).tolist():
+        print(CLASS_NAMES[class_id])
+
+
+if __name__ == "__main__":
+    main()
+'''
+
+NORMALISE = {
+    "scale": '''\
+def normalise(pictures: Tensor) -> Tensor:
+    """Pixels 0..255 -> 0..1."""
+    return pictures.float() / 255
+''',
+    "standard": '''\
+def normalise(pictures: Tensor) -> Tensor:
+    """Mean 0 and deviation 1 in each channel, over the pictures of the training."""
+    mean, std = (
+        torch.tensor(values, device=pictures.device)[:, None, None]
+        for values in (MEAN, STD)
+    )
+    return (pictures.float() / 255 - mean) / std
+''',
+    "per-picture": '''\
+def normalise(pictures: Tensor) -> Tensor:
+    """Mean 0 and deviation 1 in each picture; zeros where all of its pixels are equal."""
+    pixels = pictures.float()
+    centred = pixels - pixels.mean(dim=(1, 2, 3), keepdim=True)
+    std = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return centred / torch.where(std > 0, std, 1)
+''',
+}
+
+
+def module_source(classifier: Classifier, module: str, weights: str) -> str:
+    """The file's text; `module` is its name without .py, `weights` that of the file beside it.
+
+    The text is as ruff would format it. Raises ConfigError for a layer without a spelling.
+    """
+    channels, height, width = classifier.image_shape
+    words = {
+        "title": _title(classifier),
+        "version": __version__,
+        "module": module,
+        "weights": weights,
+        "sizes": f"{channels}, {height}, {width}",
+        "shape": f"N, {channels}, {height}, {width}",
+        "scores": f"N, {len(classifier.class_names)}",
+    }
+    helpers: dict[str, None] = {}
+    network = _spell(helpers, "network", classifier.network)
+    names = _name_repeated(network)
+    code = "\n".join(network.short(names).lines(2 * INDENT, before="self.network = "))
+    sections = [
+        HEAD.format(**words) + "".join(_constants(classifier)),
+        *helpers,
+        *(_function(name, call, names) for call, name in names.items()),
+        NORMALISE[classifier.normalisation.kind],
+        CLASSIFIER.format(**words, network=code),
+    ]
+    return "\n\n".join(sections)
+
+
+def _spell(helpers: dict[str, None], path: str, layer: nn.Layer, name: str = "") -> Call:
+    """The call that makes the module of a layer; the classes that it needs join `helpers`."""
+    path = f"{path}.{name}" if name else path
+    spelling = SPELLINGS.find(layer, path)
+    if spelling.helper:
+        helpers[spelling.helper] = None
+    return spelling.spell(layer, partial(_spell, helpers, path))
+
+
+def _name_repeated(network: Call) -> dict[Call, str]:
+    """Names of functions for the blocks that occur more than once, inner ones first."""
+    counts = Counter(call for call in network.calls() if call.name in BLOCKS)
+    repeated = [call for call, count in counts.items() if count > 1]
+    return {call: f"block_{number}" for number, call in enumerate(repeated, start=1)}
+
+
+def _function(name: str, block: Call, names: Mapping[Call, str]) -> str:
+    """A function that makes one of the repeated blocks."""
+    lines = "\n".join(block.short(names).lines(INDENT, before="return "))
+    return f"def {name}() -> nn.Module:\n{lines}\n"
+
+
+def _title(classifier: Classifier) -> str:
+    """The first line, in which no name of a folder can end the docstring."""
+    channels, height, width = classifier.image_shape
+    name = re.sub(r"[^\w .-]", "_", classifier.name)
+    return f"{name}: a classifier of pictures with {channels} × {height} × {width} pixels."
+
+
+def _constants(classifier: Classifier) -> Iterator[str]:
+    """What the functions of the file look up."""
+    yield from _tuple("CLASS_NAMES", [_quoted(name) for name in classifier.class_names])
+    normalisation = classifier.normalisation
+    if normalisation.kind == "standard":
+        yield from _tuple("MEAN", list(map(repr, normalisation.mean)))
+        yield from _tuple("STD", list(map(repr, normalisation.std)))
+
+
+def _tuple(name: str, items: list[str]) -> Iterator[str]:
+    """An assignment, on one line if it fits, else an item a line."""
+    whole = f"{name} = ({', '.join(items)}{',' if len(items) == 1 else ''})\n"
+    if len(whole) <= WIDTH + 1:
+        yield whole
+    else:
+        yield from (f"{name} = (\n", *(f"{INDENT}{item},\n" for item in items), ")\n")
+
+
+def _quoted(text: str) -> str:
+    """A string in double quotes, as formatters prefer it; what JSON escapes, Python reads."""
+    return json.dumps(text, ensure_ascii=False)
