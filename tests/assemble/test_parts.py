@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from handloom import assemble
+from handloom.assemble.parts import build_mixing
+from handloom.data import Mixing
 from handloom.recipes import Recipe
 
 Change = Callable[..., Recipe]
@@ -35,3 +38,28 @@ def test_augmentation_acts_on_the_fly_or_adds_copies(changed: Change) -> None:
     assert len(more.train) == 3 * len(plain.train)
     assert len(more.validation) == len(plain.validation)
     np.testing.assert_array_equal(more.train.images[: len(plain.train)], plain.train.images)
+
+
+def test_mixing_comes_with_the_training_batches_alone(changed: Change) -> None:
+    recipe = changed(augment={"mixup": 0.4, "mix": 0.5, "flip": 0.5})
+    parts = assemble.load_parts(recipe)
+    assert assemble.training_batches(recipe, parts).mixing == Mixing(mixup=0.4, probability=0.5)
+    judged = assemble.evaluation_batches(recipe, parts.validation, parts.normalisation)
+    assert judged.mixing is None
+    assert judged.augmentation is None
+    assert build_mixing(changed(augment={"flip": 0.5})) is None
+    assert build_mixing(changed(augment={"cutmix": 1.0, "mix": 0.0})) is None
+
+
+@pytest.mark.parametrize("engine", ["numpy", "loom"])
+def test_mixing_trains_on_every_engine(changed: Change, engine: str) -> None:
+    recipe = changed(
+        augment={"mixup": 0.2, "cutmix": 1.0}, engine=engine, training__epochs=2,
+        training__batch_size=8, optimizer={"name": "muon", "lr": 0.02, "lookahead": {"every": 3}},
+        schedule={"name": "constant"},
+    )  # fmt: skip
+    parts = assemble.load_parts(recipe)
+    choice = assemble.build_engine(recipe, parts)
+    rows = assemble.build_trainer(recipe, parts, choice, callbacks=[]).fit().rows
+    assert choice.engine.name == engine
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]

@@ -63,6 +63,7 @@ def test_the_loom_is_taken_where_it_runs(name: str, loom: type[Compiled]) -> Non
     assert isinstance(engine, loom)
     assert engine.settings == {
         "input_shape": (1, 3, 4), "batch_size": 8, "threads": 2, "normalisation": scale, "ema": 0.9,
+        "soft_targets": False,
     }  # fmt: skip
     assert notes == ("loom: compiled for this processor in 0.43 s, 2 threads",)
 

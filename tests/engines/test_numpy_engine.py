@@ -9,6 +9,7 @@ import torch
 from handloom import nn, optim
 from handloom.data import Batches, Dataset, Epoch, Normalisation
 from handloom.engines import NumpyEngine, StepReport
+from handloom.engines.numpy_engine import count_correct
 from handloom.errors import ConfigError, StateError
 from handloom.nn import cross_entropy
 
@@ -185,3 +186,10 @@ def test_gradient_values_are_clipped(rng: np.random.Generator) -> None:
     x, labels = batches(rng, 1)[0]
     engine.train_step(x, labels)
     assert max(np.abs(p.grad).max() for p in engine.parameters.values()) == pytest.approx(1e-3)
+
+
+def test_a_mixed_picture_counts_as_its_larger_share() -> None:
+    outputs = np.eye(3, dtype=np.float32)
+    shares = np.array([[0.6, 0.4, 0], [0.7, 0.3, 0], [0, 0.1, 0.9]], np.float32)
+    assert count_correct(outputs, shares) == 2
+    assert count_correct(outputs, np.array([0, 0, 2])) == 2

@@ -273,3 +273,20 @@ def test_a_network_that_is_one_known_layer_is_compiled_whole(rng: Generator) -> 
         input_shape=SHAPE, batch_size=8, threads=1,
     )  # fmt: skip
     assert not engine.uncovered
+
+
+def test_on_shares_of_classes_the_layers_are_compiled_and_the_loss_is_not(rng: Generator) -> None:
+    def made() -> tuple[Any, Any, Any]:
+        model = nn.Sequential(*head(np.random.default_rng(0), 30))
+        return model, nn.cross_entropy, optim.Muon(model.named_parameters(), 0.1)
+
+    engine = weave(*made(), input_shape=SHAPE, batch_size=8, threads=1, soft_targets=True)
+    assert isinstance(engine, WovenEngine)
+    assert engine.uncovered == ("the loss (cross_entropy)", "the optimizer (Muon)")
+    twin = NumpyEngine(*made())
+    for _ in range(5):
+        x, shares = rng.random((8, *SHAPE)), rng.dirichlet(np.ones(CLASSES), 8)
+        ours, theirs = engine.train_step(x, shares), twin.train_step(x, shares)
+        assert ours == pytest.approx(theirs, rel=1e-9)
+    for name, array in twin.state_dict().items():
+        np.testing.assert_allclose(engine.state_dict()[name], array, rtol=1e-9, atol=1e-12)

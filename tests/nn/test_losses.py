@@ -43,6 +43,48 @@ def assert_equals_torch(
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["unweighted", "weighted"])
+def test_cross_entropy_on_shares_equals_torch(
+    scores: np.ndarray, rng: Generator, smoothing: float, weights: np.ndarray | None
+) -> None:
+    shares = rng.dirichlet(np.ones(C), N)
+    before = shares.copy()
+    ours = nn.cross_entropy(scores, shares, label_smoothing=smoothing, class_weights=weights)
+    torch_weights = None if weights is None else torch.from_numpy(weights)
+    assert_equals_torch(
+        ours,
+        lambda s: functional.cross_entropy(
+            s, torch.from_numpy(shares), torch_weights, label_smoothing=smoothing
+        ),
+        scores,
+    )
+    np.testing.assert_array_equal(shares, before)
+
+
+def test_shares_that_are_whole_are_labels(scores: np.ndarray, labels: np.ndarray) -> None:
+    by_share = nn.cross_entropy(scores, np.eye(C, dtype=np.float32)[labels])
+    by_label = nn.cross_entropy(scores, labels)
+    assert by_share[0] == by_label[0]
+    np.testing.assert_array_equal(by_share[1], by_label[1])
+
+
+@pytest.mark.parametrize(
+    ("shares", "error", "words"),
+    [
+        (np.ones((N, C + 1)) / (C + 1), ShapeError, "shares of the same shape"),
+        (np.ones((N, C), int), LabelError, "floats"),
+        (np.ones((N, C)), LabelError, "row 0 holds no shares"),
+        (np.tile([1.5, -0.5, 0, 0, 0], (N, 1)), LabelError, "row 0 holds no shares"),
+    ],
+)
+def test_shares_that_cannot_be_are_refused(
+    scores: np.ndarray, shares: np.ndarray, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        nn.cross_entropy(scores, shares)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["unweighted", "weighted"])
 def test_cross_entropy_equals_torch(
     scores: np.ndarray, labels: np.ndarray, smoothing: float, weights: np.ndarray | None
 ) -> None:

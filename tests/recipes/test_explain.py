@@ -66,6 +66,8 @@ def sentence(overrides: dict[str, Any] | list[str], recipe: str = "digits") -> s
         ("data.labels=a.csv", "data: images and labels go together, and one of them is missing"),
         ("data.name=", "data: one source of pictures is needed, and it names none; give name, or"),
         ("augment.copies=2", 'augment: copies counts only with mode = "append"'),
+        ("augment.mix=0.5", "augment: mix counts only with mixup or cutmix above 0"),
+        ("augment.mixup=-1", "augment.mixup is -1; it has to be a number from 0 to 100"),
         ("augment.erase_min=11", "augment: erase_min 11 is above erase_max 10"),
     ],
 )

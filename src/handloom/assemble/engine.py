@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from handloom import nn
 from handloom._typing import Shape
 from handloom.assemble.network import build_loss, build_model, build_optimizer
-from handloom.assemble.parts import Parts, training_batches
+from handloom.assemble.parts import Parts, build_mixing, training_batches
 from handloom.engines import (
+    ALONE,
     Choice,
     Engine,
+    Processes,
     TorchSettings,
     available_cores,
     choose_engine,
@@ -18,8 +22,11 @@ from handloom.errors import RecipeError
 from handloom.recipes import Recipe
 
 
-def build_engine(recipe: Recipe, parts: Parts) -> Choice:
-    """Model, loss and optimizer in the engine that the recipe asks for, and why it is that one."""
+def build_engine(recipe: Recipe, parts: Parts, processes: Processes = ALONE) -> Choice:
+    """Model, loss and optimizer in the engine that the recipe asks for, and why it is that one.
+
+    `processes` train together; all of them have to build it.
+    """
     num_classes = parts.train.num_classes
     channels, height, width = parts.train.image_shape
     model = build_model(recipe, (channels, height, width), num_classes)
@@ -33,10 +40,11 @@ def build_engine(recipe: Recipe, parts: Parts) -> Choice:
         batch_size=recipe.training.batch_size,
         threads=count_threads(recipe),
         normalisation=parts.normalisation,
+        soft_targets=build_mixing(recipe) is not None,
         clip_norm=recipe.optimizer.clip_norm,
         clip_value=recipe.optimizer.clip_value,
         ema=recipe.training.ema,
-        torch=torch_settings(recipe),
+        torch=replace(torch_settings(recipe), processes=processes),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from handloom import data
-from handloom.data import Augmentation, Batches, Dataset, Normalisation
+from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation
 from handloom.errors import RecipeError
 from handloom.recipes import Recipe
 
@@ -82,7 +82,14 @@ def build_augmentation(recipe: Recipe) -> Augmentation | None:
     """The augmentation of [augment], if there is one."""
     if recipe.augment is None:
         return None
-    return Augmentation(**recipe.augment.model_dump(exclude={"mode", "copies"}))
+    amounts = recipe.augment.model_dump(exclude={"mode", "copies", "mixup", "cutmix", "mix"})
+    return Augmentation(**amounts)
+
+
+def build_mixing(recipe: Recipe) -> Mixing | None:
+    """The mixup and cutmix of [augment], if there is any."""
+    said = recipe.augment
+    return Mixing(said.mixup, said.cutmix, said.mix) if said is not None and said.mixes else None
 
 
 def training_batches(recipe: Recipe, parts: Parts) -> Batches:
@@ -93,6 +100,7 @@ def training_batches(recipe: Recipe, parts: Parts) -> Batches:
         recipe.training.batch_size,
         seed=recipe.seed,
         augmentation=parts.augmentation,
+        mixing=build_mixing(recipe),
     )
 
 

@@ -11,7 +11,7 @@ from handloom import data, nn
 from handloom._typing import FloatArray, Shape, UInt8Array
 from handloom.assemble.engine import count_threads
 from handloom.assemble.network import build_loss, build_model, build_optimizer
-from handloom.assemble.parts import load_data
+from handloom.assemble.parts import build_mixing, load_data
 from handloom.data import Normalisation
 from handloom.errors import ConfigError, DataError
 from handloom.recipes import Recipe
@@ -42,6 +42,8 @@ def explain_plan(recipe: Recipe) -> Explanation:
 
     images, num_classes = _pictures(recipe)
     model = build_model(recipe, images.shape[1:], num_classes)
+    if build_mixing(recipe) is not None:  # no loss is compiled on shares of classes
+        return _outline(recipe, model, images.shape[1:], num_classes)
     try:
         compiled = compile_timed(recipe, model, images, num_classes)
     except UncoveredError:
@@ -95,6 +97,7 @@ def _outline(
         input_shape=(channels, height, width),
         batch_size=recipe.training.batch_size,
         threads=count_threads(recipe),
+        soft_targets=build_mixing(recipe) is not None,
     )
     assert isinstance(engine, WovenEngine), "the loom cannot compile it as a whole"
     if not engine.compiled:

@@ -21,6 +21,8 @@ from handloom.data.idx import read_idx as read_idx
 from handloom.data.idx import read_idx_folder as read_idx_folder
 from handloom.data.idx import write_idx as write_idx
 from handloom.data.images import read_images as read_images
+from handloom.data.mixing import Mixing as Mixing
+from handloom.data.mixing import Mixtures as Mixtures
 from handloom.data.normalise import Normalisation as Normalisation
 from handloom.data.normalise import NormalisationKind as NormalisationKind
 from handloom.data.npy import read_npy_images as read_npy_images

@@ -12,10 +12,11 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from handloom._typing import FloatArray, IntArray, UInt8Array
+from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
 from handloom.data.augment import Augmentation
 from handloom.data.chance import Purpose, checked_seed, generator
 from handloom.data.dataset import Dataset
+from handloom.data.mixing import Mixing, Mixtures, mix, mix_labels
 from handloom.data.normalise import Normalisation
 from handloom.data.planes import with_channels
 from handloom.errors import ConfigError
@@ -25,10 +26,11 @@ Made = TypeVar("Made")
 
 
 class Batch(NamedTuple):
-    """What a network takes at once: x (n, C, H, W), C-contiguous, and labels (n,) int64."""
+    """What a network takes at once: x (n, C, H, W), C-contiguous, and what it should say of it."""
 
     x: FloatArray
-    labels: IntArray
+    labels: AnyArray
+    """(n,) int64; where pictures are mixed, the shares of the classes (n, K) float32."""
 
 
 class Pixels(NamedTuple):
@@ -38,19 +40,19 @@ class Pixels(NamedTuple):
     """
 
     images: UInt8Array
-    """(M, C, H, W), C-contiguous: the whole data set's pictures, or the augmented ones alone."""
+    """(M, C, H, W), C-contiguous: the whole data set's pictures, or the changed ones alone."""
     rows: IntArray
     """(n,) int64, in [0, M)."""
-    labels: IntArray
-    """(n,) int64."""
+    labels: AnyArray
+    """As a batch has them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batches:
     """A data set in batches. What an epoch yields is a function of (seed, epoch) and nothing else.
 
-    Pictures stay uint8 in the data set; a batch is gathered, augmented and normalised when its
-    turn comes, with `prefetch` in a thread, while the batch before it is being used. The last
+    Pictures stay uint8 in the data set; a batch is gathered, augmented, mixed and normalised when
+    its turn comes, with `prefetch` in a thread, while the batch before it is being used. The last
     batch may be short; `drop_last` leaves it out.  Raises: ConfigError for a batch size below 1, or
     where `drop_last` leaves no batch at all.
     """
@@ -62,6 +64,7 @@ class Batches:
     seed: int
     shuffle: bool = True
     augmentation: Augmentation | None = None
+    mixing: Mixing | None = None
     drop_last: bool = False
     prefetch: bool = True
     dtype: DTypeLike = np.float32
@@ -136,9 +139,8 @@ class Epoch:
         if not 0 <= step < len(self):
             raise IndexError(f"step {step} of an epoch of {len(self)}")
         positions = self.positions(step, step + 1)
-        images = self._augmented(self.batches.dataset.images[positions], positions)
-        x = self.normalisation(images, self.batches.dtype)
-        return Batch(x, self.batches.dataset.labels[positions])
+        images, labels = self._examples(positions)
+        return Batch(self.normalisation(images, self.batches.dtype), labels)
 
     def between(self, start: int, stop: int) -> Iterator[Batch]:
         """The batches of the steps start … stop - 1, in order."""
@@ -150,19 +152,43 @@ class Epoch:
         return self.order[start * self.batch_size : stop * self.batch_size]
 
     def pixels(self, start: int, stop: int) -> Pixels:
-        """The examples of the steps start … stop - 1 as uint8, augmented if the data are.
+        """The examples of the steps start … stop - 1 as uint8, augmented and mixed if the data are.
 
-        Without augmentation no picture is copied: `images` is the whole set, and `rows` the order.
+        Where they are neither no picture is copied: `images` is the whole set, and `rows` the
+        order.
         """
         positions = self.positions(start, stop)
-        labels = self.batches.dataset.labels[positions]
-        if self.batches.augmentation is None:
-            return Pixels(self.batches.planes, positions, labels)
-        images = self._augmented(self.batches.planes[positions], positions)
+        if self.batches.augmentation is None and self.mixtures is None:
+            return Pixels(self.batches.planes, positions, self.batches.dataset.labels[positions])
+        images, labels = self._examples(positions)
         return Pixels(images, np.arange(len(positions)), labels)
 
-    def _augmented(self, images: UInt8Array, positions: IntArray) -> UInt8Array:
+    @cached_property
+    def mixtures(self) -> Mixtures | None:
+        """What is mixed with each picture of the data set in this epoch, if anything is."""
+        batches = self.batches
+        if batches.mixing is None:
+            return None
+        count, _, height, width = batches.planes.shape
+        return batches.mixing.draw(count, height, width, seed=batches.seed, epoch=self.number)
+
+    def _examples(self, positions: IntArray) -> tuple[UInt8Array, AnyArray]:
+        """Pictures (n, C, H, W) as this epoch has them, and their labels or targets."""
+        dataset = self.batches.dataset
+        images, labels = self._augmented(positions), dataset.labels[positions]
+        if self.mixtures is None:
+            return images, labels
+        mixtures = self.mixtures.take(positions)
+        mixed = np.flatnonzero(mixtures.share < 1)
+        partners = self._augmented(mixtures.partner[mixed])
+        images[mixed] = mix(images[mixed], partners, mixtures.take(mixed))
+        others = dataset.labels[mixtures.partner]
+        return images, mix_labels(labels, others, mixtures, dataset.num_classes)
+
+    def _augmented(self, positions: IntArray) -> UInt8Array:
+        """The pictures at some positions of the data set, (n, C, H, W), without partners."""
         augmentation, seed = self.batches.augmentation, self.batches.seed
+        images = self.batches.planes[positions]
         if augmentation is None:
             return images
         return augmentation.apply(images, positions, seed=seed, epoch=self.number)

@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     SAMPLE = 2
     FOLDS = 3
     ORDER = 4
+    MIX = 5
 
 
 def generator(seed: int, purpose: Purpose, counter: int = 0) -> np.random.Generator:

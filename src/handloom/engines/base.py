@@ -10,8 +10,10 @@ from handloom._typing import AnyArray, FloatArray, IntArray
 from handloom.data import Epoch
 from handloom.nn.layer import Layer
 
-Loss = Callable[[FloatArray, IntArray], tuple[float, FloatArray]]
-"""(outputs (N, K), labels (N,)) -> (mean loss, gradient with respect to the outputs)."""
+Loss = Callable[[FloatArray, AnyArray], tuple[float, FloatArray]]
+"""(outputs (N, K), labels (N,)) -> (mean loss, gradient with respect to the outputs).
+
+Where pictures are mixed, the labels of a training step are the classes' shares, (N, K) floats."""
 
 
 class StepReport(NamedTuple):
@@ -20,7 +22,8 @@ class StepReport(NamedTuple):
     loss: float
     """Mean over the batch, before the update; nats for the cross-entropies."""
     correct: int
-    """How many of the batch were classified right, before the update."""
+    """How many of the batch were classified right, before the update; of a mixed picture, as its
+    larger share."""
     grad_norm: float
     """Euclidean norm of all gradients together, before clipping."""
     lr: float
@@ -68,8 +71,9 @@ class Engine(Protocol):
         """
         ...
 
-    def train_step(self, x: FloatArray, labels: IntArray) -> StepReport:
-        """One update from x (N, C, H, W), labels (N,); none if the loss is not finite."""
+    def train_step(self, x: FloatArray, labels: AnyArray) -> StepReport:
+        """One update from x (N, C, H, W), labels (N,) or shares (N, K); none if the loss is not
+        finite."""
         ...
 
     def predict(self, x: FloatArray) -> FloatArray:

@@ -58,12 +58,14 @@ def choose_engine(
     batch_size: int,
     threads: int,
     normalisation: Normalisation | None = None,
+    soft_targets: bool = False,
     torch: TorchSettings | None = None,
     **settings: Unpack[Settings],
 ) -> Choice:
     """The engine `name`; "auto" is torch on a GPU, the loom where that runs, and numpy elsewhere.
 
-    `input_shape` is (C, H, W). Raises ConfigError where the engine that is asked for cannot run,
+    `input_shape` is (C, H, W); `soft_targets` says that labels will be shares of the classes, as
+    where pictures are mixed. Raises ConfigError where the engine that is asked for cannot run,
     and MissingExtraError where PyTorch is not installed.
     """
     if name == "numpy":
@@ -89,6 +91,7 @@ def choose_engine(
                 batch_size=batch_size,
                 threads=threads,
                 normalisation=normalisation,
+                soft_targets=soft_targets,
                 **settings,
             )
             return Choice(engine, _account(engine, threads))

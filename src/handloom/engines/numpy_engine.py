@@ -69,7 +69,7 @@ class NumpyEngine:
             if not report.is_finite:
                 return
 
-    def train_step(self, x: FloatArray, labels: IntArray) -> StepReport:
+    def train_step(self, x: FloatArray, labels: AnyArray) -> StepReport:
         """Forward, loss, backward, clip, update, average: one step."""
         if not self.model.training:
             self.model.train()
@@ -169,6 +169,10 @@ class NumpyEngine:
             buffer[...] = buffers[name]
 
 
-def count_correct(outputs: FloatArray, labels: IntArray) -> int:
-    """How many rows of outputs (N, K) have their largest value at the label (N,)."""
-    return int((outputs.argmax(axis=1) == labels).sum())
+def count_correct(outputs: FloatArray, labels: AnyArray) -> int:
+    """How many rows of outputs (N, K) have their largest value at the label (N,).
+
+    Of labels that are shares (N, K) the largest counts.
+    """
+    ids = labels.argmax(axis=1) if labels.ndim == 2 else labels
+    return int((outputs.argmax(axis=1) == ids).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from handloom import nn
@@ -61,27 +62,29 @@ def weave(
     clip_norm: float | None = None,
     clip_value: float | None = None,
     ema: float | None = None,
+    soft_targets: bool = False,
 ) -> LoomEngine | WovenEngine:
     """The loom's engine for a network: one native step, or as much of it as can be compiled.
 
-    The arguments are LoomEngine's. Raises UncoveredError for a network that cannot be compiled and
-    is no plain Sequential, whose layers could be taken one by one.
+    The arguments are LoomEngine's. `soft_targets` says that labels are shares of the classes, on
+    which no loss is compiled. Raises UncoveredError for a network that cannot be compiled and is no
+    plain Sequential, whose layers could be taken one by one.
     """
     from handloom.loom.fuse import UncoveredError
 
     settings = {"clip_norm": clip_norm, "clip_value": clip_value, "ema": ema}
-    try:
-        return LoomEngine(
-            model, loss, optimizer, input_shape=input_shape, batch_size=batch_size,
-            threads=threads, normalisation=normalisation, **settings,
-        )  # fmt: skip
-    except UncoveredError:
-        if type(model) is not nn.Sequential:
-            raise UncoveredError(
-                f"a {type(model).__name__} cannot be compiled, nor taken apart as a Sequential can"
-            ) from None
-        woven = Woven(model, input_shape, batch_size, threads)
-        return WovenEngine(woven, loss, optimizer, **settings)
+    if not soft_targets:
+        with suppress(UncoveredError):
+            return LoomEngine(
+                model, loss, optimizer, input_shape=input_shape, batch_size=batch_size,
+                threads=threads, normalisation=normalisation, **settings,
+            )  # fmt: skip
+    if type(model) is not nn.Sequential:
+        raise UncoveredError(
+            f"a {type(model).__name__} cannot be compiled, nor taken apart as a Sequential can"
+        )
+    woven = Woven(model, input_shape, batch_size, threads)
+    return WovenEngine(woven, loss, optimizer, **settings)
 
 
 def refusal() -> str | None:

@@ -13,28 +13,39 @@ from handloom.errors import ConfigError, LabelError, ShapeError
 from handloom.nn.layer import check_shape
 from handloom.nn.softmax import log_softmax
 
+SHARES_OFF = 1e-3
+"""How far from 1 the sum of a row of shares may lie: half-precision's rounding."""
+
 
 def cross_entropy(
     logits: FloatArray,
-    labels: IntArray,
+    labels: AnyArray,
     *,
     label_smoothing: float = 0.0,
     class_weights: FloatArray | None = None,
 ) -> tuple[float, FloatArray]:
-    """Cross-entropy between softmax(logits) and the labels, in nats; logits (N, C), labels (N,).
+    """Cross-entropy between softmax(logits) and the labels, in nats; logits (N, C).
 
-    With t[n, c] = w[c] ((1 - ε) 1[c = label] + ε / C), ε the label smoothing, and W = Σ_n w[label]:
+    `labels` are class ids (N,), or the shares of the classes (N, C): floats, rows sum to 1. With
+    q[n, c] = 1[c = label], or the shares, and ε the label smoothing:
 
+        t[n, c] = w[c] ((1 - ε) q[n, c] + ε / C)
         value = -Σ t log softmax(logits) / W      dlogits = (softmax(logits) Σ_c t - t) / W
 
-    Raises ShapeError, LabelError, and ConfigError for ε outside [0, 1] or impossible weights.
+    W = Σ_n w[label] for class ids and N for shares, as in PyTorch. Raises ShapeError, LabelError,
+    and ConfigError for ε outside [0, 1] or impossible weights.
     Source: Goodfellow et al. 2016, sec. 6.2.2.3; Szegedy et al. 2016, sec. 7 for the smoothing.
     """
     if not 0 <= label_smoothing <= 1:
         raise ConfigError(f"label_smoothing should lie in [0, 1], got {label_smoothing}")
-    check_labels(labels, logits)
-    weights, total = _weights(class_weights, labels, logits)
-    target = one_hot(labels, logits)
+    if labels.ndim == 2:
+        check_shares(labels, logits)
+        target = labels.astype(logits.dtype)
+        weights, total = _class_weights(class_weights, logits), float(len(logits))
+    else:
+        check_labels(labels, logits)
+        target = one_hot(labels, logits)
+        weights, total = _weights(class_weights, labels, logits)
     if label_smoothing:
         target = (1 - label_smoothing) * target + label_smoothing / logits.shape[1]
     target *= weights
@@ -114,18 +125,42 @@ def check_labels(labels: AnyArray, scores: AnyArray) -> None:
         )
 
 
+def check_shares(shares: AnyArray, scores: AnyArray) -> None:
+    """Raise unless `shares` (N, C) holds for each row of `scores` the shares of the classes.
+
+    ShapeError for the shapes; LabelError for a wrong kind, or naming the first row that does not
+    sum to 1 or holds a negative share.
+    """
+    if scores.ndim != 2 or scores.size == 0 or shares.shape != scores.shape:
+        raise ShapeError(f"scores {scores.shape} need shares of the same shape, got {shares.shape}")
+    if shares.dtype.kind != "f":
+        raise LabelError(f"shares of classes should be floats, got {shares.dtype}")
+    fine = (shares >= 0).all(axis=1) & (np.abs(shares.sum(axis=1) - 1) < SHARES_OFF)
+    if not fine.all():
+        row = int((~fine).argmax())
+        raise LabelError(f"row {row} holds no shares: {shares[row]}; none below 0, their sum is 1")
+
+
 def _weights(
     class_weights: FloatArray | None, labels: IntArray, like: FloatArray
 ) -> tuple[FloatArray, float]:
     """The weight of each class (C,), in the dtype of `like`, and the sum over the labels."""
-    num_classes = like.shape[1]
     if class_weights is None:
-        return np.ones(num_classes, like.dtype), float(len(labels))
-    weights = np.asarray(class_weights, like.dtype)
-    check_shape(weights, (num_classes,), "class_weights")
-    if not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise ConfigError(f"class_weights should be finite and not negative, got {weights}")
+        return _class_weights(None, like), float(len(labels))
+    weights = _class_weights(class_weights, like)
     total = float(weights[labels].sum())
     if total == 0:
         raise ConfigError("the class weights of all labels are 0, so their mean is undefined")
     return weights, total
+
+
+def _class_weights(class_weights: FloatArray | None, like: FloatArray) -> FloatArray:
+    """The weight of each class (C,), in the dtype of `like`; ones where none are given."""
+    num_classes = like.shape[1]
+    if class_weights is None:
+        return np.ones(num_classes, like.dtype)
+    weights = np.asarray(class_weights, like.dtype)
+    check_shape(weights, (num_classes,), "class_weights")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ConfigError(f"class_weights should be finite and not negative, got {weights}")
+    return weights

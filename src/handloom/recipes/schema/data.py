@@ -38,6 +38,8 @@ Side = Annotated[int, Field(ge=1, le=4096), said("whole pixels from 1 to 4096")]
 Alpha = Annotated[float, Field(ge=0, le=1000), said("pixels from 0 to 1000")]
 Sigma = Annotated[float, Field(ge=0.1, le=100), said("pixels from 0.1 to 100")]
 
+BetaAlpha = Annotated[float, Field(ge=0, le=100), said("a number from 0 to 100")]
+
 PATH_KEYS = ("images", "labels", "test_images", "test_labels", "idx", "folder")
 
 
@@ -84,7 +86,8 @@ class Augment(Table):
     """How training pictures are varied; each amount is the most, drawn anew for each picture.
 
     "on-the-fly" varies every picture in every epoch; "append" adds `copies` varied pictures of
-    each to the training part once.
+    each to the training part once. Mixing, two pictures and their labels at a time, is on the fly
+    in both.
     """
 
     mode: Literal["on-the-fly", "append"] = "on-the-fly"
@@ -101,11 +104,21 @@ class Augment(Table):
     elastic_alpha: Alpha = 0.0  # pixels, strength of the displacement
     elastic_sigma: Sigma = 4.0  # pixels, smoothness of the displacement
     noise: Probability = 0.0  # standard deviation, where white is 1
+    mixup: BetaAlpha = 0.0  # two pictures blended, in shares from Beta(mixup, mixup)
+    cutmix: BetaAlpha = 0.0  # a rectangle of one in the other, in shares from Beta(cutmix, cutmix)
+    mix: Probability = 1.0  # probability that a picture is mixed at all
 
     @model_validator(mode="after")
     def _amounts_agree(self) -> Augment:
         if self.copies != 1 and self.mode != "append":
             refuse('copies counts only with mode = "append"')
+        if self.mix != 1.0 and not self.mixes:
+            refuse("mix counts only with mixup or cutmix above 0")
         if self.erase_min > self.erase_max:
             refuse(f"erase_min {self.erase_min} is above erase_max {self.erase_max}")
         return self
+
+    @property
+    def mixes(self) -> bool:
+        """Whether pictures are mixed with others, and labels with theirs."""
+        return bool(self.mix and (self.mixup or self.cutmix))

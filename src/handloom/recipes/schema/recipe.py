@@ -46,6 +46,11 @@ class Recipe(Table):
                 'loss.name is "nll", which needs a network that ends in log-softmax; '
                 'take "cross-entropy", which contains it'
             )
+        if self.loss.name == "nll" and self.augment is not None and self.augment.mixes:
+            refuse(
+                'loss.name is "nll", which takes no mixed labels; with augment.mixup or '
+                'augment.cutmix take "cross-entropy" or "mse"'
+            )
         if (
             self.torch is not None
             and self.torch.device not in ("auto", "cpu")
