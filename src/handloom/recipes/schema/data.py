@@ -112,7 +112,7 @@ class Augment(Table):
     def _amounts_agree(self) -> Augment:
         if self.copies != 1 and self.mode != "append":
             refuse('copies counts only with mode = "append"')
-        if self.mix != 1.0 and not self.mixes:
+        if self.mix != 1.0 and not (self.mixup or self.cutmix):
             refuse("mix counts only with mixup or cutmix above 0")
         if self.erase_min > self.erase_max:
             refuse(f"erase_min {self.erase_min} is above erase_max {self.erase_max}")
