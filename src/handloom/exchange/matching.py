@@ -35,6 +35,13 @@ class _Group(NamedTuple):
     path: str
     shapes: dict[str, Shape]
 
+    def resembles(self, other: _Group) -> bool:
+        """Whether both are the same kind of layer, as far as parameters tell it."""
+        return self._num_axes() == other._num_axes()
+
+    def _num_axes(self) -> dict[str, int]:
+        return {leaf: len(shape) for leaf, shape in self.shapes.items()}
+
     def __str__(self) -> str:
         told = ", ".join(f"{leaf} {shape}" for leaf, shape in self.shapes.items())
         return f"{self.path or 'the outermost layer'} ({told})"
@@ -88,7 +95,7 @@ def _by_layer(own: list[_Group], given: list[_Group]) -> Iterator[Match]:
     for layer in own:
         taken = next((other for other in left if other.shapes == layer.shapes), None)
         if taken is None:
-            near = next((other for other in left if other.shapes.keys() == layer.shapes.keys()), "")
+            near = next(filter(layer.resembles, left), None)
             raise StateError(
                 f"no layer of the file fits the network's {layer}; "
                 + (f"the first that is left is {near}" if near else "none like it is left")

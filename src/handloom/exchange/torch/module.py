@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator
 
-from handloom import __version__, nn
+from handloom import __version__
 from handloom.exchange.classifier import Classifier
-from handloom.exchange.torch.code import INDENT, WIDTH, Call
-from handloom.exchange.torch.layers import SPELLINGS
-
-BLOCKS = ("Residual", "Parallel")
-"""Calls that become a function where the network has several equal ones."""
+from handloom.exchange.torch.code import INDENT, WIDTH
+from handloom.exchange.torch.network import spell
 
 HEAD = '''\
 """{title}
@@ -118,40 +113,15 @@ def module_source(classifier: Classifier, module: str, weights: str) -> str:
         "shape": f"N, {channels}, {height}, {width}",
         "scores": f"N, {len(classifier.class_names)}",
     }
-    helpers: dict[str, None] = {}
-    network = _spell(helpers, "network", classifier.network)
-    names = _name_repeated(network)
-    code = "\n".join(network.short(names).lines(2 * INDENT, before="self.network = "))
+    network = spell(classifier.network)
+    made = "\n".join(network.call.lines(2 * INDENT, before="self.network = "))
     sections = [
         HEAD.format(**words) + "".join(_constants(classifier)),
-        *helpers,
-        *(_function(name, call, names) for call, name in names.items()),
+        *network.definitions,
         NORMALISE[classifier.normalisation.kind],
-        CLASSIFIER.format(**words, network=code),
+        CLASSIFIER.format(**words, network=made),
     ]
     return "\n\n".join(sections)
-
-
-def _spell(helpers: dict[str, None], path: str, layer: nn.Layer, name: str = "") -> Call:
-    """The call that makes the module of a layer; the classes that it needs join `helpers`."""
-    path = f"{path}.{name}" if name else path
-    spelling = SPELLINGS.find(layer, path)
-    if spelling.helper:
-        helpers[spelling.helper] = None
-    return spelling.spell(layer, partial(_spell, helpers, path))
-
-
-def _name_repeated(network: Call) -> dict[Call, str]:
-    """Names of functions for the blocks that occur more than once, inner ones first."""
-    counts = Counter(call for call in network.calls() if call.name in BLOCKS)
-    repeated = [call for call, count in counts.items() if count > 1]
-    return {call: f"block_{number}" for number, call in enumerate(repeated, start=1)}
-
-
-def _function(name: str, block: Call, names: Mapping[Call, str]) -> str:
-    """A function that makes one of the repeated blocks."""
-    lines = "\n".join(block.short(names).lines(INDENT, before="return "))
-    return f"def {name}() -> nn.Module:\n{lines}\n"
 
 
 def _title(classifier: Classifier) -> str:
