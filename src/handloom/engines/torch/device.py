@@ -68,15 +68,14 @@ def _no_mps(number: str) -> str | None:
     return None
 
 
-def find_precision(name: Precision, device: torch.device) -> torch.dtype:
-    """What products are computed in, of float32 weights: float32, or bfloat16 under autocast.
+def find_precision(name: Precision, device: torch.device, weights: torch.dtype) -> torch.dtype:
+    """What products are computed in: bfloat16 under autocast, or the kind that the weights are of.
 
-    "auto" is bfloat16 on a CUDA device that computes in it, and float32 elsewhere.
+    "auto" is bfloat16 for float32 weights on a CUDA device that computes in it.
     """
-    if name == "auto":
-        native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-        return torch.bfloat16 if native else torch.float32
-    return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if name == "auto" and weights is torch.float32 and device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else weights
+    return torch.bfloat16 if name == "bfloat16" else weights
 
 
 def describe_device(device: torch.device) -> str:
@@ -98,6 +97,17 @@ def limited_to(threads: int) -> Iterator[None]:
     finally:
         if before != threads:
             torch.set_num_threads(before)
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Convolutions of float32 in float32 within the context: cuDNN would round them to ten bits."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 @contextmanager

@@ -1,0 +1,119 @@
+"""A training step on the device, and a prediction: tensors in, tensors out, and nothing waits."""
+
+# pyright: reportPrivateImportUsage=false
+# PyTorch documents its functions on lists of tensors, torch._foreach_*, for all their names.
+
+from __future__ import annotations
+
+import copy
+from typing import NamedTuple
+
+import torch
+
+from handloom import nn
+from handloom.engines.base import Loss
+from handloom.engines.processes import Processes
+from handloom.engines.torch.dropout import begin_step
+from handloom.engines.torch.losses import loss_of
+from handloom.engines.torch.modules import module_of
+from handloom.engines.torch.rules import rule_of
+from handloom.optim import Optimizer
+
+
+class How(NamedTuple):
+    """How a network is trained, besides its loss and its rule."""
+
+    device: torch.device
+    dtype: torch.dtype
+    """Of the weights, the loss, the predictions."""
+    precision: torch.dtype
+    """Of products in training: bfloat16 under autocast, or as the weights are."""
+    compile: bool
+    clip_norm: float | None
+    clip_value: float | None
+    ema: float | None
+    processes: Processes
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """How pictures lie in memory: the tensor cores of a GPU want their channels together."""
+        on_gpu = self.device.type == "cuda"
+        return torch.channels_last if on_gpu else torch.contiguous_format
+
+
+class Numbers(NamedTuple):
+    """What a step tells, on the device; () each."""
+
+    loss: torch.Tensor
+    correct: torch.Tensor
+    grad_norm: torch.Tensor
+
+    def stacked(self) -> torch.Tensor:
+        """(3,), of the loss's kind."""
+        return torch.stack([number.to(self.loss.dtype) for number in self])
+
+
+class Step:
+    """A network on the device, and what a step makes of it: gradients, then new weights."""
+
+    def __init__(self, model: nn.Layer, loss: Loss, optimizer: Optimizer, how: How) -> None:
+        self.how = how
+        module = module_of(model).to(how.device, how.dtype)
+        if how.memory_format is torch.channels_last:
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.module = module
+        self.average = None if how.ema is None else copy.deepcopy(module).eval()
+        self.parameters: dict[str, torch.Tensor] = dict(module.named_parameters())
+        self.loss, self.loss_stays = loss_of(loss)
+        self.rule = rule_of(optimizer, self.parameters)
+        spread = how.processes.spread(module)
+        self._forward = torch.compile(spread) if how.compile else spread
+
+    def gradients(self, x: torch.Tensor, labels: torch.Tensor, step: int, count: int) -> Numbers:
+        """Forward and backward over this process's rows of a batch of `count` examples."""
+        how = self.how
+        if not self.module.training:
+            self.module.train()
+        begin_step(self.module, step, how.processes.part(count).start)
+        for parameter in self.parameters.values():
+            parameter.grad = None
+        mixed = how.precision is not how.dtype
+        with torch.autocast(how.device.type, how.precision if mixed else None, enabled=mixed):
+            outputs = self._forward(x.to(memory_format=how.memory_format))
+        outputs = how.processes.whole(outputs.to(how.dtype), count)
+        labels = how.processes.whole(labels, count)
+        loss = self.loss(outputs, labels)
+        loss.backward()
+        ids = labels if labels.ndim == 1 else labels.argmax(dim=1)
+        correct = (outputs.detach().argmax(dim=1) == ids).sum()
+        grads = [p.grad for p in self.parameters.values() if p.grad is not None]
+        return Numbers(loss.detach(), correct, torch.nn.utils.get_total_norm(grads))
+
+    def update(self, grad_norm: torch.Tensor) -> None:
+        """Clip the gradients, whose norm was found, change the weights, average them."""
+        values = [*self.parameters.values()]
+        if self.how.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(values, self.how.clip_norm, grad_norm)
+        if self.how.clip_value is not None:
+            torch.nn.utils.clip_grad_value_(values, self.how.clip_value)
+        self.rule.step()
+        if self.average is not None and self.how.ema is not None:
+            averages: list[torch.Tensor] = [*self.average.parameters()]
+            with torch.no_grad():
+                torch._foreach_lerp_(averages, values, 1.0 - self.how.ema)
+
+    @torch.inference_mode()
+    def predict(self, x: torch.Tensor) -> torch.Tensor:
+        """x (N, C, H, W) -> outputs (N, K) in evaluation mode, of the average if there is one."""
+        module = self.module if self.average is None else self.average
+        if module.training:
+            module.eval()
+        return module(x.to(memory_format=self.how.memory_format))
+
+    @torch.no_grad()
+    def average_buffers(self) -> None:
+        """Give the average the network's running statistics as they are."""
+        if self.average is not None:
+            ours = dict(self.module.named_buffers())
+            for name, buffer in self.average.named_buffers():
+                buffer.copy_(ours[name])
