@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from handloom import assemble
 from handloom._files import sweep
-from handloom.engines import Engine, available_cores, limited_to
+from handloom.engines import Engine, Processes, available_cores, joined, limited_to
 from handloom.errors import CheckpointError, DivergenceError, RunError, StateError
 from handloom.recipes import Recipe, load_recipe, to_toml
 from handloom.results import Run, check_same_data
 from handloom.runs import RunFolder, RunLock, describe_environment
-from handloom.training import Checkpoint, History, load_checkpoint
+from handloom.training import Checkpoint, History, Trainer, load_checkpoint
 from handloom.training.callbacks import BestWeights, Callback, Checkpoints
 
 RUNS = Path("runs")
@@ -31,11 +33,15 @@ def train(
 
     `overrides` as in `{"training.epochs": 5}`. The folder is runs/<recipe>, or the next free name,
     unless `run_dir` says otherwise. Everything that can be wrong about recipe, data and shapes is
-    said before anything is written.
+    said before anything is written. Under torchrun all processes train it together, and each gets
+    the Run when the first one has written it; callbacks listen in every process.
     """
-    path = free_folder(recipe) if run_dir is None else Path(run_dir)
-    pinned = _pinned(load_recipe(recipe, overrides))
-    return _Session(pinned, data_dir, callbacks).start(path)
+    with joined() as processes:
+        path = processes.from_first(
+            lambda: str(free_folder(recipe) if run_dir is None else run_dir)
+        )
+        pinned = _agreed(processes, lambda: _pinned(load_recipe(recipe, overrides), processes))
+        return _Session(pinned, data_dir, callbacks, processes).start(Path(path))
 
 
 def free_folder(recipe: str | Path | Recipe) -> Path:
@@ -59,7 +65,18 @@ def resume(
     where the recipes or the data differ.
     """
     folder = RunFolder(Path(run_dir))
-    given = None if recipe is None else load_recipe(recipe, overrides)
+
+    def own(processes: Processes) -> Recipe:
+        given = None if recipe is None else load_recipe(recipe, overrides)
+        return _recipe_to_go_on(folder, given, processes)
+
+    with joined() as processes:
+        agreed = _agreed(processes, lambda: own(processes))
+        return _Session(agreed, data_dir, callbacks, processes).go_on(folder)
+
+
+def _recipe_to_go_on(folder: RunFolder, given: Recipe | None, processes: Processes) -> Recipe:
+    """The run's own recipe, or the given one where the folder holds none yet."""
     if not folder.recipe.is_file():
         if given is None:
             raise RunError(
@@ -68,73 +85,92 @@ def resume(
             )
         if foreign := folder.foreign_entry():
             raise RunError(f"{folder.path} is no run: it holds {foreign}; start one with --out")
-        return _Session(_pinned(given), data_dir, callbacks).go_on(folder)
+        return _pinned(given, processes)
     own = Run(folder).recipe
-    if given is not None and (differing := _differences(_pinned(given, own), own)):
+    if given is not None and (differing := _differences(_pinned(given, processes, own), own)):
         raise RunError(
             f"{folder.path} was started with another recipe: {', '.join(differing)} differ; "
             "leave the recipe out to go on with the run's own"
         )
-    return _Session(own, data_dir, callbacks).go_on(folder)
+    return own
 
 
 class _Session:
     """One process's work on one run: build, lock, train, evaluate.
 
-    Building comes first, so that nothing is written before everything fits.
+    Building comes first, so that nothing is written before everything fits. Of several processes
+    all build and train, and the first one alone locks, writes, evaluates and draws.
     """
 
     def __init__(
-        self, recipe: Recipe, data_dir: str | Path | None, callbacks: Sequence[Callback]
+        self,
+        recipe: Recipe,
+        data_dir: str | Path | None,
+        callbacks: Sequence[Callback],
+        processes: Processes,
     ) -> None:
         self.callbacks = callbacks
-        self.parts = assemble.load_parts(recipe, None if data_dir is None else Path(data_dir))
-        self.choice = assemble.build_engine(recipe, self.parts)
+        self.processes = processes
+        with processes.in_turn():  # what the first of a machine downloads, its others find
+            self.parts = assemble.load_parts(recipe, None if data_dir is None else Path(data_dir))
+        self.choice = assemble.build_engine(recipe, self.parts, processes)
         # The run keeps the engine that was chosen: another one would not go on to the same bits.
         self.recipe = recipe.model_copy(update={"engine": self.choice.engine.name})
 
     def start(self, path: Path) -> Run:
         """Train in a new folder."""
-        folder = RunFolder.create(path)
-        with RunLock(folder.path):
+        folder = RunFolder.create(path) if self.processes.is_first else RunFolder(path)
+        with self._lock(folder):
             return self._train(folder, None)
 
     def go_on(self, folder: RunFolder) -> Run:
         """Continue from the last checkpoint, or from the start where none was written yet."""
         if not folder.path.is_dir():
             raise RunError(f"{folder.path} does not exist; leave --resume out to start it")
-        with RunLock(folder.path):
-            sweep(folder.path)
+        with self._lock(folder):
+            if self.processes.is_first:
+                sweep(folder.path)
             last = folder.checkpoint("last")
-            return self._train(folder, load_checkpoint(last) if last.is_file() else None)
+            found = self.processes.from_first(lambda: last.name if last.is_file() else "")
+            return self._train(folder, load_checkpoint(last) if found else None)
+
+    def _lock(self, folder: RunFolder) -> AbstractContextManager[object]:
+        return RunLock(folder.path) if self.processes.is_first else nullcontext()
 
     def _train(self, folder: RunFolder, checkpoint: Checkpoint | None) -> Run:
         threads = assemble.count_threads(self.recipe)
-        if checkpoint is None:
+        if checkpoint is None and self.processes.is_first:
             environment = describe_environment(threads=threads, engine=self.choice.notes)
             folder.write_json(folder.environment, environment)
             folder.write_json(folder.data, self.parts.describe())
             folder.write_recipe(to_toml(self.recipe))
-        else:
-            check_same_data(folder, Run(folder).data, self.parts)
+        if checkpoint is not None or self.processes.size > 1:
+            kept = self.processes.from_first(lambda: json.dumps(Run(folder).data))
+            check_same_data(folder, json.loads(kept), self.parts)
         with limited_to(threads):
             engine = self._fit(folder, checkpoint)
             run = Run(folder)
-            if not run.is_finished:
-                self._write_result(run, engine)
-            draw(run, self.parts)
+            if self.processes.is_first:
+                if not run.is_finished:
+                    self._write_result(run, engine)
+                draw(run, self.parts)
+        self.processes.from_first(str)  # the others wait until everything is written
         return run
 
     def _fit(self, folder: RunFolder, checkpoint: Checkpoint | None) -> Engine:
         """Train to the end; returns the engine that did it."""
         history = History.read(folder.metrics)
+        if not self.processes.is_first:
+            history = History(rows=history.rows)
         if checkpoint is None:
             history.keep_until(0)
         said = self.recipe.training
-        keeping = [
-            BestWeights(folder.checkpoints),
-            Checkpoints(folder.checkpoints, said.checkpoints),  # last: it keeps all their states
-        ]
+        keeping: list[Callback] = [AgreedStop(self.processes)]
+        if self.processes.is_first:
+            keeping += [
+                BestWeights(folder.checkpoints),
+                Checkpoints(folder.checkpoints, said.checkpoints),  # last: it keeps all states
+            ]
         trainer = assemble.build_trainer(
             self.recipe,
             self.parts,
@@ -183,6 +219,20 @@ class _Session:
         )
 
 
+class AgreedStop(Callback):
+    """Whether to stop is for the first process to say: one that went on alone would wait for ever.
+
+    A user's callback may ask for it by the clock, or by anything else that processes see apart.
+    """
+
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes
+
+    def on_epoch_end(self, training: Trainer) -> None:
+        """Take over what the first one asks for."""
+        training.stop_reason = self.processes.from_first(lambda: training.stop_reason or "") or None
+
+
 def draw(run: Run, parts: assemble.Parts) -> list[Path]:
     """Draw all pictures of a run into its figures/; the test part, or validation where none is."""
     from handloom.views import Subject, draw_all
@@ -201,14 +251,23 @@ def draw(run: Run, parts: assemble.Parts) -> list[Path]:
     return draw_all(subject, run.folder.figures)
 
 
-def _pinned(recipe: Recipe, like: Recipe | None = None) -> Recipe:
+def _agreed(processes: Processes, make: Callable[[], Recipe]) -> Recipe:
+    """The recipe that the first process makes, so that all train the same one."""
+    if processes.size == 1:
+        return make()
+    return Recipe.model_validate_json(processes.from_first(lambda: make().model_dump_json()))
+
+
+def _pinned(recipe: Recipe, processes: Processes, like: Recipe | None = None) -> Recipe:
     """The recipe with its thread count made explicit: the same count gives the same bits.
 
-    What it leaves open, the threads and an engine "auto", is as the recipe `like` has it.
+    What it leaves open, the threads and an engine "auto", is as the recipe `like` has it; else the
+    processes of a machine share its cores.
     """
     threads, engine = recipe.training.threads, recipe.engine
     if threads is None:
-        threads = available_cores() if like is None else like.training.threads
+        own = max(1, available_cores() // processes.place.local_size)
+        threads = own if like is None else like.training.threads
     if engine == "auto" and like is not None:
         engine = like.engine
     training = recipe.training.model_copy(update={"threads": threads})

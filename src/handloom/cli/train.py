@@ -107,10 +107,10 @@ def train(
     """
     from handloom import session
     from handloom.cli.progress import choose_progress
+    from handloom.engines import joined
     from handloom.errors import ConfigError
     from handloom.recipes import load_recipe
 
-    voice = Voice.choose(as_json=as_json, quiet=quiet)
     overrides = list(override or [])
     flags = {
         "engine": engine,
@@ -119,29 +119,38 @@ def train(
         "seed": seed,
     }
     overrides += [f"{key}={value}" for key, value in flags.items() if value is not None]
-    if resume is not None and out is not None:
-        raise ConfigError("--resume names the run already; leave --out out")
-    if resume is not None and recipe is None and overrides:
-        raise ConfigError("a run goes on with its own recipe; leave the changes out, or --resume")
-    path = resume or out or session.free_folder(recipe or "digits")
-    progress = None if quiet else choose_progress(voice, str(path))
-    callbacks = [] if progress is None else [progress]
-    with _told_how_to_go_on(path, data_dir):
-        try:
-            if resume is not None:
-                run = session.resume(
-                    path, recipe, overrides=overrides, data_dir=data_dir, callbacks=callbacks
-                )
-            else:
-                said = load_recipe(recipe or "digits", overrides)
-                if said.data.name is not None:
-                    fetch_files(said.data.name, data_dir, voice)
-                run = session.train(said, run_dir=path, data_dir=data_dir, callbacks=callbacks)
-        finally:
-            if progress is not None:
-                progress.close()
-    voice.answer({"run": str(run.path), **run.result})
-    _tell(voice, run)
+    with joined() as processes:
+        if resume is not None and out is not None:
+            raise ConfigError("--resume names the run already; leave --out out")
+        if resume is not None and recipe is None and overrides:
+            raise ConfigError(
+                "a run goes on with its own recipe; leave the changes out, or --resume"
+            )
+        silent = quiet or not processes.is_first
+        voice = Voice.choose(as_json=as_json and processes.is_first, quiet=silent)
+        given = resume or out
+        path = Path(
+            processes.from_first(lambda: str(given or session.free_folder(recipe or "digits")))
+        )
+        progress = None if silent else choose_progress(voice, str(path))
+        callbacks = [] if progress is None else [progress]
+        with _told_how_to_go_on(path, data_dir, aloud=processes.is_first):
+            try:
+                if resume is not None:
+                    run = session.resume(
+                        path, recipe, overrides=overrides, data_dir=data_dir, callbacks=callbacks
+                    )
+                else:
+                    said = load_recipe(recipe or "digits", overrides)
+                    if said.data.name is not None:
+                        with processes.in_turn():
+                            fetch_files(said.data.name, data_dir, voice)
+                    run = session.train(said, run_dir=path, data_dir=data_dir, callbacks=callbacks)
+            finally:
+                if progress is not None:
+                    progress.close()
+        voice.answer({"run": str(run.path), **run.result})
+        _tell(voice, run)
 
 
 def _tell(voice: Voice, run: Run) -> None:
@@ -166,8 +175,8 @@ class _Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def _told_how_to_go_on(path: Path, data_dir: Path | None) -> Iterator[None]:
-    """A training that is stopped from outside says how it is continued."""
+def _told_how_to_go_on(path: Path, data_dir: Path | None, *, aloud: bool) -> Iterator[None]:
+    """A training that is stopped from outside says how it is continued, if it may speak."""
 
     def terminate(number: int, frame: object) -> None:  # noqa: ARG001
         raise _Terminated
@@ -183,7 +192,8 @@ def _told_how_to_go_on(path: Path, data_dir: Path | None) -> Iterator[None]:
             way = f"go on from the last finished epoch with: {shlex.join(command)}"
         else:
             way = "nothing had been written yet"
-        sys.stderr.write(f"handloom: stopped; {way}\n")
+        if aloud:
+            sys.stderr.write(f"handloom: stopped; {way}\n")
         code = 143 if isinstance(stop, _Terminated) else 130
         raise typer.Exit(stop.exit_code if isinstance(stop, ReaderGone) else code) from None
     finally:

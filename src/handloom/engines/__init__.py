@@ -8,6 +8,9 @@ from handloom.engines.choose import TorchSettings as TorchSettings
 from handloom.engines.choose import choose_engine as choose_engine
 from handloom.engines.choose import predicting_engine as predicting_engine
 from handloom.engines.numpy_engine import NumpyEngine as NumpyEngine
+from handloom.engines.processes import ALONE as ALONE
+from handloom.engines.processes import Processes as Processes
+from handloom.engines.processes import joined as joined
 from handloom.engines.statistics import Statistics as Statistics
 from handloom.engines.statistics import statistics as statistics
 from handloom.engines.threads import available_cores as available_cores

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, Unpack
 from handloom.data import Normalisation
 from handloom.engines.base import Engine, Loss
 from handloom.engines.numpy_engine import NumpyEngine
+from handloom.engines.processes import ALONE, Processes
 from handloom.errors import ConfigError
 from handloom.nn.layer import Layer
 from handloom.optim import Optimizer
@@ -39,6 +40,7 @@ class TorchSettings:
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
+    processes: Processes = ALONE
 
 
 class Choice(NamedTuple):
@@ -68,11 +70,11 @@ def choose_engine(
     where pictures are mixed. Raises ConfigError where the engine that is asked for cannot run,
     and MissingExtraError where PyTorch is not installed.
     """
+    torch = torch or TorchSettings()
+    why = _together(name, torch.processes.size, batch_size)
     if name == "numpy":
         return Choice(NumpyEngine(model, loss, optimizer, **settings), ("numpy: as asked for",))
-    torch = torch or TorchSettings()
-    why = None
-    if name == "torch" or (name == "auto" and torch.device != "cpu"):
+    if why is None and (name == "torch" or (name == "auto" and torch.device != "cpu")):
         why = "as asked for" if name == "torch" else gpu_at_hand(torch.device)
     if why is not None:
         return _torch(why, model, loss, optimizer, threads, torch, settings)
@@ -136,6 +138,23 @@ def gpu_at_hand(device: str = "auto") -> str | None:
     return None if found.type == "cpu" else f"PyTorch sees {describe_device(found)}"
 
 
+def _together(name: EngineName, processes: int, batch_size: int) -> str | None:
+    """Why it is torch where several processes train, as a clause; None for one alone."""
+    if processes == 1:
+        return None
+    if name not in ("auto", "torch"):
+        raise ConfigError(
+            f'engine is "{name}", which trains in one process, and {processes} were started; '
+            'take engine = "torch", or start one'
+        )
+    if batch_size < processes:
+        raise ConfigError(
+            f"training.batch_size = {batch_size} leaves some of {processes} processes without a "
+            "picture; take a larger one, or start fewer"
+        )
+    return f"{processes} processes, each with its part of every batch"
+
+
 def _torch(
     why: str,
     model: Layer,
@@ -148,8 +167,8 @@ def _torch(
     from handloom.engines.torch.engine import TorchEngine
 
     engine = TorchEngine(
-        model, loss, optimizer, threads=threads,
-        device=how.device, precision=how.precision, compile=how.compile, **settings,
+        model, loss, optimizer, threads=threads, device=how.processes.device(how.device),
+        precision=how.precision, compile=how.compile, processes=how.processes, **settings,
     )  # fmt: skip
     return Choice(engine, (f"torch: {why}; {engine.describe()}", *_in_numpy(engine)))
 

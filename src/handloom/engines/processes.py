@@ -87,6 +87,10 @@ class Processes:
         """The module that trains with all processes: it adds up their gradients."""
         return module
 
+    def device(self, name: str) -> str:
+        """The device of this process, where the recipe says `name`."""
+        return name
+
     # -- what the running needs -------------------------------------------------------------------
 
     def from_first(self, make: Callable[[], str]) -> str:

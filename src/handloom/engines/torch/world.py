@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import timedelta
 from inspect import signature
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -26,7 +27,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from handloom.engines.processes import Place, Processes
 from handloom.engines.torch.shared_norm import share_norms
-from handloom.errors import HandloomError, RunError
+from handloom.errors import ConfigError, HandloomError, RunError
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for another one's numbers: the slowest start, the longest pause."""
@@ -34,7 +35,7 @@ LOOK_EVERY = 0.02
 """Seconds between two looks at what the first process has said."""
 STOPPED = 130
 """Exit code of a training that was stopped from outside."""
-_KEEP_BUFFERS = (  # they are equal everywhere; PyTorch 2.13 has renamed the setting
+_KEEP_BUFFERS: dict[str, Any] = (  # they are equal everywhere; PyTorch 2.13 has renamed the setting
     {"forward_sync_buffers": False}
     if "forward_sync_buffers" in signature(DistributedDataParallel).parameters
     else {"broadcast_buffers": False}
@@ -90,6 +91,25 @@ class World(Processes):
         # The mean over processes would be of unequal parts: the parts' gradients are added up.
         spread.register_comm_hook(None, _sum)
         return spread
+
+    def device(self, name: str) -> str:
+        """The device of this process, where the recipe says `name`: every process has its own GPU.
+
+        Raises ConfigError for a single GPU, for Apple's, and where there are fewer than processes.
+        """
+        if name == "mps" or name.startswith("cuda:"):
+            raise ConfigError(
+                f'torch.device is "{name}", one device, and {self.size} processes were started; '
+                'take "cuda", which gives each its own GPU, or "cpu"'
+            )
+        if not torch.cuda.is_available():
+            return "cpu" if name == "auto" else name
+        if name != "cpu" and (count := torch.cuda.device_count()) < self.place.local_size:
+            raise ConfigError(
+                f"{self.place.local_size} processes were started on a machine with {count} GPUs; "
+                f"start {count} on it, or train on its CPU with --device cpu"
+            )
+        return name if name == "cpu" else f"cuda:{self.place.local_rank}"
 
     # -- what the running needs -------------------------------------------------------------------
 
