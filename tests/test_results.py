@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info
 import handloom as hl
 from handloom import assemble, data, nn, optim, session
 from handloom.engines import NumpyEngine, weave
-from handloom.errors import RunError, ShapeError
+from handloom.errors import ConfigError, RunError, ShapeError
 
 
 @pytest.fixture
@@ -106,6 +106,48 @@ def test_test_agrees_with_scikit_learn_and_counts_its_looks(
     assert run.result["test"] == {
         "accuracy": tested.accuracy, "loss": tested.loss, "evaluations": 2,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("tta", "count"), [(["flip"], 2), (["shift"], 5), (["flip", "shift"], 10)])
+def test_test_time_augmentation_averages_probabilities(
+    run: hl.Run, test_part: data.Dataset, tta: list[str], count: int
+) -> None:
+    frame = np.pad(test_part.images, ((0, 0), (1, 1), (1, 1)))
+    steps = [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)] if "shift" in tta else [(1, 1)]
+    seen = [frame[:, top : top + 6, left : left + 6] for top, left in steps]
+    if "flip" in tta:
+        mirror = frame[..., ::-1]
+        seen += [mirror[:, top : top + 6, left : left + 6] for top, left in steps]
+    assert len(seen) == count
+    expected = np.mean([run.predict_probabilities(pictures) for pictures in seen], axis=0)
+    found = run.predict_probabilities(test_part.images, tta=tta)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    plain = run.result["test"]
+    tested = run.test(tta=tta)
+    assert tested.loss == pytest.approx(log_loss(test_part.labels, found), rel=1e-4)
+    assert run.result["test"] == {
+        **plain, "evaluations": 2, "tta": {"variants": tta, **tested.describe()},
+    }  # fmt: skip
+    np.testing.assert_array_equal(tested.predicted, run.predict(test_part.images, tta=tta))
+
+
+def test_networks_trained_on_squares_average_their_outputs(
+    bars, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, test_part: data.Dataset
+) -> None:
+    monkeypatch.setattr(session, "draw", lambda run, parts: [])
+    run = session.train(
+        bars, overrides={"loss": {"name": "mse"}, "training.epochs": 1}, run_dir=tmp_path / "run"
+    )
+    images = test_part.images
+    both = [run.predict_outputs(images), run.predict_outputs(images[..., ::-1])]
+    found = run.predict_outputs(images, tta=["flip"])
+    np.testing.assert_allclose(found, np.mean(both, axis=0), rtol=1e-5, atol=1e-6)
+
+
+def test_unknown_variants_cost_no_look(run: hl.Run) -> None:
+    with pytest.raises(ConfigError, match="'spin' is no variant of a picture; there are flip and"):
+        run.test(tta=["spin"])
+    assert run.looks == 1
 
 
 def test_evaluate_looks_at_any_part_and_counts_nothing(run: hl.Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from handloom import assemble, nn
 from handloom._typing import FloatArray, IntArray, Shape, UInt8Array
-from handloom.data import Dataset, Normalisation, with_channels
+from handloom.data import Dataset, Normalisation, check_variants, variants, with_channels
 from handloom.engines import Engine, limited_to
 from handloom.errors import CheckpointError, RunError, ShapeError, StateError
 from handloom.recipes import Recipe, load_recipe
@@ -130,11 +131,14 @@ class Run:
         """What predicts: the engine of the training, with weights of its own."""
         return assemble.build_predictor(self.recipe, copy.deepcopy(self.model), self.image_shape)
 
-    def predict_outputs(self, images: UInt8Array) -> FloatArray:
+    def predict_outputs(self, images: UInt8Array, *, tta: Sequence[str] = ()) -> FloatArray:
         """What the network gives, (N, K), for pictures (N, H, W) or (N, C, H, W), uint8.
 
         Computed with the training's engine and number of threads, so that the same pictures give
-        the same bits. Raises ShapeError unless they have the shape of those it was trained on.
+        the same bits. `tta`, of "flip" and "shift", asks for test-time augmentation: the logarithm
+        of the mean of the probabilities over `data.variants` of the pictures, or for a network
+        trained on mse the mean of its outputs. Raises ShapeError unless the pictures have the shape
+        of those it was trained on, ConfigError for other variants.
         """
         images = with_channels(images)
         if images.shape[1:] != self.image_shape:
@@ -142,6 +146,17 @@ class Run:
                 f"this run was trained on pictures (C, H, W) = {self.image_shape}, "
                 f"these are {images.shape[1:]}"
             )
+        check_variants(tta)
+        if not tta:
+            return self._outputs(images)
+        by_variant = (self._outputs(variant) for variant in variants(images, tta))
+        if self.recipe.loss.name == "mse":
+            return np.mean([*by_variant], axis=0)
+        probabilities = np.mean([nn.softmax(outputs) for outputs in by_variant], axis=0)
+        return np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny))
+
+    def _outputs(self, images: UInt8Array) -> FloatArray:
+        """predict_outputs of pictures (N, C, H, W) as they are."""
         # Weights of a training that diverged may overflow.
         with (
             limited_to(assemble.count_threads(self.recipe)),
@@ -153,29 +168,36 @@ class Run:
             ]
         return np.concatenate(parts) if parts else np.empty((0, len(self.class_names)), np.float32)
 
-    def predict_probabilities(self, images: UInt8Array) -> FloatArray:
+    def predict_probabilities(self, images: UInt8Array, *, tta: Sequence[str] = ()) -> FloatArray:
         """Softmax of the outputs, (N, K); rows sum to 1."""
-        return nn.softmax(self.predict_outputs(images))
+        return nn.softmax(self.predict_outputs(images, tta=tta))
 
-    def predict(self, images: UInt8Array) -> IntArray:
+    def predict(self, images: UInt8Array, *, tta: Sequence[str] = ()) -> IntArray:
         """Class ids (N,)."""
-        return self.predict_outputs(images).argmax(axis=1)
+        return self.predict_outputs(images, tta=tta).argmax(axis=1)
 
-    def test(self, data_dir: str | Path | None = None) -> PartResult:
-        """Look at the test part, and count in the result how often that was done."""
+    def test(self, data_dir: str | Path | None = None, *, tta: Sequence[str] = ()) -> PartResult:
+        """Look at the test part, and count in the result how often that was done.
+
+        What test-time augmentation gives stands there by itself, as "tta": the figures without it
+        stay what they are.
+        """
+        check_variants(tta)
         parts = self.parts(data_dir)
         if parts.test is None:
             raise RunError(f"{self.path}: its data have no test part")
-        tested = self.evaluate(parts.test)
+        tested = self.evaluate(parts.test, tta=tta)
         result = self.result if self.folder.result.exists() else {}
-        told = tested.describe() | {"evaluations": self.looks + 1}
-        self.folder.write_json(self.folder.result, result | {"test": told})
+        told = tested.describe()
+        figures = {"tta": {"variants": [*tta], **told}} if tta else told
+        test = {**result.get("test", {}), **figures, "evaluations": self.looks + 1}
+        self.folder.write_json(self.folder.result, result | {"test": test})
         return tested
 
-    def evaluate(self, part: Dataset) -> PartResult:
+    def evaluate(self, part: Dataset, *, tta: Sequence[str] = ()) -> PartResult:
         """Loss, labels and probabilities on any labelled pictures of the same classes."""
         loss = assemble.build_loss(self.recipe, len(self.class_names))
-        outputs = self.predict_outputs(part.images)
+        outputs = self.predict_outputs(part.images, tta=tta)
         return PartResult(loss(outputs, part.labels)[0], part.labels, nn.softmax(outputs))
 
     def parts(self, data_dir: str | Path | None = None) -> assemble.Parts:

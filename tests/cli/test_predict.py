@@ -43,6 +43,14 @@ def test_without_a_file_the_rows_are_printed(trained, pictures, expected, handlo
     assert handloom("predict", trained, "-i", pictures, "-q").out == ""
 
 
+def test_test_time_augmentation(trained, pictures, handloom) -> None:
+    images = read_npy_images(pictures)
+    expected = open_run(trained).predict(images, tta=["flip", "shift"]).tolist()
+    assert handloom("predict", trained, "-i", pictures, "--tta", "flip,shift").out == table(
+        expected
+    )
+
+
 @pytest.mark.parametrize("shape", [(0, 6, 6), (0, 36)])
 def test_no_pictures_give_the_header_alone(shape, trained, handloom, tmp_path: Path) -> None:
     np.save(tmp_path / "none.npy", np.zeros(shape, np.float32))

@@ -57,6 +57,22 @@ def test_tables_for_a_person(trained: Path, handloom) -> None:
     assert np.trace(counts) == round(30 * result["accuracy"])
 
 
+def test_test_time_augmentation_is_a_look_of_its_own_kind(trained: Path, handloom) -> None:
+    before = open_run(trained).result["test"]
+    outcome = handloom("test", trained, "--tta", "flip, shift")
+    first, second, *_ = outcome.out.splitlines()
+    assert first.endswith("on 30 pictures, each seen with flip and shift")
+    assert second == "look number 2 at this test set"
+    after = open_run(trained).result["test"]
+    assert after["accuracy"] == before["accuracy"]
+    assert after["tta"]["variants"] == ["flip", "shift"]
+    told = json.loads(handloom("test", trained, "--tta", "flip,shift", "--json").out)
+    assert (told["accuracy"], told["tta"]) == (after["tta"]["accuracy"], ["flip", "shift"])
+    refused = handloom("test", trained, "--tta", "turn")
+    assert refused.code == 2
+    assert "there are flip and shift" in refused.err
+
+
 def test_a_look_during_the_training_does_not_pass_for_its_result(trained: Path, handloom) -> None:
     (trained / "result.json").unlink()
     assert json.loads(handloom("test", trained, "--json").out)["evaluations"] == 1

@@ -59,5 +59,20 @@ DataDir = Annotated[
         "HANDLOOM_DATA and the cache.",
     ),
 ]
+Tta = Annotated[
+    str,
+    typer.Option(
+        "--tta",
+        metavar="VARIANTS",
+        help="Test-time augmentation: average over pictures mirrored (flip), moved by a pixel "
+        "(shift), or both (flip,shift).",
+        show_default=False,
+    ),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def listed(told: str) -> tuple[str, ...]:
+    """What an option tells as a,b,c."""
+    return tuple(word.strip() for word in told.split(",") if word.strip())

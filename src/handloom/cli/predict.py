@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handloom.cli.options import JsonFlag, QuietFlag, RunArgument
+from handloom.cli.options import JsonFlag, QuietFlag, RunArgument, Tta, listed
 from handloom.cli.output import Voice
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ Examples:
                           --output submit.csv
   handloom predict runs/a --input t10k-images-idx3-ubyte.gz --names
   handloom predict runs/a --input coat.png
+  handloom predict runs/a --input test.npy --tta flip,shift
 """
 
 
@@ -62,6 +63,7 @@ def predict(
             show_default=False,
         ),
     ] = None,
+    tta: Tta = "",
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -80,7 +82,7 @@ def predict(
     channels, height, width = trained.image_shape
     images = data.read_images(source, size=(height, width), mode="RGB" if channels == 3 else "L")
     table = _table(source, len(images), sample)
-    predicted = trained.predict(images).tolist()
+    predicted = trained.predict(images, tta=listed(tta)).tolist()
     by_name = not trained.labels_are_ids if names is None else names
     labels = [trained.class_names[i] for i in predicted] if by_name else predicted
     text = table.fill(labels)

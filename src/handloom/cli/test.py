@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from handloom.cli.options import DataDir, JsonFlag, QuietFlag, RunArgument
+from handloom.cli.options import DataDir, JsonFlag, QuietFlag, RunArgument, Tta, listed
 from handloom.cli.output import Voice, number
 
 EXAMPLES = """\b
 Examples:
   handloom test runs/digits
   handloom test runs/digits --json | jq .accuracy
+  handloom test runs/a --tta flip,shift
 """
 WIDEST_MATRIX = 12  # classes; a wider matrix is a picture's work
 
@@ -21,7 +22,11 @@ def register(app: typer.Typer) -> None:
 
 
 def test(
-    run: RunArgument, data_dir: DataDir = None, as_json: JsonFlag = False, quiet: QuietFlag = False
+    run: RunArgument,
+    data_dir: DataDir = None,
+    tta: Tta = "",
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
 ) -> None:
     """Look at the test set with a run's best weights.
 
@@ -33,13 +38,14 @@ def test(
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     trained = open_run(run)
-    tested = trained.test(data_dir)
+    tested = trained.test(data_dir, tta=listed(tta))
     matrix = confusion(tested.labels, tested.predicted, trained.class_names)
     scores = class_scores(matrix)
     voice.answer(
         tested.describe()
         | {
             "evaluations": trained.looks,
+            "tta": listed(tta),
             "classes": [score._asdict() for score in scores],
             "confusion": matrix.counts.tolist(),
         }
@@ -47,6 +53,7 @@ def test(
     voice.say(
         f"accuracy {number(tested.accuracy)}   loss {number(tested.loss)}   "
         f"on {len(tested.labels):,} pictures"
+        + (f", each seen with {' and '.join(listed(tta))}" if listed(tta) else "")
     )
     voice.say(f"look number {trained.looks} at this test set\n")
     voice.table(

@@ -36,3 +36,5 @@ from handloom.data.submission import numbered as numbered
 from handloom.data.submission import read_sample as read_sample
 from handloom.data.table import read_labels as read_labels
 from handloom.data.table import read_table as read_table
+from handloom.data.variants import check_variants as check_variants
+from handloom.data.variants import variants as variants
