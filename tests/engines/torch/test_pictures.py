@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom.data import Augmentation, Batches, Dataset, Normalisation
+from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation
 
 torch = pytest.importorskip("torch")
 
@@ -32,7 +32,7 @@ def assert_same(batches: Batches, number: int = 0, *, rtol: float = 1e-5, **how:
     found = [*DevicePictures(batches, CPU, **how).batches(epoch, 0, len(epoch))]
     assert len(found) == len(epoch)
     for (x, labels), batch in zip(found, epoch, strict=True):
-        np.testing.assert_array_equal(labels.numpy(), batch.labels)
+        np.testing.assert_allclose(labels.numpy(), batch.labels, rtol=0, atol=1e-7)
         np.testing.assert_allclose(x.numpy(), batch.x, rtol=rtol, atol=rtol)
         assert x.numpy().dtype == batch.x.dtype
 
@@ -56,6 +56,22 @@ def test_order_and_augmentation_are_those_of_the_epoch(number: int, shuffle: boo
     assert_same(batches_of(augmentation=augmentation, shuffle=shuffle), number)
 
 
+@pytest.mark.parametrize("settings", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 1, "cutmix": 1}])
+@pytest.mark.parametrize("probability", [1.0, 0.5])
+def test_pictures_are_mixed_as_on_the_cpu(settings: dict[str, Any], probability: float) -> None:
+    mixing = Mixing(**settings, probability=probability)
+    augmentation = Augmentation(flip=0.5, crop_padding=1)
+    assert_same(batches_of("standard", 3, mixing=mixing, augmentation=augmentation), 2)
+
+
+def test_targets_have_the_kind_of_the_pictures() -> None:
+    batches = batches_of(mixing=Mixing(mixup=1.0))
+    pictures = DevicePictures(batches, CPU, dtype=torch.float64)
+    x, targets = next(iter(pictures.batches(batches.epoch(0), 0, 1)))
+    assert x.dtype == targets.dtype == torch.float64
+    torch.testing.assert_close(targets.sum(dim=1), torch.ones(BATCH, dtype=torch.float64))
+
+
 def test_drop_last_leaves_the_short_batch_out() -> None:
     assert_same(batches_of(drop_last=True))
 
@@ -71,7 +87,8 @@ def test_some_steps_of_an_epoch_are_the_same_as_in_the_whole() -> None:
 
 
 def test_parts_of_a_batch_add_up_to_it() -> None:
-    batches = batches_of("per-picture", augmentation=Augmentation(shift=0.2, noise=0.1))
+    augmentation = Augmentation(shift=0.2, noise=0.1)
+    batches = batches_of("per-picture", augmentation=augmentation, mixing=Mixing(cutmix=1.0))
     pictures, epoch = DevicePictures(batches, CPU), batches.epoch(0)
     first = pictures.batches(epoch, 0, len(epoch), lambda count: slice(0, count // 3))
     rest = pictures.batches(epoch, 0, len(epoch), lambda count: slice(count // 3, count))

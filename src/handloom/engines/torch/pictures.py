@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from handloom._typing import AnyArray
 from handloom.data import Batches, Epoch, Normalisation
 from handloom.engines.torch.augment import DeviceAugmentation
+from handloom.engines.torch.mixing import DeviceMixtures, mix, mix_labels
+from handloom.engines.torch.uploads import uploaded
 
 
 class DevicePictures:
@@ -29,6 +30,7 @@ class DevicePictures:
         self.device = device
         self._images = torch.tensor(batches.planes, device=device)
         self._labels = torch.tensor(batches.dataset.labels, device=device)
+        self._dtype = dtype
         self._normalise = DeviceNormalisation(batches.normalisation, device, dtype)
         said = batches.augmentation
         self._augment = None if said is None else DeviceAugmentation(said, batches.seed)
@@ -38,15 +40,37 @@ class DevicePictures:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """x (n, C, H, W) and labels (n,) int64 of the steps start … stop - 1 of an epoch of `of`.
 
+        Where pictures are mixed, the labels are the shares of the classes, (n, K) of `dtype`.
         `part` says which rows are wanted of a batch, given how many it has; all if it is None.
         """
-        positions = _uploaded(epoch.positions(start, stop), self.device)
-        for batch in positions.split(epoch.batch_size):
-            rows = batch if part is None else batch[part(len(batch))]
-            images = self._images[rows]
-            if self._augment is not None:
-                images = self._augment(images, rows, epoch.number)
-            yield self._normalise(images), self._labels[rows]
+        positions = epoch.positions(start, stop)
+        on_device = uploaded(positions, self.device)
+        mixtures = None
+        if epoch.mixtures is not None:
+            mixtures = DeviceMixtures.upload(epoch.mixtures.take(positions), self.device)
+        for first in range(0, len(positions), epoch.batch_size):
+            count = min(epoch.batch_size, len(positions) - first)
+            asked = slice(0, count) if part is None else part(count)
+            rows = slice(first + asked.start, first + asked.stop)
+            mixed = None if mixtures is None else mixtures.rows(rows)
+            images, labels = self._examples(on_device[rows], epoch.number, mixed)
+            yield self._normalise(images), labels
+
+    def _examples(
+        self, positions: Tensor, epoch: int, mixtures: DeviceMixtures | None
+    ) -> tuple[Tensor, Tensor]:
+        """Pictures uint8 (n, C, H, W) as this epoch has them, and their labels or targets."""
+        images, labels = self._augmented(positions, epoch), self._labels[positions]
+        if mixtures is None:
+            return images, labels
+        partners = self._augmented(mixtures.partner, epoch)
+        others = self._labels[mixtures.partner]
+        targets = mix_labels(labels, others, mixtures, self.of.dataset.num_classes)
+        return mix(images, partners, mixtures), targets.to(self._dtype)
+
+    def _augmented(self, positions: Tensor, epoch: int) -> Tensor:
+        images = self._images[positions]
+        return images if self._augment is None else self._augment(images, positions, epoch)
 
 
 class DeviceNormalisation:
@@ -73,11 +97,3 @@ class DeviceNormalisation:
             dim=(1, 2, 3), keepdim=True
         )
         return ((x - mean) * var.masked_fill(constant, 1.0).rsqrt()).masked_fill(constant, 0.0)
-
-
-def _uploaded(array: AnyArray, device: torch.device) -> Tensor:
-    """The array on the device; from pinned memory where that spares the host a wait."""
-    tensor = torch.tensor(array)
-    if device.type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
