@@ -12,8 +12,8 @@ import pytest
 import handloom as package
 
 COMMANDS = (
-    "train", "test", "predict", "show", "export", "import", "gradcheck", "data list", "data fetch", "data check",
-    "recipes list", "recipes show", "cache", "cache clear",
+    "train", "test", "predict", "show", "export", "import", "gradcheck", "data list", "data fetch",
+    "data check", "recipes list", "recipes show", "cache", "cache clear",
 )  # fmt: skip
 
 
