@@ -17,4 +17,6 @@ from handloom.assemble.parts import evaluation_batches as evaluation_batches
 from handloom.assemble.parts import load_parts as load_parts
 from handloom.assemble.parts import training_batches as training_batches
 from handloom.assemble.plan import explain_plan as explain_plan
+from handloom.assemble.summary import NetworkSummary as NetworkSummary
+from handloom.assemble.summary import summarise_network as summarise_network
 from handloom.assemble.training import build_trainer as build_trainer

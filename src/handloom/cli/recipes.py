@@ -9,6 +9,7 @@ import typer
 from handloom.cli.options import JsonFlag, Overrides, RecipeArgument
 from handloom.cli.output import Voice
 from handloom.cli.plan import show_plan
+from handloom.cli.summary import show_summary, summary_comment
 
 LIST_EXAMPLES = """\b
 Examples:
@@ -20,6 +21,7 @@ Examples:
   handloom recipes show mnist-lenet > mine.toml     a recipe to start from
   handloom recipes show mnist-lenet --resolved      with every default
   handloom recipes show digits -o model.hidden=[64] --resolved
+  handloom recipes show mnist-lenet --summary       its network alone
   handloom recipes show mnist-lenet --plan    what is compiled of it
   handloom recipes show mnist-lenet --plan --threads 1
 """
@@ -46,6 +48,14 @@ def show(
     resolved: Annotated[
         bool, typer.Option("--resolved", help="With every default, as a run would keep it.")
     ] = False,
+    summary: Annotated[
+        bool,
+        typer.Option(
+            "--summary",
+            help="Instead, the network alone: output, parameters and multiply-adds of each layer, "
+            "and the memory of a batch.",
+        ),
+    ] = False,
     plan: Annotated[
         bool,
         typer.Option(
@@ -59,10 +69,11 @@ def show(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """A recipe as its file stands, resolved, or as its step is compiled.
+    """A recipe as its file stands, or resolved, and its network; or how its step is compiled.
 
-    With changes, or as JSON, it is always resolved. A plan is measured on the recipe's pictures;
-    drawn ones stand for those of a known set that is not on this machine.
+    The network follows as a comment, so that all of it is a recipe still. With changes, or as JSON,
+    the recipe is always resolved; the JSON of --summary tells every layer. A plan is measured on
+    the recipe's pictures; drawn ones stand for those of a known set that is not on this machine.
     """
     from handloom.recipes import load_recipe, recipe_text, to_toml
 
@@ -74,5 +85,10 @@ def show(
     if plan:
         show_plan(checked, voice)
         return
+    if summary:
+        show_summary(checked, voice)
+        return
     voice.answer(checked.model_dump(mode="json"))
     voice.say((to_toml(checked) if resolved or overrides else recipe_text(recipe)).rstrip())
+    if voice is Voice.PERSON:
+        voice.say(f"\n{summary_comment(checked)}")
