@@ -60,6 +60,21 @@ def test_every_kind_of_layer_is_built_with_what_arrives(rng: Generator) -> None:
     assert network.backward(y).shape == (3, *IMAGE)
 
 
+def test_a_norm_starts_where_it_is_told(rng: Generator) -> None:
+    for init, weight in ((None, 1.0), ("ones", 1.0), ("zeros", 0.0)):
+        norm = {"layer": "batch-norm"} | ({} if init is None else {"init": init})
+        layers = [CONV, norm, {"layer": "global-avg-pool"}, SCORES]
+        network = from_layers(layers, IMAGE, 10, rng=rng)
+        assert network.named_parameters()["1.weight"].value.tolist() == [weight] * 4
+
+
+def test_an_empty_branch_passes_on_what_arrives(rng: Generator) -> None:
+    layers = [{"layer": "parallel", "branches": [[], [CONV | {"padding": 1}]]}, FLATTEN, SCORES]
+    network = from_layers(layers, IMAGE, 10, rng=rng)
+    x = rng.standard_normal((2, *IMAGE)).astype(np.float32)
+    assert np.array_equal(network[0].forward(x)[:, :1], x)
+
+
 def test_the_same_generator_gives_the_same_network() -> None:
     layers = [CONV, FLATTEN, {"layer": "dropout", "p": 0.5}, SCORES]
     one, same, other = (
@@ -100,6 +115,9 @@ def test_the_same_generator_gives_the_same_network() -> None:
         ([FLATTEN, {"layer": "perceptron"}], "1", "'perceptron' is no kind of layer; there are"),
         ([{}], "0", "None is no kind of layer"),
         ([{**CONV, "init": "he"}], "0", "'he' is no initialiser; there are he-normal, "),
+        ([{"layer": "batch-norm", "init": "one"}], "0", "init is ones or zeros, got 'one'"),
+        ([FLATTEN, {"layer": "resize", "size": 8}], "1", r"Resize expects \(C, H, W\), got"),
+        ([{"layer": "resize", "size": 10**4}], "0", "values for one picture"),
     ],
 )
 def test_a_layer_that_does_not_fit_is_named(

@@ -66,6 +66,14 @@ def sentence(overrides: dict[str, Any] | list[str], recipe: str = "digits") -> s
         ("data.labels=a.csv", "data: images and labels go together, and one of them is missing"),
         ("data.name=", "data: one source of pictures is needed, and it names none; give name, or"),
         ("augment.copies=2", 'augment: copies counts only with mode = "append"'),
+        (
+            "training.sizes=[{until=0.5, size=4}, {until=0.5, size=5}]",
+            "training: sizes have to be in order: the until of each is above that of the one",
+        ),
+        (
+            "training.sizes=[{until=2, size=4}]",
+            "training.sizes.0.until is 2; it has to be a number",
+        ),
         ("augment.mix=0.5", "augment: mix counts only with mixup or cutmix above 0"),
         ("augment.mixup=-1", "augment.mixup is -1; it has to be a number from 0 to 100"),
         ("augment.erase_min=11", "augment: erase_min 11 is above erase_max 10"),
@@ -85,6 +93,11 @@ def test_a_bad_value_is_told_with_its_key_path(override: str, told: str) -> None
         (["schedule.name=multi-step", "schedule.milestones=[4, 2]"], "milestones have to rise, go"),
         (["optimizer.name=adamw", "optimizer.decoupled=false"], 'take name = "adam"'),
         (["optimizer.name=adam", "optimizer.betas=[0.9]"], "optimizer.betas.1 is missing"),
+        (["model.name=resnet", "model.depth=50"], "model.depth is 50; it has to be 18 or 34"),
+        (["model.name=resnet-cifar", "model.depth=21"], r"is 21; it has to be 6n \+ 2, such as 20"),
+        (["model.name=resnet-cifar", "model.depth=2"], r"is 2; it has to be 6n \+ 2, such as 20"),
+        (["model.name=wide-resnet", "model.depth=20"], r"is 20; it has to be 6n \+ 4, such as"),
+        (["model.name=vgg", "model.channels=[8]"], "^.*model: convolutions has 3 numbers and chan"),
         (["seed=-1", "training.epochs=0", "optimizer.lr=0"], "seed is -1; .*and 2 more problems"),
     ],
 )
@@ -108,6 +121,8 @@ def test_values_that_do_not_go_together_are_told(overrides: list[str], told: str
         ([{**CONV, "kernel_size": [3, 3, 3]}], "from 1 up, or a pair of them"),
         ([{**CONV, "kernel_size": 0}], "model.layers.0.kernel_size is 0; it has to be a whole"),
         ([{**CONV, "padding": "full"}], 'model.layers.0.padding is "full"; it has to be'),
+        ([{"layer": "batch-norm", "init": "he"}], 'init is "he"; it has to be one of ones, zeros'),
+        ([{"layer": "resize", "size": 0}], "model.layers.0.size is 0; it has to be a whole number"),
         ([{"layer": "dropout", "p": 1}], "model.layers.0.p is 1; it has to be a number from 0 up"),
         ([{"layer": "flatten", "p": 1}], "model.layers.0.p is unknown; model.layers.0 knows layer"),
         (

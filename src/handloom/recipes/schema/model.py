@@ -65,7 +65,7 @@ class ResNet(Table):
     """ResNet-18 or -34; "small" for pictures of 28 or 32 pixels, "imagenet" for 224."""
 
     name: Literal["resnet"]
-    depth: Literal[18, 34] = 18
+    depth: Annotated[Literal[18, 34], said("18 or 34")] = 18
     form: Literal["small", "imagenet"] = "small"
     resize: Count | None = None  # pixels a side, to which pictures are brought first
     width: Count = 64  # channels of the first stage
