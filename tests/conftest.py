@@ -74,18 +74,28 @@ def _write_bars(folder: Path, part: str, count: int, seed: int) -> None:
     (folder / f"{part}labels.csv").write_text(f"image_id,label\n{rows}")
 
 
-@pytest.fixture
-def bars(tmp_path: Path) -> Path:
-    """bars.toml, a recipe that trains in a moment, beside its own 80 + 30 pictures of 6 × 6."""
-    folder = tmp_path / "bars"
-    folder.mkdir()
+def _bars_in(folder: Path) -> Path:
     _write_bars(folder, "", 80, seed=1)
     _write_bars(folder, "test-", 30, seed=2)
     (folder / "bars.toml").write_text(BARS)
     return folder / "bars.toml"
 
 
-@pytest.fixture(params=["numpy", "loom"])
+@pytest.fixture
+def bars(tmp_path: Path) -> Path:
+    """bars.toml, a recipe that trains in a moment, beside its own 80 + 30 pictures of 6 × 6."""
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    return _bars_in(folder)
+
+
+@pytest.fixture(scope="module")
+def lasting_bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for all tests of a module."""
+    return _bars_in(tmp_path_factory.mktemp("bars"))
+
+
+@pytest.fixture(params=["numpy", "loom", "torch"])
 def each_engine(request: pytest.FixtureRequest, bars: Path) -> str:
     """The test runs once an engine, which is the one that bars.toml asks for."""
     if request.param == "loom":

@@ -116,6 +116,8 @@ def joined() -> Iterator[Processes]:
     if place.size == 1:
         yield ALONE
         return
+    # Who loses the others tells it in a sentence, without PyTorch's stacks of C++ beside it.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     require("torch", extra="torch")
     from handloom.engines.torch.world import joined_world
 

@@ -1,0 +1,180 @@
+"""What processes do together: real ones, which share batches, wait for each other, and leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from processes import Ended, launch
+
+pytest.importorskip("torch")
+
+MATHEMATICS = """
+import torch
+import torch._dynamo  # which DistributedDataParallel would import, in every process anew
+from handloom.engines.processes import joined
+import handloom.engines.torch.world
+
+def network(shape):
+    torch.manual_seed(0)
+    norm = torch.nn.BatchNorm2d if len(shape) == 3 else torch.nn.BatchNorm1d
+    return torch.nn.Sequential(
+        norm(shape[0]), torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Tanh()),
+        torch.nn.Linear(torch.Size(shape).numel(), 4), torch.nn.BatchNorm1d(4),
+    ).double()
+
+def compare(world, count, *shape):
+    '''A network on a whole batch, and its copy on this process's part of it.'''
+    torch.manual_seed(count)
+    x, labels = torch.randn(count, *shape).double(), torch.randint(0, 4, (count,))
+    weights = torch.tensor([1.0, 2.0, 0.5, 3.0]).double()
+
+    def loss_of(outputs):
+        return torch.nn.functional.cross_entropy(outputs, labels, weights)
+
+    one, mine = network(shape), network(shape)
+    spread = world.spread(mine)
+    outputs, expected = world.whole(spread(x[world.part(count)]), count), one(x)
+    close = dict(rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(outputs, expected, **close)
+    loss_of(outputs).backward()
+    loss_of(expected).backward()
+    for (name, p), q in zip(one.named_parameters(), mine.parameters(), strict=True):
+        torch.testing.assert_close(q.grad, p.grad, **close, msg=name)
+    buffers = dict(one.named_buffers())
+    for name, buffer in mine.named_buffers():
+        torch.testing.assert_close(buffer, buffers[name], **close, msg=name)
+    torch.testing.assert_close(mine.eval()(x), one.eval()(x), **close)
+    bits = torch.cat([p.grad.flatten() for p in mine.parameters()])
+    assert (world.gathered(bits) == bits).all(), "every process has the same bits"
+
+def mathematics():
+    with joined() as world:
+        assert world.size == 3
+        for count in (12, 7, 2):  # even parts, uneven ones, an empty one
+            compare(world, count, 2, 3, 3)
+            compare(world, count, 5)
+        labels = torch.arange(7)
+        assert (world.whole(labels[world.part(7)], 7) == labels).all()
+    print("all equal")
+"""
+
+
+def test_a_batch_in_parts_has_the_gradients_of_the_whole(tmp_path: Path) -> None:
+    (ended,) = launch(MATHEMATICS, tmp_path, (3, "mathematics"))
+    assert [process.out for process in ended] == ["all equal\n"] * 3, ended
+
+
+LEAVING = """
+import os, sys, time
+from pathlib import Path
+
+import torch
+from handloom.engines.processes import joined
+from handloom.errors import HandloomError, RunError
+import handloom.engines.torch.world
+
+def spoken(happens):
+    '''As the command line tells errors.'''
+    try:
+        with joined() as world:
+            happens(world)
+    except HandloomError as error:
+        print("handloom:", error)
+        sys.exit(error.exit_code)
+
+def words():
+    with joined() as world, joined() as again:
+        assert again is world
+        told = [world.from_first(lambda: f"{n} from {world.place.rank}") for n in range(3)]
+        assert told == ["0 from 0", "1 from 0", "2 from 0"], told
+
+def in_turn(folder):
+    with joined() as world, world.in_turn():
+        if world.place.local_rank == 0:
+            time.sleep(0.3)
+            Path(folder, "fetched").touch()
+        assert Path(folder, "fetched").exists()
+
+def the_others_wait(folder):
+    with joined() as world:
+        if world.is_first:
+            time.sleep(0.3)
+            Path(folder, "written").touch()
+    assert Path(folder, "written").exists()
+
+def one_after_the_other():
+    for number in range(2):
+        with joined() as world:
+            assert world.added_up(torch.ones(1)).item() == world.size
+
+def waiting():
+    def happens(world):
+        if world.is_first:
+            raise RunError("the folder is full")
+        world.from_first(str)
+    spoken(happens)
+
+def computing():
+    def happens(world):
+        if world.place.rank == 1:
+            raise RunError("the disk is gone")
+        world.gathered(torch.zeros(3))
+    spoken(happens)
+
+def all_of_them():
+    def happens(world):
+        raise RunError("the recipe is wrong")
+    spoken(happens)
+
+def a_bug():
+    def happens(world):
+        if world.place.rank == 1:
+            raise ZeroDivisionError("a bug")
+        world.gathered(torch.zeros(3))
+    spoken(happens)
+
+def killed():
+    def happens(world):
+        if world.place.rank == 1:
+            os.kill(os.getpid(), 9)
+        world.gathered(torch.zeros(3))
+    spoken(happens)
+"""
+GOOD = ("words", "in_turn", "the_others_wait", "one_after_the_other")
+BAD = {
+    "waiting": ((2, 2), "handloom: the folder is full"),
+    "computing": ((2, 2), "handloom: the disk is gone (process 1 of 2, on "),
+    "all_of_them": ((2, 2), "handloom: the recipe is wrong"),
+    "a_bug": ((1, 1), ""),
+    "killed": ((2, -9), "handloom: another process of this training has ended"),
+}
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Ended]]:
+    """How the two processes of each case ended."""
+    folder = tmp_path_factory.mktemp("leaving")
+    takes_folder = ("in_turn", "the_others_wait")
+    cases = [
+        (2, name, str(folder)) if name in takes_folder else (2, name) for name in (*GOOD, *BAD)
+    ]
+    return dict(zip((*GOOD, *BAD), launch(LEAVING, folder, *cases), strict=True))
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_they_wait_for_each_other(name: str, left: dict[str, list[Ended]]) -> None:
+    assert left[name] == [Ended(0, "", "")] * 2
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_an_error_ends_all_and_one_of_them_tells_it(
+    name: str, left: dict[str, list[Ended]]
+) -> None:
+    codes, said = BAD[name]
+    assert tuple(process.code for process in left[name]) == codes, left[name]
+    lines = [line for process in left[name] for line in process.out.splitlines()]
+    assert len(lines) == bool(said)
+    assert all(line.startswith(said) for line in lines)
+    tracebacks = ["Traceback" in process.err for process in left[name]]
+    assert tracebacks == [False, name == "a_bug"], left[name]
