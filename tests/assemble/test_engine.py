@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from handloom import assemble
 from handloom.engines import NumpyEngine
 from handloom.errors import RecipeError
 from handloom.recipes import Recipe
+from handloom.training import History, Trainer
 
 Change = Callable[..., Recipe]
 
@@ -47,3 +49,54 @@ def test_a_batch_of_one_is_refused_where_a_norm_would_meet_it(changed: Change) -
         assemble.build_engine(one_left, parts)
     without = changed(training__batch_size=len(parts.train) - 1)
     assert assemble.build_engine(without, parts).engine.steps == 0
+
+
+SIZES = [{"until": 0.25, "size": 3}, {"until": 0.5, "size": 4}]
+ANY_SIZE = {
+    "name": "sequential",
+    "layers": [
+        # no bias: the norm takes it away, and a rule that scales rounding errors up would move it
+        {"layer": "conv2d", "out_channels": 4, "kernel_size": 3, "padding": 1, "bias": False},
+        {"layer": "batch-norm"},
+        {"layer": "relu"},
+        {"layer": "dropout", "p": 0.1},
+        {"layer": "global-avg-pool"},
+        {"layer": "linear", "out_features": 3},
+    ],
+}
+
+
+def trained_with_sizes(changed: Change, engine: str, **changes: Any) -> tuple[Trainer, History]:
+    recipe = changed(
+        training__sizes=SIZES, model=ANY_SIZE, engine=engine, training__epochs=4,
+        training__threads=1, schedule={"name": "constant"}, **changes,
+    )  # fmt: skip
+    parts = assemble.load_parts(recipe)
+    choice = assemble.build_engine(recipe, parts)
+    trainer = assemble.build_trainer(recipe, parts, choice, callbacks=[])
+    return trainer, trainer.fit()
+
+
+@pytest.mark.parametrize("engine", ["loom", "torch"])
+@pytest.mark.parametrize("optimizer", ["momentum", "muon"])
+def test_growing_pictures_train_alike_on_every_engine(
+    changed: Change, engine: str, optimizer: str
+) -> None:
+    pytest.importorskip("torch" if engine == "torch" else "llvmlite")
+    how: Any = {"optimizer": {"name": optimizer, "lr": 0.05}}
+    textbook, expected = trained_with_sizes(changed, "numpy", **how)
+    trainer, history = trained_with_sizes(changed, engine, **how)
+    assert trainer.engine.name == engine
+    for ours, theirs in zip(history.epochs, expected.epochs, strict=True):
+        for key in ("train_loss", "val_loss", "grad_norm"):
+            assert ours[key] == pytest.approx(theirs[key], rel=1e-3), key
+    for name, array in textbook.engine.state_dict().items():
+        found = trainer.engine.state_dict()[name]
+        np.testing.assert_allclose(found, array, rtol=1e-2, atol=1e-3, err_msg=name)
+
+
+def test_sizes_that_the_network_cannot_take_are_refused(changed: Change) -> None:
+    recipe = changed(training__sizes=SIZES, engine="numpy")
+    told = "training.sizes has pictures of 3 x 3, which this network cannot take: .*36.*got.*9"
+    with pytest.raises(RecipeError, match=told):
+        assemble.build_engine(recipe, assemble.load_parts(recipe))

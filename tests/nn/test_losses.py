@@ -71,7 +71,7 @@ def test_shares_that_are_whole_are_labels(scores: np.ndarray, labels: np.ndarray
     ("shares", "error", "words"),
     [
         (np.ones((N, C + 1)) / (C + 1), ShapeError, "shares of the same shape"),
-        (np.ones((N, C), int), LabelError, "floats"),
+        (np.eye(C, dtype=int)[np.arange(N) % C], ShapeError, r"labels of the shape \(7,\)"),
         (np.ones((N, C)), LabelError, "row 0 holds no shares"),
         (np.tile([1.5, -0.5, 0, 0, 0], (N, 1)), LabelError, "row 0 holds no shares"),
     ],

@@ -7,7 +7,8 @@ from dataclasses import replace
 from handloom import nn
 from handloom._typing import Shape
 from handloom.assemble.network import build_loss, build_model, build_optimizer
-from handloom.assemble.parts import Parts, build_mixing, training_batches
+from handloom.assemble.parts import Parts, build_mixing, build_stages, training_batches
+from handloom.data.resize import proportional
 from handloom.engines import (
     ALONE,
     Choice,
@@ -18,7 +19,7 @@ from handloom.engines import (
     choose_engine,
     predicting_engine,
 )
-from handloom.errors import RecipeError
+from handloom.errors import RecipeError, ShapeError
 from handloom.recipes import Recipe
 
 
@@ -31,6 +32,7 @@ def build_engine(recipe: Recipe, parts: Parts, processes: Processes = ALONE) -> 
     channels, height, width = parts.train.image_shape
     model = build_model(recipe, (channels, height, width), num_classes)
     _check_last_batch(recipe, model, len(parts.train))
+    _check_sizes(recipe, model, parts.train.image_shape)
     return choose_engine(
         recipe.engine,
         model,
@@ -88,3 +90,21 @@ def _check_last_batch(recipe: Recipe, model: nn.Layer, num_pictures: int) -> Non
             f"training.batch_size = {batch_size} makes a batch of one of the {num_pictures} "
             "pictures to train on, and batch norm needs two; take another batch size"
         )
+
+
+def _check_sizes(recipe: Recipe, model: nn.Layer, image_shape: Shape) -> None:
+    """Refuse sizes of pictures that the network cannot take, before training meets them."""
+    channels, height, width = image_shape
+    expected = model.output_shape(image_shape)
+    for stage in build_stages(recipe):
+        other = (channels, stage.height, proportional(width, stage.height, height))
+        try:
+            why = "it gives another output" if model.output_shape(other) != expected else None
+        except ShapeError as error:
+            why = str(error)
+        if why is not None:
+            raise RecipeError(
+                f"training.sizes has pictures of {stage.height} x {other[2]}, which this network "
+                f"cannot take: {why}. A global-avg-pool before the first linear layer, or a resize "
+                "at the start, takes any size; else leave training.sizes out"
+            )

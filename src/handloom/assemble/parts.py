@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from handloom import data
-from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation
+from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation, Stage
 from handloom.errors import RecipeError
 from handloom.recipes import Recipe
 
@@ -92,6 +92,12 @@ def build_mixing(recipe: Recipe) -> Mixing | None:
     return Mixing(said.mixup, said.cutmix, said.mix) if said is not None and said.mixes else None
 
 
+def build_stages(recipe: Recipe) -> tuple[Stage, ...]:
+    """The sizes of [training], until whole epochs."""
+    said = recipe.training
+    return tuple(Stage(round(each.until * said.epochs), each.size) for each in said.sizes)
+
+
 def training_batches(recipe: Recipe, parts: Parts) -> Batches:
     """The training part in the recipe's batches, in a new order every epoch."""
     return Batches(
@@ -101,6 +107,7 @@ def training_batches(recipe: Recipe, parts: Parts) -> Batches:
         seed=recipe.seed,
         augmentation=parts.augmentation,
         mixing=build_mixing(recipe),
+        stages=build_stages(recipe),
     )
 
 

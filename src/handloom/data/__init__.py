@@ -28,6 +28,8 @@ from handloom.data.normalise import NormalisationKind as NormalisationKind
 from handloom.data.npy import read_npy_images as read_npy_images
 from handloom.data.picture import read_picture as read_picture
 from handloom.data.planes import with_channels as with_channels
+from handloom.data.resize import Stage as Stage
+from handloom.data.resize import resize as resize
 from handloom.data.split import folds as folds
 from handloom.data.split import sample as sample
 from handloom.data.split import split as split

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -19,6 +19,7 @@ from handloom.data.dataset import Dataset
 from handloom.data.mixing import Mixing, Mixtures, mix, mix_labels
 from handloom.data.normalise import Normalisation
 from handloom.data.planes import with_channels
+from handloom.data.resize import Stage, resize
 from handloom.errors import ConfigError
 
 Item = TypeVar("Item")
@@ -53,8 +54,9 @@ class Batches:
 
     Pictures stay uint8 in the data set; a batch is gathered, augmented, mixed and normalised when
     its turn comes, with `prefetch` in a thread, while the batch before it is being used. The last
-    batch may be short; `drop_last` leaves it out.  Raises: ConfigError for a batch size below 1, or
-    where `drop_last` leaves no batch at all.
+    batch may be short; `drop_last` leaves it out. An epoch of one of the `stages`, in the order in
+    which they end, sees the pictures resized (progressive resizing). Raises: ConfigError for a
+    batch size below 1, or where `drop_last` leaves no batch at all.
     """
 
     dataset: Dataset
@@ -65,6 +67,7 @@ class Batches:
     shuffle: bool = True
     augmentation: Augmentation | None = None
     mixing: Mixing | None = None
+    stages: tuple[Stage, ...] = ()
     drop_last: bool = False
     prefetch: bool = True
     dtype: DTypeLike = np.float32
@@ -101,7 +104,25 @@ class Batches:
 
     def epoch(self, epoch: int) -> Epoch:
         """One pass over the data, counted from 0."""
-        return Epoch(self, epoch, self.order(epoch))
+        return Epoch(self._at(epoch), epoch, self.order(epoch))
+
+    def _at(self, epoch: int) -> Batches:
+        """These batches, or those of the pictures in the size of the epoch's stage."""
+        heights = [stage.height for stage in self.stages if epoch < stage.until]
+        if not heights or heights[0] == self.planes.shape[2]:
+            return self
+        if heights[0] not in self._resized:
+            images = resize(self.dataset.images, heights[0])
+            self._resized.clear()  # a stage that is over does not come back
+            self._resized[heights[0]] = replace(
+                self, dataset=replace(self.dataset, images=images), stages=()
+            )
+        return self._resized[heights[0]]
+
+    @cached_property
+    def _resized(self) -> dict[int, Batches]:
+        """The batches of the last stage that was asked for, by its height."""
+        return {}
 
 
 @dataclass(frozen=True, eq=False)

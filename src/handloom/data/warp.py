@@ -58,7 +58,7 @@ def smooth_fields(roughness: FloatArray, sigma: float) -> FloatArray:
 
 def resample(images: UInt8Array, places: FloatArray) -> UInt8Array:
     """Read uint8 images (n, C, H, W) at places (n, 2, H, W), bilinearly, zero outside."""
-    cv2 = _cv2()
+    cv2 = opencv()
     new = np.empty(images.shape, np.uint8)
     for planes, (x, y), new_planes in zip(images, places, new, strict=True):
         for plane, new_plane in zip(planes, new_planes, strict=True):
@@ -81,7 +81,8 @@ def gaussian(size: int, sigma: float) -> FloatArray:
 
 
 @cache
-def _cv2() -> ModuleType:
+def opencv() -> ModuleType:
+    """OpenCV on one thread, imported when the first picture needs it."""
     import cv2
 
     cv2.setNumThreads(1)  # pictures are too small to share, and one thread repeats its bits

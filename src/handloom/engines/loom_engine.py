@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from handloom import nn
-from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
+from handloom._typing import AnyArray, FloatArray, IntArray, Shape, UInt8Array
 from handloom.data import Normalisation
 from handloom.data.batches import Epoch, one_ahead
 from handloom.engines.base import Loss, StepReport
@@ -38,9 +38,10 @@ class LoomEngine:
     weights live in the compiled network's memory; `model` and `optimizer` are brought up to date
     when they are asked for.
 
-    input_shape: (C, H, W). batch_size: the most examples of a step. With `normalisation` the step
-    is compiled at once, else when the first batch comes. Raises UncoveredError for a layer, a loss
-    or an optimizer that cannot be compiled: `weave` finds an engine for those.
+    input_shape: (C, H, W); an epoch of other pictures has it compiled for their shape, too.
+    batch_size: the most examples of a step. With `normalisation` the step is compiled at once, else
+    when the first batch comes. Raises UncoveredError for a layer, a loss or an optimizer that
+    cannot be compiled: `weave` finds an engine for those.
     """
 
     name = "loom"
@@ -70,11 +71,12 @@ class LoomEngine:
         )
         self._optimizer = optimizer
         self._cross_entropy = cross_entropy_of(loss)
-        self._compiled: Compiled = compile_network(
-            model, self._cross_entropy, optimizer,
-            input_shape=input_shape, batch=batch_size, threads=threads,
-            clip_norm=clip_norm, clip_value=clip_value, ema=ema,
+        self._compile = partial(
+            compile_network, model, self._cross_entropy, optimizer, batch=batch_size,
+            threads=threads, clip_norm=clip_norm, clip_value=clip_value, ema=ema,
         )  # fmt: skip
+        self._compiled: Compiled = self._compile(input_shape=input_shape)
+        self._by_shape: dict[Shape, Compiled] = {input_shape: self._compiled}
         # The loss itself refuses settings that cannot be; native code would not notice.
         loss(np.eye(self._compiled.plan.classes), np.arange(self._compiled.plan.classes))
         self._seconds_a_step = 0.0
@@ -119,11 +121,12 @@ class LoomEngine:
     @property
     def compile_seconds(self) -> float:
         """Seconds spent on compiling so far, or on loading what was compiled before."""
-        return self._compiled.compile_seconds
+        return sum(compiled.compile_seconds for compiled in self._by_shape.values())
 
     def train(self, epoch: Epoch, start: int, stop: int) -> Iterator[StepReport]:
         """Train on the epoch's batches from start to stop; several are trained before the first
         report is given, and none after one that is not finite."""
+        self._go_over_to(epoch.batches.planes.shape[1:], compile=True)
         if self._dark is None:
             self._dark = mostly_dark(epoch.batches.planes[:LOOKED_AT])
         how = self._numbers(epoch.normalisation, dark=self._dark)
@@ -143,12 +146,14 @@ class LoomEngine:
         from handloom.loom.pieces.gather import Pictures
 
         rows = np.arange(len(x))
+        self._go_over_to(x.shape[1:])
         return self._run(x, Pictures(), rows, labels, max(self.batch_size, len(rows)))[0]
 
     def predict(self, x: FloatArray) -> FloatArray:
         """x (N, C, H, W) -> outputs (N, K) in evaluation mode, of the averaged weights if kept."""
         from handloom.loom.pieces.gather import Pictures
 
+        self._go_over_to(x.shape[1:])
         at_once = next((n for n in PREDICTED_AT_ONCE if n >= len(x)), PREDICTED_AT_ONCE[-1])
         if self._asked_dark is None and at_once > 1 and x.ndim == 4:
             self._asked_dark = mostly_dark(x[:LOOKED_AT])
@@ -184,6 +189,16 @@ class LoomEngine:
         return self._numpy.locate_nonfinite(x)
 
     # -- details ----------------------------------------------------------------------------------
+
+    def _go_over_to(self, shape: Shape, *, compile: bool = False) -> None:
+        """Take the network that is compiled for pictures of `shape`, where there is one."""
+        if compile and shape not in self._by_shape:
+            channels, height, width = shape
+            self._by_shape[shape] = self._compile(input_shape=(channels, height, width))
+        if self._by_shape.get(shape, self._compiled) is not self._compiled:
+            self._pull()
+            self._compiled = self._by_shape[shape]
+            self._push()
 
     def _numbers(self, normalisation: Normalisation, *, dark: bool) -> Pictures:
         """How this network's pictures become numbers; zeros stay zeros only if merely scaled."""

@@ -66,16 +66,21 @@ class Woven(nn.Sequential):
     """A Sequential's own layers under their own names, some of them computed natively together.
 
     To whoever asks for parameters, state or structure it is the Sequential; a copy of it is one.
+    Pictures of another shape than `input_shape` have them compiled for that shape, too.
     """
 
     def __init__(self, model: nn.Sequential, input_shape: Shape, batch: int, threads: int) -> None:
         super().__init__(*model.layers)
-        self._parts = list(_parts(list(model.named_children()), input_shape, batch, threads))
+        self._step = 0
+        self._batch, self._threads = batch, threads
+        self._by_shape: dict[Shape, list[NativeRun | Named]] = {}
+        self._parts = self._parts_for(input_shape)
 
     @property
     def compile_seconds(self) -> float:
         """Seconds spent on compiling so far."""
-        return sum(compiled.compile_seconds for compiled in self.compiled)
+        parts = [part for parts in self._by_shape.values() for part in parts]
+        return sum(p.compiled.compile_seconds for p in parts if isinstance(p, NativeRun))
 
     @property
     def compiled(self) -> tuple[Compiled, ...]:
@@ -94,14 +99,14 @@ class Woven(nn.Sequential):
     def begin_step(self, step: int) -> None:
         """Tell all layers, and what is compiled, which step comes."""
         super().begin_step(step)
-        for part in self._parts:
-            if isinstance(part, NativeRun):
-                part.begin_step(step)
+        self._step = step
 
     def forward(self, x: FloatArray) -> FloatArray:
         """Part by part."""
+        self._parts = self._parts_for(x.shape[1:])
         for part in self._parts:
             if isinstance(part, NativeRun):
+                part.begin_step(self._step)
                 x = part.forward(x, training=self.training)
             else:
                 x = part[1].forward(x)
@@ -115,6 +120,14 @@ class Woven(nn.Sequential):
             else:
                 dy = part[1].backward(dy) if part[1].needs_backward() else nn.NO_GRADIENT
         return dy
+
+    def _parts_for(self, shape: Shape) -> list[NativeRun | Named]:
+        """What is compiled for examples of `shape`, now if it was not before."""
+        if shape not in self._by_shape:
+            self.output_shape(shape)  # which says what does not fit
+            children = list(self.named_children())
+            self._by_shape[shape] = list(_parts(children, shape, self._batch, self._threads))
+        return self._by_shape[shape]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> nn.Sequential:
         return nn.Sequential(*copy.deepcopy(self.layers, memo))

@@ -38,7 +38,7 @@ def cross_entropy(
     """
     if not 0 <= label_smoothing <= 1:
         raise ConfigError(f"label_smoothing should lie in [0, 1], got {label_smoothing}")
-    if labels.ndim == 2:
+    if labels.ndim == 2 and labels.dtype.kind == "f":
         check_shares(labels, logits)
         target = labels.astype(logits.dtype)
         weights, total = _class_weights(class_weights, logits), float(len(logits))
@@ -128,13 +128,11 @@ def check_labels(labels: AnyArray, scores: AnyArray) -> None:
 def check_shares(shares: AnyArray, scores: AnyArray) -> None:
     """Raise unless `shares` (N, C) holds for each row of `scores` the shares of the classes.
 
-    ShapeError for the shapes; LabelError for a wrong kind, or naming the first row that does not
-    sum to 1 or holds a negative share.
+    ShapeError for the shapes; LabelError naming the first row (from 0) that does not sum to 1 or
+    holds a negative share.
     """
     if scores.ndim != 2 or scores.size == 0 or shares.shape != scores.shape:
         raise ShapeError(f"scores {scores.shape} need shares of the same shape, got {shares.shape}")
-    if shares.dtype.kind != "f":
-        raise LabelError(f"shares of classes should be floats, got {shares.dtype}")
     fine = (shares >= 0).all(axis=1) & (np.abs(shares.sum(axis=1) - 1) < SHARES_OFF)
     if not fine.all():
         row = int((~fine).argmax())

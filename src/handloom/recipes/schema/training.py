@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from handloom.recipes.schema.table import Between, Count, Table, said
+from handloom.recipes.schema.data import Side
+from handloom.recipes.schema.table import Between, Count, Share, Table, refuse, said
 
 Monitor = Literal["val_loss", "val_accuracy"]
 Keep = Annotated[
@@ -23,6 +25,13 @@ class Plateau(Table):
     monitor: Monitor = "val_loss"
 
 
+class Size(Table):
+    """Pictures `size` pixels high, their width in proportion, until a share of the epochs."""
+
+    until: Share
+    size: Side
+
+
 class Training(Table):
     """The loop. `monitor` chooses the epoch whose weights are the best ones."""
 
@@ -37,3 +46,10 @@ class Training(Table):
     ema: Between | None = None  # decay of the running mean of the weights, per step
     eval_batch_size: Count = 1000
     threads: Count | None = None
+    sizes: Annotated[tuple[Size, ...], Field(strict=False, max_length=100)] = ()  # to begin with
+
+    @model_validator(mode="after")
+    def _sizes_follow_each_other(self) -> Training:
+        if any(later.until <= earlier.until for earlier, later in pairwise(self.sizes)):
+            refuse("sizes have to be in order: the until of each is above that of the one before")
+        return self
