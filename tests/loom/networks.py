@@ -77,6 +77,16 @@ def _branches(rng: Generator, dtype: DTypeLike) -> list[nn.Layer]:
     ]  # fmt: skip
 
 
+def _tiles(rng: Generator, dtype: DTypeLike) -> list[nn.Layer]:
+    """Convolutions of few channels by Winograd: with tiles that fit and not, pooled and not."""
+    conv = partial(nn.Conv2d, rng=rng, dtype=dtype)
+    return [
+        conv(2, 3, 1), conv(3, 17, 3, padding=1, bias=False), nn.ReLU(), conv(17, 6, 1), nn.Tanh(),
+        conv(6, 9, 5, padding=2), nn.MaxPool2d(2), nn.LeakyReLU(0.1),
+        nn.Flatten(), nn.Linear(9 * 12, CLASSES, rng=rng, dtype=dtype),
+    ]  # fmt: skip
+
+
 NETWORKS: dict[str, tuple[tuple[int, int, int], Layers]] = {
     "mlp": ((1, 3, 4), _mlp),
     "dark": ((1, 14, 15), _dark),
@@ -84,6 +94,7 @@ NETWORKS: dict[str, tuple[tuple[int, int, int], Layers]] = {
     "lenet": ((1, 14, 14), _lenet),
     "residual": ((2, 7, 6), _residual),
     "branches": ((3, 6, 5), _branches),
+    "tiles": ((2, 9, 7), _tiles),
 }
 
 

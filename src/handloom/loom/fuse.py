@@ -13,7 +13,16 @@ from handloom.errors import HandloomError
 from handloom.loom.arena import Arena
 from handloom.loom.chain import Named, in_a_row
 from handloom.loom.piece import Piece
-from handloom.loom.pieces import conv, elementwise, flatten, global_pool, norm, pool, winograd
+from handloom.loom.pieces import (
+    conv,
+    elementwise,
+    flatten,
+    global_pool,
+    norm,
+    pool,
+    winograd,
+    winograd_fused,
+)
 from handloom.loom.pieces.activation import Activation, Identity, activation_of
 from handloom.loom.pieces.dense_piece import DensePiece
 from handloom.loom.pieces.dropout import DropoutPiece
@@ -114,9 +123,9 @@ class Network:
             )
         paths, activation, pooling = self._following(path, rest, shape)
         output = self._tensor(shape if pooling is None else pooling.output_shape(shape))
-        return self._add(
-            conv.ConvPiece, layer, paths, source, output, activation=activation, pool=pooling
-        )
+        tiled = winograd_fused.covers(layer, source.shape, pooling)
+        piece = winograd_fused.WinogradFusedPiece if tiled else conv.ConvPiece
+        return self._add(piece, layer, paths, source, output, activation=activation, pool=pooling)
 
     def _norm(self, path: str, layer: Any, rest: list[Named], source: Tensor) -> Tensor:
         shape = source.shape

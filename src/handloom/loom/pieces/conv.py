@@ -8,7 +8,7 @@ from handloom import nn
 from handloom._typing import Shape
 from handloom.loom.arena import Arena
 from handloom.loom.language.value import Pointer, Value
-from handloom.loom.piece import Piece, Stage, Step, flat
+from handloom.loom.piece import Piece, Stage, Step, Stored, flat
 from handloom.loom.pieces import conv_gradient, conv_kernel
 from handloom.loom.pieces.activation import Activation
 from handloom.loom.pieces.conv_shape import Convolution
@@ -66,11 +66,15 @@ class ConvPiece(Piece):
         self.pooled = self.shape.window != (1, 1)
         self.weight_name = f"{prefix}.weight"
         self.bias_name = f"{prefix}.bias" if layer.bias is not None else None
-        self.weights = arena.parameters.take(layer.weight.value.size)
+        self.parameters[self.weight_name] = stored = self._stored(layer, arena)
+        self.weights = stored.block
         self.bias = arena.parameters.take(self.shape.filters)  # zeros where the layer has none
-        self.parameters[self.weight_name] = flat(self.weights, layer.weight.shape)
         if self.bias_name:
             self.parameters[self.bias_name] = flat(self.bias, (self.shape.filters,))
+
+    def _stored(self, layer: nn.Conv2d, arena: Arena) -> Stored:
+        """Memory for the weights, which lie as they are."""
+        return flat(arena.parameters.take(layer.weight.value.size), layer.weight.shape)
 
     def allocate(self, arena: Arena) -> None:
         """The groups' gradients, the winners of the pooling, the errors of all its pixels."""

@@ -57,6 +57,23 @@ def input_tile(machine: Machine, shape: Convolution) -> Pair:
     )
 
 
+@cache
+def product_tile(machine: Machine, outputs: int, vectors: int) -> Pair:
+    """(outputs, vectors) of a product's tile; the vectors divide all vectors."""
+    rows = range(1, min(outputs, machine.registers) + 1)
+    widths = [n for n in range(1, vectors + 1) if vectors % n == 0]
+    return min(
+        product(rows, widths),
+        key=lambda tile: _turn(machine, *tile) * _count((outputs, vectors), tile),
+    )
+
+
+def channels_across(machine: Machine, filters: int, channels: int) -> int:
+    """Channels of a tile that sums errors of `filters` by pixels: the most that divide all."""
+    fitting = [n for n in range(2, channels + 1) if n * filters + n + 1 <= machine.registers]
+    return max((n for n in fitting if channels % n == 0), default=1)
+
+
 def _turn(machine: Machine, numbers: int, vectors: int) -> float:
     """What a turn costs that multiplies all `numbers` by all `vectors`, which are held."""
     if numbers * vectors + vectors >= machine.registers:

@@ -1,0 +1,138 @@
+"""How tiles cover the result of a convolution, what they depend on, and whether they pay.
+
+Rows and columns of pixels count from the first pixel of the first window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import product
+
+from handloom.loom.language.emitter import Emitter
+from handloom.loom.language.value import Pointer, Value
+from handloom.loom.pieces.conv_shape import Convolution, Pair
+from handloom.loom.pieces.winograd_transform import POINTS, PRODUCTS
+from handloom.loom.tensor import Maps
+
+Reader = Callable[[int, int], Value]
+"""The vector at a row and a column of a tile."""
+
+PRODUCT = 1.1
+"""What a product of spectra costs, its share of loading and storing included. This and the others
+are in multiplications of vectors, measured on an AVX-512 processor."""
+LANE_SUM = 3.0
+"""The sum over the lanes of one vector of a gradient."""
+PIXELS = 800
+"""Bᵀ d B of a tile, forward and again for the gradient, and B m Bᵀ, added to the errors below."""
+SUMS = 220
+"""Aᵀ m A of a tile with its epilogue, and A E Aᵀ."""
+
+
+def pays(shape: Convolution) -> bool:
+    """Whether tiles cost less than the sum written out, for a step with all three products.
+
+    They are for square kernels of 2 to 5 pixels that go pixel by pixel, and hold whole windows of
+    the pooling behind them. Whoever does not train counts alike: the weights lie as they did then.
+    """
+    (kh, kw), tiling = shape.kernel, Tiling(shape)
+    if kh != kw or shape.stride != (1, 1) or not 2 <= kh < POINTS:
+        return False
+    if any(tiling.size % side for side in shape.window):
+        return False
+    pairs = shape.channels * shape.filters
+    products = 3 * PRODUCT * PRODUCTS * pairs
+    transforms = PIXELS * shape.channels + SUMS * shape.filters
+    cost = tiling.tiles * (products + transforms) + LANE_SUM * PRODUCTS * pairs
+    return cost < 3 * shape.multiplications
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles of `size` x `size` pixels of y, counted row by row.
+
+    Those on the right and at the bottom may reach beyond y.
+    """
+
+    shape: Convolution
+
+    @property
+    def size(self) -> int:
+        """Pixels of y on each side of a tile."""
+        return POINTS + 1 - self.shape.kernel[0]
+
+    @property
+    def number(self) -> Pair:
+        """Tiles from top to bottom, and in a row."""
+        return -(-self.shape.rows // self.size), -(-self.shape.columns // self.size)
+
+    @property
+    def tiles(self) -> int:
+        """All of them."""
+        return self.number[0] * self.number[1]
+
+    @property
+    def reach(self) -> Pair:
+        """Rows and columns of pixels that tiles depend on."""
+        down, across = (count * self.size + POINTS - self.size for count in self.number)
+        return down, across
+
+    @property
+    def windows(self) -> Pair:
+        """Windows of the pooling in a tile, from top to bottom and in a row."""
+        return self.size // self.shape.window[0], self.size // self.shape.window[1]
+
+    @property
+    def even(self) -> bool:
+        """Whether no tile reaches beyond y."""
+        return self.shape.rows % self.size == self.shape.columns % self.size == 0
+
+    def place(self, tile: Value) -> tuple[Value, Value]:
+        """Row and column of a tile among the tiles."""
+        across = self.number[1]
+        return tile // across, tile % across
+
+    def pixels(self, e: Emitter, x: Pointer, tile: Value, source: Maps) -> Reader:
+        """The 6x6 pixels that a tile depends on; what lies beyond the border is read from it."""
+        places: list[list[Value]] = []
+        axes = zip(
+            self.place(tile), (source.height, source.width), self.shape.before, self.reach,
+            strict=True,
+        )  # fmt: skip
+        for at, pixels, before, reach in axes:
+            last = before + pixels + source.border - 1
+            seen = [at * self.size + i for i in range(POINTS)]
+            places.append([e.min(i, last) for i in seen] if reach - 1 > last else seen)
+        rows, columns = places
+        return lambda i, j: (x + rows[i] * source.row).vector(columns[j] * source.lanes)
+
+    def inside(self, row: Value, column: Value) -> AbstractContextManager[None]:
+        """What follows happens where this window of a tile lies in y."""
+        _, rows, columns = self.shape.output
+        if self.even:
+            return nullcontext()
+        return row.e.when((row < rows) & (column < columns))
+
+    def errors(
+        self, e: Emitter, errors: Pointer, choice: Pointer, tile: Value, target: Maps
+    ) -> Reader:
+        """The errors of a tile, zeros beyond y; those of a pooling at the pixels that won."""
+        (wh, ww), (_, rows, columns) = self.shape.window, self.shape.output
+        (down, across), (top, left) = self.windows, self.place(tile)
+        found: dict[Pair, Value] = {}
+        for p, q in product(range(down), range(across)):
+            row, column = top * down + p, left * across + q
+            if not self.even:
+                row, column = e.min(row, rows), e.min(column, columns)
+            error = errors.vector(row * target.row + column * e.lanes)
+            if (wh, ww) == (1, 1):
+                found[p, q] = error
+                continue
+            if not self.even:
+                row, column = e.min(row, rows - 1), e.min(column, columns - 1)
+            which = choice.vector((row * columns + column) * e.lanes)
+            for i, j in product(range(wh), range(ww)):
+                won = which.equals(float(i * ww + j))
+                found[p * wh + i, q * ww + j] = e.where(won, error, 0.0)
+        return lambda i, j: found[i, j]

@@ -1,0 +1,162 @@
+"""Winograd's convolution with a pooling fused into it, against the textbook's layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from convolutions import (
+    Case,
+    a_first_layer,
+    a_step_against_the_textbook,
+    any_number_of_threads,
+    assert_close,
+    layers_of,
+    parameters_of,
+    textbook,
+    trial_of,
+)
+from harness import AVX2, HOST, MOST_THREADS, Trial
+from networks import NETWORKS, network
+
+from handloom import nn
+from handloom.loom import chain
+from handloom.loom.language.machine import Machine, sse2
+from handloom.loom.pieces.activation import LeakyReLU, ReLU, Sigmoid, Tanh
+from handloom.loom.pieces.gather import Pictures
+from handloom.loom.pieces.winograd_fused import ROOM, WinogradFusedPiece
+from handloom.loom.plan import Plan, Request
+
+CASES = [
+    Case((6, 12, 12), 16, 5, pool=2, activation=LeakyReLU(0.1), batch=17),
+    Case((6, 12, 12), 16, 5, {"bias": False}, batch=8),
+    Case((3, 9, 7), 21, 5, {"padding": 2}, activation=ReLU()),
+    Case((5, 11, 10), 3, 5, {"padding": 1}, pool=(2, 1), activation=Tanh(), batch=1),
+    Case((2, 20, 18), 9, 5, {"padding": "same"}, pool=2, activation=Sigmoid()),
+    Case((4, 7, 8), 5, 3, {"padding": 1, "bias": False}, pool=2, activation=Tanh()),
+    Case((7, 9, 11), 6, 3, pool=(2, 4), activation=ReLU()),
+    Case((1, 10, 13), 17, 3, {"padding": 2}, activation=LeakyReLU(0.3)),
+    Case((3, 11, 6), 10, 4, {"padding": 3}, activation=ReLU()),
+    Case((3, 10, 10), 4, 4, {"padding": "same"}, pool=3),
+    Case((2, 13, 9), 8, 2, activation=Tanh()),
+    Case((1, 5, 5), 1, 5, batch=1),
+]
+"""All sizes of kernels; maps that are whole tiles and not, and of several turns of tiles; filters
+that are whole vectors and not; poolings that leave something over."""
+
+
+def spoilt(trial: Trial) -> Trial:
+    """What other stages have left in the scratch memory must not matter."""
+    scratch = trial.arena.scratch
+    assert scratch.start is not None
+    trial.work[scratch.start : scratch.start + MOST_THREADS * scratch.size] = np.nan
+    return trial
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("machine", [HOST, AVX2, sse2()], ids=["host", "avx2", "sse2"])
+def test_a_step_against_the_textbook(
+    case: Case, machine: Machine, rng: np.random.Generator
+) -> None:
+    a_step_against_the_textbook(WinogradFusedPiece, case, machine, rng)
+
+
+@pytest.mark.parametrize("case", CASES[::2], ids=lambda case: case.name)
+def test_a_first_layer_has_no_errors_below(case: Case, rng: np.random.Generator) -> None:
+    a_first_layer(WinogradFusedPiece, case, rng)
+
+
+@pytest.mark.parametrize("case", CASES[:8], ids=lambda case: case.name)
+def test_prediction_computes_the_same(case: Case, rng: np.random.Generator) -> None:
+    layer, pool = layers_of(case, rng)
+    trial = spoilt(trial_of(WinogradFusedPiece, case, layer, pool, training=False))
+    x = rng.normal(size=(case.batch, *case.shape))
+    found = trial.run(x, parameters=parameters_of(layer))
+    assert_close(found.y, textbook(case, layer, pool, x)[0])
+
+
+def test_any_number_of_threads_gives_the_same_bits(rng: np.random.Generator) -> None:
+    case = Case((3, 9, 10), 5, 5, {"padding": 1}, pool=2, activation=ReLU(), batch=61)
+    any_number_of_threads(WinogradFusedPiece, case, rng)
+
+
+@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
+@pytest.mark.parametrize("kernel", [2, 3, 4, 5])
+def test_float_rounds_within_the_bound(
+    kernel: int, machine: Machine, rng: np.random.Generator
+) -> None:
+    """Every number within 2e-5 of the largest of its array, whatever lay in the scratch before."""
+    case = Case((16, 14, 14), 32, kernel, {"padding": 1}, batch=32)
+    layer, _ = layers_of(case, rng)
+    trial = spoilt(trial_of(WinogradFusedPiece, case, layer, None, machine=machine, real="float"))
+    x = rng.normal(size=(30, *case.shape))
+    y, backward = textbook(case, layer, None, x)
+    dy = rng.normal(size=y.shape)
+    dx = backward(dy)
+    found = trial.run(x, dy=dy, parameters=parameters_of(layer))
+    wanted = {f"0.{name}": p.grad for name, p in layer.named_parameters().items()}
+    for got, want in [
+        (found.y, y), (found.dx[0], dx), *((found.gradients[n], g) for n, g in wanted.items())
+    ]:  # fmt: skip
+        assert np.abs(got - want).max() < 2e-5 * np.abs(want).max()
+
+
+def test_weights_come_back_as_they_were(rng: np.random.Generator) -> None:
+    case = Case((3, 8, 8), 19, 5)
+    layer, _ = layers_of(case, rng)
+    stored = trial_of(WinogradFusedPiece, case, layer, None).piece.parameters["0.weight"]
+    numbers = np.full(stored.block.size, 7.0)
+    stored.pack(numbers, layer.weight.value)
+    np.testing.assert_array_equal(stored.unpack(numbers), layer.weight.value)
+    assert np.count_nonzero(numbers) == layer.weight.value.size
+
+
+def test_spectra_need_no_more_room_for_larger_maps(rng: np.random.Generator) -> None:
+    layer = nn.Conv2d(8, 16, 5, rng=rng)
+    small, large = (plan_of((8, size, size), layer).arena.scratch.size * 4 for size in (30, 200))
+    errors = 8 * (200**2 - 30**2) * HOST.lanes("float") * 4  # of the input, of a group
+    assert large - small == pytest.approx(errors, rel=1e-2)
+    assert small < 4 * ROOM
+
+
+def plan_of(shape: tuple[int, int, int], *layers: nn.Layer) -> Plan:
+    """The plan of layers behind others that are trained too."""
+    named = list(chain.in_a_row("", nn.Sequential(*layers, nn.GlobalAvgPool2d())))
+    return Plan(named, HOST, Request(shape, 32, Pictures(), input_errors=True))
+
+
+@pytest.mark.parametrize(
+    ("covered", "shape", "filters", "kernel", "options", "pool"),
+    [
+        (True, (6, 12, 12), 16, 5, {}, 2),
+        (True, (6, 12, 12), 16, 5, {}, None),
+        (True, (3, 32, 32), 16, 5, {"padding": 2}, 2),
+        (True, (32, 14, 14), 64, 5, {"padding": 2}, 2),
+        (True, (3, 28, 28), 16, 3, {"padding": 1}, 2),
+        (True, (6, 14, 14), 16, 4, {}, None),
+        (False, (1, 28, 28), 6, 5, {}, 2),
+        (False, (6, 12, 12), 16, 5, {"stride": 2}, None),
+        (False, (6, 12, 12), 16, (5, 3), {}, None),
+        (False, (6, 12, 12), 16, 6, {}, None),
+        (False, (6, 12, 12), 16, 1, {}, None),
+        (False, (6, 13, 13), 16, 5, {}, 3),
+        (False, (6, 5, 5), 16, 5, {}, None),
+        (False, (32, 14, 14), 64, 3, {"padding": 1}, 2),
+    ],
+)
+def test_where_tiles_pay(
+    covered: bool, shape: tuple[int, int, int], filters: int, kernel: Any,
+    options: dict[str, Any], pool: int | None, rng: np.random.Generator,
+) -> None:  # fmt: skip
+    """Not for one channel, one pixel, a window that is no part of a tile; many have another way."""
+    layers: list[nn.Layer] = [nn.Conv2d(shape[0], filters, kernel, rng=rng, **options)]
+    plan = plan_of(shape, *layers, *([nn.MaxPool2d(pool)] if pool else []))
+    assert isinstance(plan.pieces[0], WinogradFusedPiece) is covered
+
+
+def test_a_whole_network_has_it() -> None:
+    """So that all that is said about NETWORKS is said about it."""
+    layers = list(chain.in_a_row("", network("tiles")))
+    plan = Plan(layers, HOST, Request(NETWORKS["tiles"][0], 16, Pictures()))
+    assert [type(piece) for piece in plan.pieces].count(WinogradFusedPiece) == 2
