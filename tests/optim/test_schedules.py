@@ -164,6 +164,15 @@ TWINS: dict[str, tuple[Schedule, TorchSchedule]] = {
             ]
         ),
     ),
+    "cosine with warm-up": (
+        Warmup(Cosine(0.3, LENGTH), steps=9),
+        lambda o: lr_scheduler.ChainedScheduler(
+            [
+                lr_scheduler.LinearLR(o, start_factor=1 / 9, total_iters=8),
+                lr_scheduler.CosineAnnealingLR(o, LENGTH),
+            ]
+        ),
+    ),
     "warm-up from a fifth": (
         Warmup(Constant(0.3), steps=5, start=0.2),
         lambda o: lr_scheduler.LinearLR(o, start_factor=0.2 + 0.8 / 5, total_iters=4),
