@@ -206,4 +206,4 @@ def _short(number: int) -> str:
 
 
 def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.{1 if count >= 10**7 else 2}f}"
+    return f"{count / 1e6:,.2f}"
