@@ -12,6 +12,7 @@ import pytest
 from handloom.data.augment import Augmentation
 from handloom.data.batches import Batch, Batches
 from handloom.data.dataset import Dataset
+from handloom.data.mixing import Mixing
 from handloom.data.normalise import Normalisation
 from handloom.errors import ConfigError
 
@@ -273,3 +274,18 @@ def test_an_empty_set_has_no_batches(prefetch: bool) -> None:
 def test_an_impossible_setting_is_refused(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         Batches(numbered(20), SCALE, **({"seed": 0} | settings))
+
+
+def test_parts_of_a_batch_are_its_rows(prefetch: bool) -> None:
+    """Empty ones, too: the last batch has one picture."""
+    batches = Batches(
+        numbered(21, 2), SCALE, 5, seed=0, augmentation=Augmentation(rotate=20.0, flip=0.5),
+        mixing=Mixing(mixup=0.5, cutmix=0.5), prefetch=prefetch,
+    )  # fmt: skip
+    epoch = batches.epoch(1)
+    first = epoch.between(0, len(epoch), lambda count: slice(0, count // 2))
+    rest = epoch.between(0, len(epoch), lambda count: slice(count // 2, count))
+    for whole, *parts in zip(epoch, first, rest, strict=True):
+        for position in range(2):
+            joined = np.concatenate([part[position] for part in parts])
+            np.testing.assert_array_equal(joined, whole[position])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -159,14 +159,17 @@ class Epoch:
     def __getitem__(self, step: int) -> Batch:
         if not 0 <= step < len(self):
             raise IndexError(f"step {step} of an epoch of {len(self)}")
-        positions = self.positions(step, step + 1)
-        images, labels = self._examples(positions)
-        return Batch(self.normalisation(images, self.batches.dtype), labels)
+        return self._part(step, slice)
 
-    def between(self, start: int, stop: int) -> Iterator[Batch]:
-        """The batches of the steps start … stop - 1, in order."""
+    def between(
+        self, start: int, stop: int, part: Callable[[int], slice] = slice
+    ) -> Iterator[Batch]:
+        """The batches of the steps start … stop - 1, in order.
+
+        `part` says which rows are wanted of a batch, given how many it has; as it is, all of them.
+        """
         prepared = one_ahead if self.batches.prefetch else map
-        yield from prepared(self.__getitem__, range(start, stop))
+        yield from prepared(partial(self._part, part=part), range(start, stop))
 
     def positions(self, start: int, stop: int) -> IntArray:
         """Positions in the data set, (n,), of the examples of the steps start … stop - 1."""
@@ -192,6 +195,11 @@ class Epoch:
             return None
         count, _, height, width = batches.planes.shape
         return batches.mixing.draw(count, height, width, seed=batches.seed, epoch=self.number)
+
+    def _part(self, step: int, part: Callable[[int], slice]) -> Batch:
+        positions = self.positions(step, step + 1)
+        images, labels = self._examples(positions[part(len(positions))])
+        return Batch(self.normalisation(images, self.batches.dtype), labels)
 
     def _examples(self, positions: IntArray) -> tuple[UInt8Array, AnyArray]:
         """Pictures (n, C, H, W) as this epoch has them, and their labels or targets."""

@@ -137,8 +137,10 @@ class TorchEngine:
         if self.ahead:
             yield from self._train_ahead(epoch, start, stop)
             return
-        for batch in epoch.between(start, stop):
-            report = self.train_step(batch.x, batch.labels)
+        batches = epoch.between(start, stop, self._how.processes.part)
+        for step, batch in enumerate(batches, start):
+            count = len(epoch.positions(step, step + 1))
+            report = self._step_on_part(batch.x, batch.labels, count)
             yield report
             if not report.is_finite:
                 return
@@ -146,12 +148,8 @@ class TorchEngine:
     def train_step(self, x: FloatArray, labels: AnyArray) -> StepReport:
         """One step on numbers x (N, C, H, W), and labels (N,) or shares (N, K); no update unless
         loss and gradient are finite."""
-        self._check(x.shape, labels)
         rows = self._how.processes.part(len(x))
-        kind = np.int64 if labels.ndim == 1 else self._dtype
-        with memory_told(len(x), "training", "training.batch_size"):
-            numbers = self._uploaded(x[rows], self._dtype)
-            return self._watched_step(numbers, self._uploaded(labels[rows], kind), len(x))
+        return self._step_on_part(x[rows], labels[rows], len(x))
 
     def predict(self, x: FloatArray) -> FloatArray:
         """x (N, C, H, W) -> outputs (N, K) in evaluation mode, of the averaged weights if kept."""
@@ -251,6 +249,15 @@ class TorchEngine:
         return self._pictures.batches(epoch, start, stop, part)
 
     # -- details ----------------------------------------------------------------------------------
+
+    def _step_on_part(self, x: FloatArray, labels: AnyArray, count: int) -> StepReport:
+        """A step on this process's rows of a batch of `count` examples; they may be none."""
+        if len(x) or count == 0:
+            self._check(x.shape, labels)
+        kind = np.int64 if labels.ndim == 1 else self._dtype
+        with memory_told(count, "training", "training.batch_size"):
+            numbers = self._uploaded(x, self._dtype)
+            return self._watched_step(numbers, self._uploaded(labels, kind), count)
 
     def _watched_step(self, x: torch.Tensor, labels: torch.Tensor, count: int) -> StepReport:
         """One step, whose update waits for its loss and gradient to be found finite."""

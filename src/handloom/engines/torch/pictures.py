@@ -36,12 +36,12 @@ class DevicePictures:
         self._augment = None if said is None else DeviceAugmentation(said, batches.seed)
 
     def batches(
-        self, epoch: Epoch, start: int, stop: int, part: Callable[[int], slice] | None = None
+        self, epoch: Epoch, start: int, stop: int, part: Callable[[int], slice] = slice
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """x (n, C, H, W) and labels (n,) int64 of the steps start … stop - 1 of an epoch of `of`.
 
         Where pictures are mixed, the labels are the shares of the classes, (n, K) of `dtype`.
-        `part` says which rows are wanted of a batch, given how many it has; all if it is None.
+        `part` says which rows are wanted of a batch, given how many it has; as it is, all of them.
         """
         positions = epoch.positions(start, stop)
         on_device = uploaded(positions, self.device)
@@ -50,8 +50,8 @@ class DevicePictures:
             mixtures = DeviceMixtures.upload(epoch.mixtures.take(positions), self.device)
         for first in range(0, len(positions), epoch.batch_size):
             count = min(epoch.batch_size, len(positions) - first)
-            asked = slice(0, count) if part is None else part(count)
-            rows = slice(first + asked.start, first + asked.stop)
+            begin, end, _ = part(count).indices(count)
+            rows = slice(first + begin, first + end)
             mixed = None if mixtures is None else mixtures.rows(rows)
             images, labels = self._examples(on_device[rows], epoch.number, mixed)
             yield self._normalise(images), labels

@@ -55,6 +55,11 @@ class SharedBatchNorm(torch.nn.Module):
             return torch.nn.functional.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
+        return self._normalised(x)
+
+    @torch.compiler.disable()  # it talks to other processes, which no compiled code does
+    def _normalised(self, x: Tensor) -> Tensor:
+        """Normalise with the statistics of all; move the running ones towards them."""
         y, mean, var, count = _Normalise.apply(x, self.weight, self.bias, self.eps, self._world)
         with torch.no_grad():
             self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
