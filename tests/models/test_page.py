@@ -13,7 +13,7 @@ import pytest
 from handloom.assemble import summarise_network
 from handloom.assemble.network import MODELS
 from handloom.cli.main import main
-from handloom.cli.summary import _short
+from handloom.cli.summary import shortened
 from handloom.recipes import load_recipe
 
 PAGE = (Path(__file__).parents[2] / "docs/networks.md").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ def test_figures_are_those_of_the_network(row: list[str]) -> None:
     model, _, parameters, multiply_adds, megabytes = row
     summary = summarise_network(load_recipe("fashion-mlp-256", {"model": settings(model)}))
     assert f"{summary.network.parameters:,}" == parameters
-    assert _short(summary.network.multiply_adds) == multiply_adds
+    assert shortened(summary.network.multiply_adds) == multiply_adds
     assert f"{summary.memory.outputs / summary.batch / 1e6:.2f}" == megabytes
 
 

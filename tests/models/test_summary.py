@@ -97,6 +97,7 @@ class Twice(nn.Layer):
     def __init__(self, inner: nn.Layer) -> None:
         super().__init__()
         self.inner = inner
+        self.idle = nn.ReLU()
 
     def forward(self, x: FloatArray) -> FloatArray:
         return self.inner.forward(np.repeat(x, 2, axis=1))

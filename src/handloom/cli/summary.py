@@ -85,7 +85,7 @@ def _sums(summary: NetworkSummary) -> str:
     }
     listed = ", ".join(f"{name} {_megabytes(size)}" for name, size in parts.items())
     return _wrapped(
-        f"{network.parameters:,} parameters. {_short(network.multiply_adds)} multiply-adds a "
+        f"{network.parameters:,} parameters. {shortened(network.multiply_adds)} multiply-adds a "
         "picture in its linear and convolution layers. "
         f"{_megabytes(memory.total)} MB to train on batches of {summary.batch} in float32: "
         f"{listed}. A layer's MB are its outputs for a batch."
@@ -191,12 +191,12 @@ def _cells(row: Row, batch: int) -> tuple[str, ...]:
         row.title,
         "×".join(map(str, row.layers[-1].output)),
         f"{parameters:,}" if parameters else "",
-        _short(multiply_adds) if multiply_adds else "",
+        shortened(multiply_adds) if multiply_adds else "",
         _megabytes(4 * batch * values) if values else "",
     )
 
 
-def _short(number: int) -> str:
+def shortened(number: int) -> str:
     """'451,584' as '452 k', with three digits."""
     for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if number >= size:

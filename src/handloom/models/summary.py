@@ -10,7 +10,6 @@ import numpy as np
 
 from handloom import nn
 from handloom._typing import Shape
-from handloom.nn._windows import short
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,13 @@ def _line(path: str, layer: nn.Layer, shapes: Mapping[str, Shape]) -> LayerLine:
 
 
 def _inside(path: str, layer: nn.Layer, shapes: Mapping[str, Shape]) -> tuple[LayerLine, ...]:
+    """Those that the forward pass went through."""
     lines: list[LayerLine] = []
     for name, child in layer.named_children():
         at = f"{path}.{name}" if path else name
         if isinstance(child, nn.Sequential) and len(child):
             lines += _inside(at, child, shapes)
-        else:
+        elif at in shapes:
             lines.append(_line(at, child, shapes))
     return tuple(lines)
 
@@ -99,9 +99,10 @@ def _title(layer: nn.Layer) -> str:
         case nn.Conv2d() | nn.MaxPool2d() | nn.AvgPool2d():
             usual = (1, 1) if isinstance(layer, nn.Conv2d) else layer.windows.kernel
             stride = layer.windows.stride
-            told = "" if stride == usual else f"/{short(stride)}"
+            down, across = stride
+            told = f"/{down}" if down == across else f"/{down}×{across}"
             height, width = layer.windows.kernel
-            return f"{kind} {height}×{width}{told}"
+            return f"{kind} {height}×{width}{'' if stride == usual else told}"
         case nn.Sequential() if not len(layer):
             return "what arrives"
         case nn.Dropout():
