@@ -202,6 +202,24 @@ def flatten(attributes: Attributes, x: Array) -> Array:
     return nn.Flatten().forward(x.reshape(math.prod(x.shape[:axis]), *x.shape[axis:]))
 
 
+def resize(attributes: Attributes, x: Array, *told: Array) -> Array:
+    """`told` are scales, or sizes, of some of the axes."""
+    mode = attributes.get("mode", b"nearest").decode()
+    where = attributes.get("coordinate_transformation_mode", b"half_pixel").decode()
+    policy = attributes.get("keep_aspect_ratio_policy", b"stretch").decode()
+    if (mode, where, policy) != ("linear", "half_pixel", "stretch"):
+        raise UnsupportedError("another interpolation than bilinear between pixels' middles")
+    if attributes.get("antialias", 0):
+        raise UnsupportedError("Resize does not average what it passes over")
+    axes, (wanted,) = attributes.get("axes", range(x.ndim)), told
+    sizes = np.array(x.shape, float)
+    for axis, number in zip(axes, wanted, strict=True):
+        sizes[axis] = number if wanted.dtype == np.int64 else number * sizes[axis]
+    if (sizes != np.floor(sizes)).any():
+        raise UnsupportedError("a scale that is not that of whole sizes")
+    return nn.Resize((int(sizes[2]), int(sizes[3]))).forward(x)
+
+
 @dataclass(frozen=True)
 class Operator:
     """How to run one ONNX operator, the module of its cases, and how many have to pass."""
@@ -229,6 +247,7 @@ OPERATORS = {
         lambda a, x: nn.GELU(a.get("approximate", b"none").decode()).forward(x), "gelu", 4
     ),
     "Flatten": Operator(flatten, "flatten", 9),
+    "Resize": Operator(resize, "resize", 1),
 }
 
 
