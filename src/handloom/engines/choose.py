@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from platform import machine
@@ -71,11 +71,9 @@ def choose_engine(
     and MissingExtraError where PyTorch is not installed.
     """
     torch = torch or TorchSettings()
-    why = _together(name, torch.processes.size, batch_size)
+    why, passed_over = _why_torch(name, model, torch, batch_size)
     if name == "numpy":
         return Choice(NumpyEngine(model, loss, optimizer, **settings), ("numpy: as asked for",))
-    if why is None and (name == "torch" or (name == "auto" and torch.device != "cpu")):
-        why = "as asked for" if name == "torch" else gpu_at_hand(torch.device)
     if why is not None:
         return _torch(why, model, loss, optimizer, threads, torch, settings)
     from handloom.engines.weave import refusal, weave
@@ -96,7 +94,7 @@ def choose_engine(
                 soft_targets=soft_targets,
                 **settings,
             )
-            return Choice(engine, _account(engine, threads))
+            return Choice(engine, (*_account(engine, threads), *passed_over))
         except UncoveredError as error:
             why = str(error)
     if name == "loom":
@@ -104,7 +102,23 @@ def choose_engine(
             f'engine is "loom", which cannot run here: {why}; mend that, or train with '
             'engine = "numpy"'
         )
-    return Choice(NumpyEngine(model, loss, optimizer, **settings), (f"numpy: {why}",))
+    engine = NumpyEngine(model, loss, optimizer, **settings)
+    return Choice(engine, (f"numpy: {why}", *passed_over))
+
+
+def _why_torch(
+    name: EngineName, model: Layer, torch: TorchSettings, batch_size: int
+) -> tuple[str | None, tuple[str, ...]]:
+    """Why it is torch, as a clause, or None; and a note where it could have been."""
+    why = _together(name, torch.processes.size, batch_size)
+    if why is not None or name == "torch":
+        return why or "as asked for", ()
+    if name != "auto" or torch.device == "cpu":
+        return None, ()
+    why = gpu_at_hand(torch.device)
+    if why is not None and torch.device == "auto" and (alien := _without_module(model)):
+        return None, (f"not torch, though {why}: it has no module for {alien}",)
+    return why, ()
 
 
 def predicting_engine(name: EngineName, torch: TorchSettings) -> tuple[EngineName, TorchSettings]:
@@ -116,26 +130,37 @@ def predicting_engine(name: EngineName, torch: TorchSettings) -> tuple[EngineNam
     if name == "torch" and find_spec("torch") is not None:
         from handloom.engines.torch.device import can_find
 
-        return name, replace(torch, device=torch.device if can_find(torch.device) else "auto")
-    return "numpy" if name == "numpy" else "auto", replace(torch, device="cpu")
+        return name, TorchSettings(torch.device if can_find(torch.device) else "auto")
+    return "numpy" if name == "numpy" else "auto", TorchSettings("cpu")
 
 
 def gpu_at_hand(device: str = "auto") -> str | None:
     """Why "auto" is torch, as a clause; None where PyTorch is missing or sees no GPU.
 
-    PyTorch takes seconds to import: it is asked only where a driver or a processor makes a GPU
-    likely. A `device` that is named is one: what cannot be had is for the engine to refuse.
+    A `device` that is named is one: what cannot be had is for the engine to refuse.
     """
     if device != "auto":
         return f'torch.device is "{device}"'
-    apple = sys.platform == "darwin" and machine() == "arm64"
-    nvidia = Path("/dev/nvidiactl").exists() or sys.platform == "win32"
-    if not (apple or nvidia) or find_spec("torch") is None:
+    if not gpu_likely():
         return None
     from handloom.engines.torch.device import describe_device, find_device
 
     found = find_device("auto")
     return None if found.type == "cpu" else f"PyTorch sees {describe_device(found)}"
+
+
+def gpu_likely() -> bool:
+    """Whether it is worth the seconds that PyTorch takes to import to ask it for a GPU."""
+    apple = sys.platform == "darwin" and machine() == "arm64"
+    nvidia = Path("/dev/nvidiactl").exists() or sys.platform == "win32"
+    return (apple or nvidia) and find_spec("torch") is not None
+
+
+def _without_module(model: Layer) -> str:
+    """The layers that PyTorch has no module for; empty where there are none."""
+    from handloom.engines.torch.modules import unmapped
+
+    return ", ".join(unmapped(model))
 
 
 def _together(name: EngineName, processes: int, batch_size: int) -> str | None:
