@@ -63,7 +63,7 @@ class Dropout(torch.nn.Module):
             mask = self._layer.keep_mask((rows, *x.shape[1:]))[self.first_row :]
             return torch.from_numpy(mask)
         first = self.first_row * math.prod(x.shape[1:])
-        draws = uniform(self.key, self.step, first, x.numel())
+        draws = (_apart if first else uniform)(self.key, self.step, first, x.numel())
         return (draws >= float(np.float32(self.p))).view(x.shape)
 
 
@@ -89,6 +89,11 @@ def uniform(key: int, step: torch.Tensor, first: int, count: int) -> torch.Tenso
     halves = torch.stack((words & LOW, (words >> 32) & LOW), dim=2).view(-1)
     draws = (halves >> 8).to(torch.float32) * 2.0**-24
     return draws[first - start * DRAWS_A_BLOCK :][:count]
+
+
+@torch.compiler.disable()  # which folds the place of a later number into constants that overflow
+def _apart(key: int, step: torch.Tensor, first: int, count: int) -> torch.Tensor:
+    return uniform(key, step, first, count)
 
 
 def philox(
