@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 
 from handloom import nn, optim
 from handloom.engines import NumpyEngine
+from handloom.recipes import load_recipe
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
+OPTIMISATION = (ROOT / "docs/optimisation.md").read_text(encoding="utf-8")
 LOOM = (ROOT / "docs/loom.md").read_text(encoding="utf-8")
 SOURCE = re.compile(r"\[[^]]+\]\(\.\./(src/\S+\.py)\):\n\n```python\n(.*?)```", re.DOTALL)
 
@@ -35,6 +38,18 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         for head in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= heads
+
+
+@pytest.mark.parametrize("part", re.findall(r"```toml\n(.*?)```", OPTIMISATION, re.DOTALL))
+def test_parts_of_recipes_can_stand_in_a_recipe(part: str) -> None:
+    tables = tomllib.loads(part)
+    recipe = load_recipe("digits", tables)
+    for table, keys in tables.items():
+        told = getattr(recipe, table).model_dump()
+        assert (
+            told.items()
+            >= {k: v for k, v in keys.items() if not isinstance(v, dict | list)}.items()
+        )
 
 
 @pytest.mark.parametrize(("path", "quoted"), SOURCE.findall(LOOM))

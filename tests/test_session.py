@@ -198,8 +198,11 @@ def test_a_training_ends_with_its_pictures(bars, tmp_path: Path, monkeypatch) ->
         {"data.normalise": "per-picture", "training.checkpoints": "all", "training.ema": 0.9},
         {"loss.name": "mse", "optimizer.name": "adamw", "optimizer.clip_norm": 1.0},
         {"schedule.name": "one-cycle", "training.plateau.patience": 1},
+        {"augment.mixup": 0.4, "augment.cutmix": 1.0, "augment.mix": 0.9},
+        {"optimizer.name": "muon", "optimizer.others": "nesterov"},
+        {"optimizer.lookahead.every": 3},
     ],
-    ids=["append", "on the fly", "sample", "ema", "adamw", "one-cycle"],
+    ids="append on-the-fly sample ema adamw one-cycle mixed muon lookahead".split(),
 )
 def test_the_tables_of_a_recipe_reach_the_training(overrides, bars, tmp_path: Path) -> None:
     run = hl.train(bars, overrides=overrides, run_dir=tmp_path / "run")
