@@ -46,3 +46,13 @@ def test_the_command_prints_what_the_page_shows(
     with pytest.raises(SystemExit):
         main()
     assert capsys.readouterr().out == shown
+
+
+def test_the_program_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(program, "docs/networks.md", "exec"), names)
+    sums, first, *others = capsys.readouterr().out.splitlines()
+    assert sums.split()[0] == str(names["network"].num_parameters())
+    assert first == "0 Conv2d 3×3 (16, 28, 28) 144"
+    assert len(others) == len(names["network"]) - 1

@@ -8,8 +8,7 @@ from numpy.random import Generator
 
 from handloom import nn
 from handloom._typing import FloatArray, Shape
-from handloom.models import densenet, from_layers, resnet, vgg
-from handloom.models.summary import LayerLine, summarise
+from handloom.models import LayerLine, densenet, from_layers, resnet, summarise, vgg
 
 CONV = {"layer": "conv2d", "out_channels": 4, "kernel_size": 3, "padding": 1}
 

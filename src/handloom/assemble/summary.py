@@ -13,7 +13,7 @@ from handloom.assemble.network import build_model, build_optimizer
 from handloom.assemble.parts import load_data
 from handloom.assemble.plan import KNOWN_SHAPE
 from handloom.errors import DataError
-from handloom.models.summary import LayerLine, summarise
+from handloom.models import LayerLine, summarise
 from handloom.recipes import Recipe
 
 ASSUMED_CLASSES = 10  # where the pictures are not here to be counted

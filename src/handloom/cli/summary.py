@@ -14,7 +14,7 @@ from handloom.errors import HandloomError
 
 if TYPE_CHECKING:
     from handloom.assemble import NetworkSummary
-    from handloom.models.summary import LayerLine
+    from handloom.models import LayerLine
     from handloom.recipes import Recipe
 
 COLUMNS = ("layer", "output", "parameters", "mult-adds", "MB")
