@@ -40,4 +40,4 @@ def test_options_reach_the_file(trained: Path, elsewhere: Path, handloom) -> Non
 def test_noise_is_called_noise(trained: Path, bars: Path, elsewhere: Path, handloom) -> None:
     (bars.parent / "images.npy").unlink()
     outcome = handloom("export", trained, "--to", "onnx")
-    assert "on 128 pictures of noise, for the run's are away" in outcome.out
+    assert "on 128 pictures of noise, for the run's own are not here" in outcome.out

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 import handloom as hl
-from handloom.errors import MissingExtraError, RunError
+from handloom.errors import ConfigError, MissingExtraError, RunError
 from handloom.exchange.onnx import check
 from handloom.results import Run
 
@@ -62,6 +62,18 @@ def test_without_the_runs_data_noise_stands_in(run: Run, bars: Path) -> None:
     assert not done.real
     assert done.pictures > 0
     assert done.difference is not None
+
+
+def test_changed_data_do_not_stand_in_its_way(run: Run, bars: Path) -> None:
+    images = np.load(bars.parent / "images.npy")
+    np.save(bars.parent / "images.npy", 255 - images)
+    assert not hl.export(run, "onnx").real
+
+
+def test_a_form_that_is_not_known(run: Run, here: Path) -> None:
+    with pytest.raises(ConfigError, match="'tflite' is no form to export to; there are onnx, saf"):
+        hl.export(run, "tflite")  # type: ignore[arg-type]
+    assert not list(here.iterdir())
 
 
 def test_what_fails_its_proof_is_not_written(

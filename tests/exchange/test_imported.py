@@ -128,6 +128,7 @@ def with_metadata(run: Run, path: Path, **changes: str) -> Path:
         ),
         ({"image_shape": "[3, 6, 6]"}, "was trained with the image shape [3, 6, 6], and the"),
         ({"image_shape": "[" * 100_000}, "its metadata have no 'image_shape' that is JSON"),
+        ({"handloom_format": "2"}, "has the format 2, and this handloom reads 1: upgrade handloom"),
         ({"normalisation": "{}"}, "{} is not a stored normalisation"),
         ({"normalisation": "[1"}, "its metadata have no 'normalisation' that is JSON"),
     ],

@@ -71,12 +71,19 @@ def test_layers_decide_where_names_differ() -> None:
         ["layer1.0.conv1", "layer1.0.conv2", "layer1.1.conv1"],
         ["block2.0", "block2.1.3", "block10.0"],
         ["a", "b.0", "c"],
+        ["n9", f"n1{'0' * 5000}", f"n2{'0' * 5000}"],
+        ["n007", "n8", "n09"],
     ],
 )
 def test_numbers_count_as_numbers(paths: list[str]) -> None:
     own = {f"{index}.weight": (3, 3) for index in range(3)}
     found = sources(own, {f"{path}.weight": (3, 3) for path in sorted(paths)})
     assert list(found.values()) == [f"{path}.weight" for path in paths]
+
+
+def test_a_prefix_ends_at_a_dot() -> None:
+    own: Shapes = {"0.weight": (3, 3), "1.weight": (3, 3)}
+    assert not match(state(own), state({"10.weight": (3, 3), "11.weight": (3, 3)})).by_name
 
 
 def test_a_single_layer_has_no_path() -> None:

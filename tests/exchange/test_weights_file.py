@@ -44,6 +44,7 @@ def test_what_was_written_is_read(classifier: Classifier, tmp_path: Path) -> Non
     write_weights(path, classifier)
     read = read_weights(path)
     assert read.metadata == {"format": "pt", **classifier.about()}
+    assert list(read.tensors) == sorted(classifier.network.state_dict())
     for name, array in classifier.network.state_dict().items():
         np.testing.assert_array_equal(read.tensors[name], array)
 
@@ -91,8 +92,22 @@ def test_a_pickle_is_never_read(tmp_path: Path) -> None:
 
     for name, how in (("new.pt", {}), ("old.pt", {"_use_new_zipfile_serialization": False})):
         torch.save({"a": torch.ones(2), "b": Bomb()}, tmp_path / name, **how)
-        refuse(tmp_path / name, "is a pickle and never read here", "safetensors.torch.save_file(")
+        refuse(
+            tmp_path / name,
+            "a pickle, which is a program and never read",
+            "safetensors.torch.save_file(",
+        )
     assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("length", [0x80, 0x4B50])  # a pickle's first byte; "PK", as in zip
+def test_a_header_whose_length_looks_like_a_pickle(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    tensors = {"a": np.arange(3, dtype=np.float32)}
+    spare = length - int.from_bytes(save(tensors, {"text": ""})[:8], "little")
+    path.write_bytes(save(tensors, {"text": "x" * spare}))
+    assert int.from_bytes(path.read_bytes()[:8], "little") == length
+    np.testing.assert_array_equal(read_weights(path).tensors["a"], tensors["a"])
 
 
 @pytest.mark.parametrize(
@@ -115,7 +130,7 @@ def test_a_damaged_file(spoil: Any, tmp_path: Path) -> None:
 
 def test_what_is_no_file(tmp_path: Path) -> None:
     refuse(tmp_path / "nowhere", "does not exist")
-    refuse(tmp_path, "is no safetensors file, or damaged")
+    refuse(tmp_path, "cannot read", "Is a directory")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

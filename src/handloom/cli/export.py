@@ -79,7 +79,11 @@ def export(
     for path in done.files:
         voice.say(f"{path}, {path.stat().st_size:,} bytes")
     if done.difference is not None:
-        kind = "of the run's pictures" if done.real else "pictures of noise, for the run's are away"
+        kind = (
+            "of the run's pictures"
+            if done.real
+            else "pictures of noise, for the run's own are not here"
+        )
         voice.say(
             f"onnxruntime agrees with the network on {done.pictures} {kind}: "
             f"largest difference {done.difference:.1g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from handloom._files import write_atomic
 from handloom._optional import require
 from handloom._typing import UInt8Array
 from handloom.data import with_channels
-from handloom.errors import DataError, RunError
+from handloom.errors import ConfigError, DataError, RunError
 from handloom.exchange.classifier import Classifier
 from handloom.exchange.weights_file import write_weights
 from handloom.results import Run, open_run
@@ -57,23 +57,25 @@ def export(
     A file that is there is replaced, at once. Raises MissingExtraError where onnx is not installed,
     ConfigError for a layer that has no form there, RunError where the file cannot be written.
     """
+    if to not in get_args(Target):
+        raise ConfigError(
+            f"{to!r} is no form to export to; there are {', '.join(get_args(Target))}"
+        )
     trained = run if isinstance(run, Run) else open_run(run)
     classifier = Classifier.of(trained)
     path = _default(classifier.name, to) if out is None else Path(out)
     _check_output(path, to)
     if to == "onnx":
-        images = _pictures(trained, data_dir)
-        real = images is not None
-        if images is None:
-            images = _noise(classifier)
-        return _write_onnx(path, classifier, images, pixels)._replace(real=real)
+        return _write_onnx(path, classifier, trained, data_dir, pixels)
     if to == "torch":
         return _write_torch(path, classifier)
     write_weights(path, classifier)
     return Exported((path,))
 
 
-def _write_onnx(path: Path, classifier: Classifier, images: UInt8Array, pixels: Pixels) -> Exported:
+def _write_onnx(
+    path: Path, classifier: Classifier, run: Run, data_dir: str | Path | None, pixels: Pixels
+) -> Exported:
     """Build, prove, then write."""
     for module in ("onnx", "onnxruntime"):
         require(module, extra="onnx")
@@ -81,9 +83,11 @@ def _write_onnx(path: Path, classifier: Classifier, images: UInt8Array, pixels: 
     from handloom.exchange.onnx.model import build_model
 
     model = build_model(classifier, pixels=pixels).SerializeToString(deterministic=True)
+    own = _pictures(run, data_dir)
+    images = _noise(classifier) if own is None else own
     difference = check_model(model, classifier, images)
     write_atomic(path, model)
-    return Exported((path,), difference, len(images))
+    return Exported((path,), difference, len(images), real=own is not None)
 
 
 def _write_torch(path: Path, classifier: Classifier) -> Exported:
@@ -98,10 +102,10 @@ def _write_torch(path: Path, classifier: Classifier) -> Exported:
 
 
 def _pictures(run: Run, data_dir: str | Path | None) -> UInt8Array | None:
-    """Some of the run's test pictures, or validation's; None where its data are not here."""
+    """Some of the run's test pictures, or validation's; None where its data are not here now."""
     try:
         parts = run.parts(data_dir)
-    except DataError:
+    except (DataError, RunError):
         return None
     shown = parts.validation if parts.test is None else parts.test
     return with_channels(shown.images[:CHECKED])

@@ -12,6 +12,7 @@ from handloom._typing import AnyArray
 from handloom.data import Normalisation
 from handloom.engines import Engine
 from handloom.errors import CheckpointError, DataError
+from handloom.exchange.classifier import FORMAT
 from handloom.exchange.load import copy_weights
 from handloom.exchange.matching import Matching
 from handloom.exchange.weights_file import WeightsFile, read_json, read_weights
@@ -73,6 +74,11 @@ def _normalisation(path: Path, metadata: Mapping[str, str], data: dict[str, Any]
     """The file's own, if it tells one; raises CheckpointError if it is of other pictures."""
     if "handloom_format" not in metadata:
         return Normalisation.from_json(data["normalisation"])
+    if metadata["handloom_format"] != str(FORMAT):
+        raise CheckpointError(
+            f"{path} has the format {metadata['handloom_format']}, and this handloom reads "
+            f"{FORMAT}: upgrade handloom"
+        )
     for key in ("class_names", "image_shape"):
         if (of_file := read_json(path, metadata, key)) != data[key]:
             raise CheckpointError(

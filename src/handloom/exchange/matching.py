@@ -78,14 +78,13 @@ def _without_prefix(
 ) -> dict[str, str] | None:
     """Our name -> the file's, where they are the same names but for a shared prefix."""
     first = next(iter(given), "")
-    parts = first.split(".")
-    for count in range(len(parts)):
-        prefix = "".join(f"{part}." for part in parts[:count])
-        if not all(name.startswith(prefix) for name in given):
-            return None
-        names = {name.removeprefix(prefix): name for name in given}
-        if names.keys() == own.keys():
-            return names
+    for name in own:
+        prefix = first.removesuffix(name)
+        if prefix == first or not (prefix == "" or prefix.endswith(".")):
+            continue
+        names = {f"{prefix}{name}": name for name in own}
+        if names.keys() == given.keys():
+            return {ours: theirs for theirs, ours in names.items()}
     return None
 
 
@@ -123,9 +122,9 @@ def _sorted_groups(state: Mapping[str, AnyArray]) -> list[_Group]:
 
 
 def _natural(path: str) -> list[tuple[int, str]]:
-    """A sort key in which runs of digits count as numbers: 'layer10.conv2'."""
+    """A sort key in which runs of digits count as numbers, of any size: 'layer10.conv2'."""
     return [
-        (int(digits), "") if digits else (-1, others)
+        (len(number := digits.lstrip("0")), number) if digits else (-1, others)
         for digits, others in re.findall(r"([0-9]+)|([^0-9]+)", path)
     ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,44 +48,61 @@ def write_weights(path: Path, classifier: Classifier) -> None:
 
 
 def _in_order(data: bytes) -> bytes:
-    """The same file with its metadata in alphabetical order: the library's order is by chance.
-
-    A file is the header's length in eight bytes, the header, which is JSON filled up with spaces
-    to a multiple of eight, and the numbers; their places count from the header's end.
-    """
-    end = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:end])
+    """The same file with its metadata in alphabetical order: the library's order is by chance."""
+    header, end = _header(data)
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + data[end:]
 
 
+def _header(data: bytes) -> tuple[dict[str, Any], int]:
+    """The header, and where it ends.
+
+    A file is the header's length in eight bytes, the header, which is JSON filled up with spaces
+    to a multiple of eight, and the numbers; their places count from the header's end.
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end]), end
+
+
 def read_weights(path: Path) -> WeightsFile:
-    """Read any safetensors file of numbers; the order of the tensors is the file's.
+    """Read any safetensors file of numbers; the tensors come in the order of their names.
 
     Nothing in such a file can run. Raises CheckpointError, and says what to do, for a file that is
     damaged, too large, of another format, or holds numbers that are not finite.
     """
-    from safetensors import SafetensorError, deserialize, safe_open
+    from safetensors import SafetensorError, deserialize
 
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise CheckpointError(f"{path} has {size:,} bytes; at most {MAX_BYTES:,} are read")
         data = path.read_bytes()
-        _refuse_pickle(path, data[:4])
-        with safe_open(path, framework="numpy") as file:
-            metadata = dict(file.metadata() or {})
-        found = deserialize(data)
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist") from None
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is no safetensors file, or damaged: {error}") from None
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        found = deserialize(data)  # proves the header against the file
+    except SafetensorError as error:
+        raise _no_weights(path, data[:2], error) from None
     tensors = {
         name: _decoded(path, name, told["dtype"], told["data"]).reshape(told["shape"])
-        for name, told in found
+        for name, told in sorted(found, key=itemgetter(0))  # the library's order is by chance
     }
+    metadata = _header(data)[0].get("__metadata__", {})
     return WeightsFile(tensors, metadata, hashlib.sha256(data).hexdigest())
+
+
+def _no_weights(path: Path, start: bytes, error: Exception) -> CheckpointError:
+    """What to say of a file that cannot be read; those of torch.save start like zip or pickle."""
+    if start == b"PK" or start[:1] == b"\x80":
+        return CheckpointError(
+            f"{path} is no safetensors file but, it seems, one of torch.save: a pickle, which is a "
+            "program and never read here; where it comes from, write the weights again with "
+            "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+        )
+    return CheckpointError(f"{path} is no safetensors file, or damaged: {error}")
 
 
 def read_json(path: Path, metadata: Mapping[str, str], key: str) -> Any:
@@ -109,13 +127,3 @@ def _decoded(path: Path, name: str, dtype: str, data: bytearray) -> AnyArray:
     if not np.isfinite(values).all():
         raise CheckpointError(f"{path}: {name} holds numbers that are not finite")
     return values
-
-
-def _refuse_pickle(path: Path, start: bytes) -> None:
-    """Files of `torch.save` hold a program, which reading them would run."""
-    if start[:2] == b"PK" or start[:1] == b"\x80":
-        raise CheckpointError(
-            f"{path} is no safetensors file but, it seems, one of torch.save, which is a pickle "
-            "and never read here; where it comes from, write the weights again with "
-            "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
-        )
