@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
+from handloom.errors import ConfigError
 from handloom.models.activation import OUTPUT_INIT
 from handloom.models.sequential import LayerSpec
 
@@ -15,9 +16,9 @@ NORM: LayerSpec = {"layer": "batch-norm"}
 
 
 def conv(out_channels: int, kernel_size: int, stride: int = 1) -> LayerSpec:
-    """A convolution that keeps the size, or divides it by `stride`; the norm after it has the bias.
+    """A convolution that keeps the size, or divides it by `stride`; the bias is left to the norm.
 
-    Kernels are odd, so that ⌊k/2⌋ pixels of padding stand on each side.
+    Kernels are odd, so that ⌊k/2⌋ pixels of padding on each side do it.
     """
     return {
         "layer": "conv2d",
@@ -30,11 +31,13 @@ def conv(out_channels: int, kernel_size: int, stride: int = 1) -> LayerSpec:
 
 
 def stem(form: Form, width: int, resize: int | None) -> list[LayerSpec]:
-    """The first convolution to `width` channels, as the form asks, in front of it the resizing.
+    """The first convolution, to `width` channels; before it, if asked for, the resizing.
 
-    "small": 3×3, which keeps the size.  "imagenet": 7×7, which halves it, to be followed by norm
-    and activation and then by `stem_pool`, which halves it once more.
+    "small": 3×3, which keeps the size.  "imagenet": 7×7, which halves it; norm, activation and
+    `stem_pool`, which halves it once more, follow it. Raises: ConfigError for another form.
     """
+    if form not in get_args(Form):
+        raise ConfigError(f"a network's form is one of {', '.join(get_args(Form))}, got {form!r}")
     first = conv(width, 7, stride=2) if form == "imagenet" else conv(width, 3)
     return [*([] if resize is None else [{"layer": "resize", "size": resize}]), first]
 

@@ -39,7 +39,7 @@ def densenet(
     end norm → relu → mean → linear. The bottleneck between the two convolutions has 4 `growth`
     channels, the stem 2 `growth`. The defaults are DenseNet-BC-100-12; the form "imagenet" with
     blocks (6, 12, 24, 16) and growth 32 is DenseNet-121. `form` and `resize` are as in `resnet`.
-    Raises: ShapeError, as `from_layers` does.
+    Raises: ConfigError for another form, ShapeError as `from_layers` does.
     Source: Huang et al. 2017, sec. 3 and table 1.
     """
     channels = 2 * growth

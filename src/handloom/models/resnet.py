@@ -30,16 +30,16 @@ def resnet(
     rng: Generator,
     dtype: DTypeLike = np.float32,
 ) -> nn.Sequential:
-    """(N, C, H, W) -> (N, num_classes): ResNet-18 or -34, after which `depth` is called,
+    """(N, C, H, W) -> (N, num_classes): ResNet-18 or ResNet-34, whichever `depth` says,
 
         stem → 4 stages of `width`, 2, 4 and 8 times `width` channels → mean → linear
 
     where each stage but the first halves the picture. The form "imagenet" is the published
     network, whose stem (7×7, stride 2, max-pooling) divides the sides by four; "small" is for
     pictures of 28 or 32 pixels, with a 3×3 stem that keeps them. With `resize` pictures are first
-    brought to that many pixels a side, as in nn.Resize. `zero_init_residual` lets every block start
+    brought to that many pixels a side (see nn.Resize). With `zero_init_residual` every block starts
     as its shortcut alone (Goyal et al. 2017, sec. 5.1).
-    Raises: ConfigError for another depth, ShapeError as `from_layers` does.
+    Raises: ConfigError for another depth or form, ShapeError as `from_layers` does.
     Source: He et al. 2016, table 1; shortcuts are of option B, a projection where the shape
     changes.
     """
