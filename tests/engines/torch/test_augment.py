@@ -26,6 +26,7 @@ ALONE: dict[str, dict[str, Any]] = {
 TOGETHER = {name: value for settings in ALONE.values() for name, value in settings.items()}
 EXACT = ("flip", "crop", "erase")  # whole pixels: nothing is rounded
 SHAPE = (3, 13, 16)
+DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 
 
 @pytest.fixture
@@ -33,19 +34,22 @@ def images(rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, 256, (200, *SHAPE), np.uint8)
 
 
-def both(settings: dict[str, Any], images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def both(
+    settings: dict[str, Any], images: np.ndarray, device: str = "cpu"
+) -> tuple[np.ndarray, np.ndarray]:
     augmentation = Augmentation(**settings)
     positions = np.random.default_rng(3).permutation(5000)[: len(images)]
     expected = augmentation.apply(images, positions, seed=2**63 + 5, epoch=3)
     on_device = DeviceAugmentation(augmentation, 2**63 + 5)
-    found = on_device(torch.from_numpy(images), torch.from_numpy(positions), 3)
+    found = on_device(torch.tensor(images).to(device), torch.tensor(positions).to(device), 3)
     assert found.dtype == torch.uint8
-    return expected, found.numpy()
+    return expected, found.cpu().numpy()
 
 
 @pytest.mark.parametrize("name", ALONE)
-def test_a_picture_comes_out_as_on_the_cpu(name: str, images: np.ndarray) -> None:
-    expected, found = both(ALONE[name], images)
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_picture_comes_out_as_on_the_cpu(name: str, images: np.ndarray, device: str) -> None:
+    expected, found = both(ALONE[name], images, device)
     assert (expected != images).any(), "the setting does something to compare"
     if name in EXACT:
         np.testing.assert_array_equal(found, expected)

@@ -5,13 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation
+from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation, Stage
+from handloom.errors import ConfigError
 
 torch = pytest.importorskip("torch")
 
 from handloom.engines.torch.pictures import DevicePictures  # noqa: E402
 
 CPU = torch.device("cpu")
+DEVICES = [CPU] + [torch.device("cuda")] * torch.cuda.is_available()
+every_device = pytest.mark.parametrize("device", DEVICES, ids=str)
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 BATCH = 16
 COUNT = 70  # the last batch of an epoch is short
 
@@ -27,20 +31,23 @@ def batches_of(kind: Any = "scale", channels: int | None = None, **how: Any) -> 
     return Batches(dataset, normalisation, BATCH, seed=5, prefetch=False, **how)
 
 
-def assert_same(batches: Batches, number: int = 0, *, rtol: float = 1e-5, **how: Any) -> None:
+def assert_same(
+    batches: Batches, number: int = 0, *, device: Any = CPU, rtol: float = 1e-5, **how: Any
+) -> None:
     epoch = batches.epoch(number)
-    found = [*DevicePictures(batches, CPU, **how).batches(epoch, 0, len(epoch))]
+    found = [*DevicePictures(batches, device, **how).batches(epoch, 0, len(epoch))]
     assert len(found) == len(epoch)
     for (x, labels), batch in zip(found, epoch, strict=True):
-        np.testing.assert_allclose(labels.numpy(), batch.labels, rtol=0, atol=1e-7)
-        np.testing.assert_allclose(x.numpy(), batch.x, rtol=rtol, atol=rtol)
-        assert x.numpy().dtype == batch.x.dtype
+        np.testing.assert_allclose(labels.cpu().numpy(), batch.labels, rtol=0, atol=1e-7)
+        np.testing.assert_allclose(x.cpu().numpy(), batch.x, rtol=rtol, atol=rtol)
+        assert x.cpu().numpy().dtype == batch.x.dtype
 
 
 @pytest.mark.parametrize("kind", ["scale", "standard", "per-picture"])
 @pytest.mark.parametrize("channels", [None, 3])
-def test_batches_are_those_of_the_cpu(kind: str, channels: int | None) -> None:
-    assert_same(batches_of(kind, channels))
+@every_device
+def test_batches_are_those_of_the_cpu(kind: str, channels: int | None, device: Any) -> None:
+    assert_same(batches_of(kind, channels), device=device)
 
 
 @pytest.mark.parametrize("kind", ["scale", "standard", "per-picture"])
@@ -50,18 +57,25 @@ def test_float64_is_exact(kind: str) -> None:
 
 @pytest.mark.parametrize("number", [0, 3])
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_order_and_augmentation_are_those_of_the_epoch(number: int, shuffle: bool) -> None:
+@every_device
+def test_order_and_augmentation_are_those_of_the_epoch(
+    number: int, shuffle: bool, device: Any
+) -> None:
     """Whole pixels only, so that nothing is rounded: a wrong position would show."""
     augmentation = Augmentation(flip=0.5, crop_padding=2, erase=0.5)
-    assert_same(batches_of(augmentation=augmentation, shuffle=shuffle), number)
+    assert_same(batches_of(augmentation=augmentation, shuffle=shuffle), number, device=device)
 
 
 @pytest.mark.parametrize("settings", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 1, "cutmix": 1}])
 @pytest.mark.parametrize("probability", [1.0, 0.5])
-def test_pictures_are_mixed_as_on_the_cpu(settings: dict[str, Any], probability: float) -> None:
+@every_device
+def test_pictures_are_mixed_as_on_the_cpu(
+    settings: dict[str, Any], probability: float, device: Any
+) -> None:
     mixing = Mixing(**settings, probability=probability)
     augmentation = Augmentation(flip=0.5, crop_padding=1)
-    assert_same(batches_of("standard", 3, mixing=mixing, augmentation=augmentation), 2)
+    batches = batches_of("standard", 3, mixing=mixing, augmentation=augmentation)
+    assert_same(batches, 2, device=device)
 
 
 def test_targets_have_the_kind_of_the_pictures() -> None:
@@ -104,3 +118,40 @@ def test_the_data_set_s_own_pictures_are_left_as_they_are() -> None:
     for _ in DevicePictures(batches, CPU).batches(batches.epoch(0), 0, 5):
         pass
     np.testing.assert_array_equal(batches.dataset.images, before)
+
+
+def test_pictures_of_another_size_follow_the_epoch() -> None:
+    batches = batches_of(stages=(Stage(until=2, height=5),))
+    assert batches.epoch(1).batches.planes.shape[2:] == (5, 4)
+    assert_same(batches.epoch(1).batches, 1)
+    assert_same(batches.epoch(2).batches, 2)
+
+
+def test_too_small_a_device_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: Any, **how: Any) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(torch, "tensor", full)
+    with pytest.raises(ConfigError, match="the 70 pictures to train on take 0 MB, more than"):
+        DevicePictures(batches_of(), CPU)
+
+
+@needs_cuda
+def test_nothing_waits_for_the_device() -> None:
+    """CUDA itself tells of any call that does, with everything switched on that there is."""
+    augmentation = Augmentation(
+        flip=0.5, rotate=10.0, scale=0.1, shear=0.1, shift=0.1, elastic_alpha=8.0, crop_padding=2,
+        noise=0.02, erase=0.5,
+    )  # fmt: skip
+    mixing = Mixing(mixup=0.5, cutmix=0.5)
+    batches = batches_of("per-picture", 3, augmentation=augmentation, mixing=mixing)
+    pictures, epoch = DevicePictures(batches, torch.device("cuda")), batches.epoch(0)
+    made = [*pictures.batches(epoch, 0, len(epoch))]  # the first time brings constants along
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        again = [*pictures.batches(epoch, 0, len(epoch))]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for (x, labels), (other, other_labels) in zip(made, again, strict=True):
+        torch.testing.assert_close(x, other, rtol=0, atol=0)
+        torch.testing.assert_close(labels, other_labels, rtol=0, atol=0)

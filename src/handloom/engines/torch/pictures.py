@@ -15,25 +15,34 @@ from handloom.data import Batches, Epoch, Normalisation
 from handloom.engines.torch.augment import DeviceAugmentation
 from handloom.engines.torch.mixing import DeviceMixtures, mix, mix_labels
 from handloom.engines.torch.uploads import uploaded
+from handloom.errors import ConfigError
 
 
 class DevicePictures:
-    """The data set of `batches` on `device`, as uint8, and its batches as `dtype` numbers.
+    """The data set of the batches `of`, on `device` as uint8, and its batches as `dtype` numbers.
 
-    It takes C·H·W bytes a picture there, and eight a label. `of` a data set says whose it is.
+    It takes C·H·W bytes a picture there, and eight a label. Raises ConfigError where the device has
+    no room for that.
     """
 
     def __init__(
-        self, batches: Batches, device: torch.device, *, dtype: torch.dtype = torch.float32
+        self, of: Batches, device: torch.device, *, dtype: torch.dtype = torch.float32
     ) -> None:
-        self.of = batches
+        self.of = of
         self.device = device
-        self._images = torch.tensor(batches.planes, device=device)
-        self._labels = torch.tensor(batches.dataset.labels, device=device)
+        try:
+            self._images = torch.tensor(of.planes, device=device)
+            self._labels = torch.tensor(of.dataset.labels, device=device)
+        except torch.OutOfMemoryError:
+            raise ConfigError(
+                f"the {len(of.dataset):,} pictures to train on take "
+                f"{of.planes.nbytes / 1e6:,.0f} MB, more than the device has left; train with "
+                "--device cpu, or on fewer with data.sample"
+            ) from None
         self._dtype = dtype
-        self._normalise = DeviceNormalisation(batches.normalisation, device, dtype)
-        said = batches.augmentation
-        self._augment = None if said is None else DeviceAugmentation(said, batches.seed)
+        self._normalise = DeviceNormalisation(of.normalisation, device, dtype)
+        said = of.augmentation
+        self._augment = None if said is None else DeviceAugmentation(said, of.seed)
 
     def batches(
         self, epoch: Epoch, start: int, stop: int, part: Callable[[int], slice] = slice
