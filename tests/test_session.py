@@ -202,7 +202,7 @@ def test_a_training_ends_with_its_pictures(bars, tmp_path: Path, monkeypatch) ->
         {"optimizer.name": "muon", "optimizer.others": "nesterov"},
         {"optimizer.lookahead.every": 3},
     ],
-    ids="append on-the-fly sample ema adamw one-cycle mixed muon lookahead".split(),
+    ids=" ".join,
 )
 def test_the_tables_of_a_recipe_reach_the_training(overrides, bars, tmp_path: Path) -> None:
     run = hl.train(bars, overrides=overrides, run_dir=tmp_path / "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,15 @@ def test_a_batch_of_one_is_refused_where_a_norm_would_meet_it(changed: Change) -
         assemble.build_engine(one_left, parts)
     without = changed(training__batch_size=len(parts.train) - 1)
     assert assemble.build_engine(without, parts).engine.steps == 0
+
+
+@pytest.mark.parametrize("augment", [{"flip": 0.5}, {"mixup": 0.4}], ids=" ".join)
+@pytest.mark.usefixtures("each_engine")
+def test_what_predicts_is_what_has_trained(changed: Change, augment: dict[str, float]) -> None:
+    recipe = changed(augment=augment)
+    trained = assemble.build_engine(recipe, assemble.load_parts(recipe)).engine
+    predictor = assemble.build_predictor(recipe, copy.deepcopy(trained.model), (1, 6, 6))
+    assert type(predictor) is type(trained)
 
 
 SIZES = [{"until": 0.25, "size": 3}, {"until": 0.5, "size": 4}]

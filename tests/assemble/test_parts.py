@@ -51,7 +51,7 @@ def test_mixing_comes_with_the_training_batches_alone(changed: Change) -> None:
     assert build_mixing(changed(augment={"cutmix": 1.0, "mix": 0.0})) is None
 
 
-@pytest.mark.parametrize("engine", ["numpy", "loom"])
+@pytest.mark.parametrize("engine", ["numpy", "loom", "torch"])
 def test_mixing_trains_on_every_engine(changed: Change, engine: str) -> None:
     recipe = changed(
         augment={"mixup": 0.2, "cutmix": 1.0}, engine=engine, training__epochs=2,

@@ -71,6 +71,7 @@ def build_predictor(recipe: Recipe, model: nn.Layer, image_shape: Shape) -> Engi
         input_shape=(channels, height, width),
         batch_size=recipe.training.batch_size,
         threads=count_threads(recipe),
+        soft_targets=build_mixing(recipe) is not None,
         torch=torch,
     ).engine
 
