@@ -32,14 +32,17 @@ CHILD = f"""
 import os, signal, sys, time
 from pathlib import Path
 import numpy as np
-from handloom import session, results
+from handloom import assemble, load_recipe, results, session
 from handloom.errors import HandloomError
 
 session.draw = lambda run, parts: []  # pictures are not what is tested here
 folder, kills, seed, engine = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 overrides = [*{OVERRIDES!r}, "engine=" + engine]
+assemble.load_parts(load_recipe("digits"))  # scikit-learn's import takes longer than a training
 if engine == "loom":
     import handloom.loom.compiled
+if engine == "torch":
+    import handloom.engines.torch
 
 def train(path):
     if path.exists():

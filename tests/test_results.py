@@ -71,10 +71,11 @@ def test_predictions_use_the_trainings_number_of_threads(
 def test_predictions_are_the_training_engines(
     each_engine: str, run: hl.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that the loom trained can still be used where the loom does not run."""
+    """A run can still be used where the engine that trained it does not run."""
     predictor = assemble.build_predictor(run.recipe, run.model, run.image_shape)
     assert predictor.name == each_engine
     monkeypatch.setattr(weave, "refusal", lambda: "no vectors here")
+    monkeypatch.setattr("handloom.engines.choose.find_spec", lambda name: None)
     predictor = assemble.build_predictor(run.recipe, run.model, run.image_shape)
     assert predictor.name == "numpy"
 

@@ -13,6 +13,7 @@ from numpy.random import Generator
 from handloom import nn
 from handloom._typing import AnyArray, FloatArray
 from handloom.engines.torch.losses import MAKERS, loss_of
+from handloom.errors import ConfigError
 
 WEIGHTS = np.array([0.5, 2.0, 0.0, 1.0])
 IDS: list[tuple[Any, dict[str, Any]]] = [
@@ -54,6 +55,18 @@ def test_of_shares(loss: Any, settings: dict[str, Any], rng: Generator) -> None:
 
 def test_every_loss_of_the_textbook_is_known() -> None:
     assert {loss for loss, _ in IDS} == MAKERS.keys()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"label_smoothing": 1.5}, "label_smoothing should lie in"),
+        ({"class_weights": [1.0, -1.0]}, "finite and not negative"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_at_once(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        loss_of(partial(nn.cross_entropy, **settings))
 
 
 def own(outputs: FloatArray, labels: AnyArray) -> tuple[float, FloatArray]:

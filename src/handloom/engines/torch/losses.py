@@ -56,6 +56,7 @@ def loss_of(loss: Loss) -> tuple[DeviceLoss, bool]:
 @register_loss(nn.cross_entropy)
 def _cross_entropy(*, label_smoothing: float = 0.0, class_weights: Any = None) -> DeviceLoss:
     weights = _Weights(class_weights)
+    _refuse(nn.cross_entropy, class_weights, label_smoothing=label_smoothing)
 
     def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return functional.cross_entropy(
@@ -68,6 +69,7 @@ def _cross_entropy(*, label_smoothing: float = 0.0, class_weights: Any = None) -
 @register_loss(nn.nll)
 def _nll(*, class_weights: Any = None) -> DeviceLoss:
     weights = _Weights(class_weights)
+    _refuse(nn.nll, class_weights)
 
     def nll(log_probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return functional.nll_loss(log_probabilities, labels, weights.like(log_probabilities))
@@ -83,6 +85,12 @@ def _mse() -> DeviceLoss:
         return functional.mse_loss(outputs, targets.to(outputs.dtype))
 
     return mse
+
+
+def _refuse(loss: Loss, class_weights: Any, **settings: Any) -> None:
+    """Raise what the textbook raises for settings that cannot be: PyTorch would not notice."""
+    classes = 2 if class_weights is None else len(class_weights)
+    loss(np.eye(classes), np.arange(classes), class_weights=class_weights, **settings)  # type: ignore[call-arg]
 
 
 class _Weights:

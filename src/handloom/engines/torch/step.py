@@ -36,9 +36,10 @@ class How(NamedTuple):
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """How pictures lie in memory: the tensor cores of a GPU want their channels together."""
-        on_gpu = self.device.type == "cuda"
-        return torch.channels_last if on_gpu else torch.contiguous_format
+        """How pictures lie in memory: a GPU's tensor cores, and a CPU's vectors, want the channels
+        of a pixel together. Metal's kernels are at home in the usual order."""
+        on_metal = self.device.type == "mps"
+        return torch.contiguous_format if on_metal else torch.channels_last
 
 
 class Numbers(NamedTuple):

@@ -62,14 +62,15 @@ class Checkpoints(Callback):
     keep: Keep = "best-and-last"
 
     def on_epoch_end(self, training: Trainer) -> None:
-        """Write this epoch's checkpoint, then drop those that are not wanted any more."""
+        """Write this epoch's checkpoint, and drop those that are not wanted any more."""
         tensors, state = training.engine.state_dict(), training.state()
         if self.keep != "best-and-last":
             save_checkpoint(self._path(training.epoch), tensors, state)
-        save_checkpoint(self.folder / "last.safetensors", tensors, state)
         if isinstance(self.keep, int):
             for epoch in range(1, training.epoch - self.keep + 1):
                 self._path(epoch).unlink(missing_ok=True)
+        # At the very end: a training that is killed before it goes through all of this again.
+        save_checkpoint(self.folder / "last.safetensors", tensors, state)
 
     def _path(self, epoch: int) -> Path:
         return self.folder / f"epoch-{epoch:03d}.safetensors"
