@@ -51,7 +51,7 @@ class Mixing:
         cutmix  b pasted over a rectangle of a, 1 - λ of it     with λ as it then is
 
     λ is drawn from Beta(alpha, alpha); a rectangle has the picture's proportions, its middle lies
-    anywhere, and what sticks out is cut off. Every picture is the partner of one other, by a
+    anywhere, and what sticks out is cut off. Every picture is the partner of exactly one, by a
     permutation of the data set, and comes as augmented as it is itself in this epoch.
 
     Raises ConfigError for numbers out of range, and unless one of the alphas is above 0.

@@ -36,7 +36,7 @@ class Muon(Optimizer):
         O = U's nearest orthogonal matrix, roughly: `orthogonalise(U, rounds)`
         W <- W - lr · √max(1, rows / columns) · O
 
-    A matrix is every parameter of two axes or more; a kernel (out, in, kh, kw) counts as (out,
+    A matrix is every weight of two axes or more; a kernel (out, in, kh, kw) counts as (out,
     in·kh·kw). The others (biases, norms) follow `others`, AdamW or Nesterov's momentum of 0.9, at
     the learning rate lr · others_lr_scale. With `hidden_only` so do the first and the last matrix,
     which Jordan recommends for deep networks. Weight decay is decoupled unless told otherwise.
@@ -127,8 +127,11 @@ def orthogonalise(matrix: FloatArray, rounds: int) -> FloatArray:
 
 
 def _matrices(params: Mapping[str, Parameter], *, hidden_only: bool) -> list[str]:
-    """Names of the parameters of two axes or more, in order; without both ends if `hidden_only`."""
-    names = [name for name, param in params.items() if param.value.ndim >= 2]
+    """Names of the weights of two axes or more, in order; without both ends if `hidden_only`.
+
+    Biases and the parameters of norms, whatever their shape, are those that do not decay.
+    """
+    names = [name for name, param in params.items() if param.value.ndim >= 2 and param.decay]
     if not hidden_only:
         return names
     if len(names) <= 2:
