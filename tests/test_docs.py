@@ -60,6 +60,17 @@ def test_quoted_lines_stand_in_the_file(path: str, quoted: str) -> None:
             assert line in lines, f"{path} has no line {line!r} where the page quotes it"
 
 
+def test_the_launcher_and_the_command_have_the_options_that_the_page_gives_them() -> None:
+    launcher = pytest.importorskip("torch.distributed.run")
+    page = (ROOT / "docs/machines.md").read_text(encoding="utf-8")
+    said = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    given = set(re.findall(r"(?<=\s)--[a-z-]+", re.sub(r"#SBATCH.*", "", " ".join(said))))
+    theirs = {name for a in launcher.get_args_parser()._actions for name in a.option_strings}
+    ours = {"--out", "--data-dir", "--resume"}
+    assert given - ours <= theirs
+    assert ours <= given
+
+
 def test_pictures_are_drawn_by_the_script() -> None:
     script = (ROOT / "docs/draw_loom.py").read_text(encoding="utf-8")
     for name in re.findall(r"pictures/loom-(\w+)\.png", LOOM):

@@ -79,6 +79,9 @@ def with_other_data(recipe, path):
     session.assemble.load_parts = other
     command("train", recipe, "--out", path, "--engine", "torch")
 
+def train_by_command(recipe, path):
+    command("train", recipe, "--out", path, "--engine", "torch", "-o", "training.batch_size=59")
+
 def command(*words):
     sys.argv = ["handloom", *words]
     main()
@@ -107,6 +110,8 @@ def trained(lasting_bars: Path) -> dict[str, list[Ended]]:
             3, "command", "train", said, "--engine", "torch", "--out", str(folder / "no"),
             "-o", "training.batch_size=2",
         ),
+        "uneven one": (1, "train_by_command", said, str(folder / "uneven-one")),
+        "uneven two": (2, "train_by_command", said, str(folder / "uneven-two")),
         "no run": (2, "command", "train", "--resume", str(folder / "nowhere")),
         "flags": (2, "command", "train", "--resume", said, "--out", said),
         "other data": (2, "with_other_data", said, str(folder / "other")),
@@ -144,6 +149,18 @@ def test_the_curve_is_that_of_one_process(
     ours, theirs = (hl.open_run(lasting_bars.parent / run).result for run in (name, "one"))
     assert ours["test"]["accuracy"] == theirs["test"]["accuracy"]
     assert ours["test"]["evaluations"] == 1
+
+
+def test_a_process_may_have_nothing_of_a_batch(
+    trained: dict[str, list[Ended]], lasting_bars: Path
+) -> None:
+    """59 and 1 of 60 pictures; the table of epochs is printed once."""
+    one, two = (rows(lasting_bars.parent / f"uneven-{name}") for name in ("one", "two"))
+    for row, other in zip(two, one, strict=True):
+        assert row == pytest.approx(other, rel=1e-5)
+    first, second = trained["uneven two"]
+    assert (second.code, second.out, second.err) == (0, "", "")
+    assert len(first.out.splitlines()) == len(trained["uneven one"][0].out.splitlines())
 
 
 def test_as_many_processes_go_on_to_the_same_bits(

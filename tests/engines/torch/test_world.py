@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from processes import Ended, launch
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
+
+from handloom.engines.processes import Place  # noqa: E402
+from handloom.engines.torch.shared_norm import share_norms  # noqa: E402
+from handloom.engines.torch.world import World  # noqa: E402
+from handloom.errors import ConfigError  # noqa: E402
 
 MATHEMATICS = """
 import torch
@@ -178,3 +184,52 @@ def test_an_error_ends_all_and_one_of_them_tells_it(
     assert all(line.startswith(said) for line in lines)
     tracebacks = ["Traceback" in process.err for process in left[name]]
     assert tracebacks == [False, name == "a_bug"], left[name]
+
+
+def second_of_four() -> World:
+    return World(Place(1, 4, 1, 4), torch.distributed.HashStore())
+
+
+def gpus(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+
+
+@pytest.mark.parametrize(
+    ("count", "name", "device"),
+    [
+        (4, "auto", "cuda:1"), (8, "cuda", "cuda:1"), (4, "cpu", "cpu"), (1, "cpu", "cpu"),
+        (0, "auto", "cpu"), (0, "cuda", "cuda"), (0, "cpu", "cpu"),
+    ],
+)  # fmt: skip
+def test_every_process_has_a_gpu_of_its_own(
+    count: int, name: str, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU that was asked for and is not there stays asked for: the engine refuses it."""
+    gpus(count, monkeypatch)
+    assert second_of_four().device(name) == device
+
+
+@pytest.mark.parametrize(
+    ("count", "name", "said"),
+    [
+        (3, "auto", "4 processes were started on a machine with 3 GPUs; start 3"),
+        (8, "cuda:1", 'torch.device is "cuda:1", one device, and 4 processes were started'),
+        (0, "mps", 'torch.device is "mps", one device'),
+    ],
+)
+def test_processes_do_not_share_a_gpu(
+    count: int, name: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(count, monkeypatch)
+    with pytest.raises(ConfigError, match=said):
+        second_of_four().device(name)
+
+
+@pytest.mark.parametrize(
+    "how", [{"affine": False}, {"track_running_stats": False}, {"momentum": None}]
+)
+def test_a_batch_norm_that_cannot_be_shared_is_refused(how: dict[str, Any]) -> None:
+    network = torch.nn.Sequential(torch.nn.Sequential(torch.nn.BatchNorm1d(3, **how)))
+    with pytest.raises(ConfigError, match="a batch norm that several processes share has"):
+        share_norms(network, second_of_four())
