@@ -50,7 +50,10 @@ def sentence(overrides: dict[str, Any] | list[str], recipe: str = "digits") -> s
         ("model.activation=rleu", "one of relu, leaky-relu, elu, gelu, silu, sigmoid, tanh; did"),
         ("model.init=he", 'model.init is "he"; it has to be one of he-normal, he-uniform,'),
         ("engine=cuda", 'engine is "cuda"; it has to be one of auto, numpy, loom, torch'),
+        ("torch.device=gpu", 'torch.device is "gpu"; it has to be "auto", "cpu", "cuda", "cuda:1"'),
+        ("torch.precision=half", 'torch.precision is "half"; it has to be one of auto, float32'),
         # keys
+        ("compile=true", "compile is unknown; did you mean torch.compile?"),
         ("optimizer.learning=1", "optimizer.learning is unknown; optimizer knows lr, weight_decay"),
         ("trainig.epochs=3", "trainig is unknown; did you mean training?"),
         ("training.epoch=3", "training.epoch is unknown; did you mean training.epochs?"),

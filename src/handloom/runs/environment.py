@@ -17,6 +17,7 @@ PACKAGES = (
     "opencv-python-headless",
     "safetensors",
     "pydantic",
+    "torch",
 )
 
 
