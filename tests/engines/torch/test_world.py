@@ -10,10 +10,10 @@ from processes import Ended, launch
 
 torch = pytest.importorskip("torch")
 
-from handloom.engines.processes import Place  # noqa: E402
+from handloom.engines.processes import Place, joined  # noqa: E402
 from handloom.engines.torch.shared_norm import share_norms  # noqa: E402
 from handloom.engines.torch.world import World  # noqa: E402
-from handloom.errors import ConfigError  # noqa: E402
+from handloom.errors import ConfigError, RunError  # noqa: E402
 
 MATHEMATICS = """
 import torch
@@ -184,6 +184,16 @@ def test_an_error_ends_all_and_one_of_them_tells_it(
     assert all(line.startswith(said) for line in lines)
     tracebacks = ["Traceback" in process.err for process in left[name]]
     assert tracebacks == [False, name == "a_bug"], left[name]
+
+
+def test_a_process_that_finds_no_others_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_USE_AGENT_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    said = "process 1 of 2 has not found the others: .*MASTER_ADDR"
+    with pytest.raises(RunError, match=said), joined():
+        pass
 
 
 def second_of_four() -> World:

@@ -181,14 +181,7 @@ def joined_world(place: Place) -> Iterator[World]:
     if (world := _joined.get()) is not None:
         yield world
         return
-    store, _, _ = next(rendezvous("env://", timeout=PATIENCE))
-    store = PrefixStore(f"handloom/{next(_trainings)}", store)
-    dist.init_process_group(
-        store=PrefixStore("numbers", store),
-        rank=place.rank,
-        world_size=place.size,
-        timeout=PATIENCE,
-    )
+    store = _met(place)
     world = World(place, store)
     before = _joined.set(world)
     try:
@@ -197,6 +190,25 @@ def joined_world(place: Place) -> Iterator[World]:
             world.leave()
     finally:
         _joined.reset(before)
+
+
+def _met(place: Place) -> Store:
+    """The store of the words, when all processes have found each other."""
+    try:
+        store, _, _ = next(rendezvous("env://", timeout=PATIENCE))
+        store = PrefixStore(f"handloom/{next(_trainings)}", store)
+        dist.init_process_group(
+            store=PrefixStore("numbers", store),
+            rank=place.rank,
+            world_size=place.size,
+            timeout=PATIENCE,
+        )
+    except (dist.DistError, ValueError) as error:
+        raise RunError(
+            f"process {place.rank} of {place.size} has not found the others: {error}; start all "
+            "of them with torchrun, on machines that reach each other"
+        ) from None
+    return store
 
 
 @contextmanager
