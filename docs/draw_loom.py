@@ -218,7 +218,7 @@ def draw_dark() -> Sheet:
 # -- the time line ---------------------------------------------------------------------------------
 
 LANE, LANE_GAP = 74, 26  # pixels
-KINDS = {"transpose": GREY, "update": GREEN, "gradient": ORANGE, "errors": ORANGE, "unpool": ORANGE}
+KINDS = {"trans": GREY, "update": GREEN, "gradient": ORANGE, "errors": ORANGE, "unpool": ORANGE}
 
 
 def draw_timeline() -> Sheet:
@@ -234,8 +234,8 @@ def draw_timeline() -> Sheet:
     heading = f"One step of mnist-lenet on two threads: {timing.spans.max() * 1e6:,.0f} µs"
     note = (
         "Each thread carries 16 of the 32 pictures from the first pixel to the last gradient. "
-        "Grey: weights transposed; blue: forward, loss; orange: backward; green: update. Dashed "
-        "lines: the threads meet; who is there first waits."
+        "Grey: weights transposed, transformed; blue: forward, loss; orange: backward; green: "
+        "update. Dashed lines: the threads meet; who is there first waits."
     )
     height = 2 * LANE + LANE_GAP
     sheet = Sheet(WIDTH, height + 64, heading, note)

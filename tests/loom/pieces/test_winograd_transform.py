@@ -6,7 +6,24 @@ import numpy as np
 import pytest
 
 from handloom._typing import FloatArray
-from handloom.loom.pieces.winograd_transform import ALL_PIXELS, AT, BT, POINTS, G, transform
+from handloom.loom.pieces.winograd_transform import (
+    ALL_PIXELS,
+    AT,
+    BT,
+    POINTS,
+    SCALES,
+    G,
+    powers,
+    row_of,
+    transform,
+)
+
+KERNELS = range(2, POINTS)
+
+
+def matrices(taps: int) -> tuple[FloatArray, FloatArray]:
+    """G and A of kernels of taps x taps."""
+    return SCALES * powers(taps), powers(POINTS + 1 - taps)
 
 
 def transformed(matrix: FloatArray, x: FloatArray) -> FloatArray:
@@ -19,26 +36,43 @@ def correlated(x: FloatArray, kernel: FloatArray) -> FloatArray:
     return np.einsum("ijkl,kl->ij", windows, kernel)
 
 
-@pytest.mark.parametrize(
-    "matrix", [BT, G, AT, AT.T, G.T], ids=["pixels", "weights", "result", "errors", "gradient"]
-)
-def test_half_by_half_is_the_matrix_on_both_sides(
-    matrix: FloatArray, rng: np.random.Generator
-) -> None:
-    x = rng.standard_normal((matrix.shape[1],) * 2)
-    np.testing.assert_allclose(transformed(matrix, x), matrix @ x @ matrix.T, rtol=0, atol=1e-13)
+def test_the_published_matrices_are_those_of_3x3_kernels() -> None:
+    g = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+    a = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
+    np.testing.assert_array_equal(G, g)
+    np.testing.assert_array_equal(AT, a)
 
 
-def test_36_products_are_a_tile_of_a_convolution(rng: np.random.Generator) -> None:
-    pixels, kernel = rng.standard_normal((6, 6)), rng.standard_normal((3, 3))
-    tile = transformed(AT, transformed(G, kernel) * transformed(BT, pixels))
+@pytest.mark.parametrize("taps", KERNELS)
+def test_half_by_half_is_the_matrix_on_both_sides(taps: int, rng: np.random.Generator) -> None:
+    g, a = matrices(taps)
+    for matrix in (BT, BT.T, g, g.T, a, a.T):
+        x = rng.standard_normal((matrix.shape[1],) * 2)
+        whole = matrix @ x @ matrix.T
+        np.testing.assert_allclose(transformed(matrix, x), whole, rtol=0, atol=1e-12)
+        rows = [row_of(matrix, i, lambda i, j, x=x: x[i, j]) for i in range(len(matrix))]
+        np.testing.assert_allclose(rows, whole, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("taps", KERNELS)
+def test_36_products_are_a_tile_of_a_convolution(taps: int, rng: np.random.Generator) -> None:
+    g, a = matrices(taps)
+    pixels, kernel = rng.standard_normal((6, 6)), rng.standard_normal((taps, taps))
+    tile = transformed(a.T, transformed(g, kernel) * transformed(BT, pixels))
     np.testing.assert_allclose(tile, correlated(pixels, kernel), rtol=0, atol=1e-13)
 
 
-def test_36_products_are_the_gradient_of_a_kernel(rng: np.random.Generator) -> None:
-    pixels, errors = rng.standard_normal((6, 6)), rng.standard_normal((4, 4))
-    gradient = transformed(G.T, transformed(AT.T, errors) * transformed(BT, pixels))
+@pytest.mark.parametrize("taps", KERNELS)
+def test_36_products_are_both_derivatives(taps: int, rng: np.random.Generator) -> None:
+    g, a = matrices(taps)
+    pixels, kernel = rng.standard_normal((6, 6)), rng.standard_normal((taps, taps))
+    errors = rng.standard_normal((POINTS + 1 - taps,) * 2)
+    spectrum = transformed(a, errors)
+    gradient = transformed(g.T, spectrum * transformed(BT, pixels))
     np.testing.assert_allclose(gradient, correlated(pixels, errors), rtol=0, atol=1e-13)
+    below = transformed(BT.T, spectrum * transformed(g, kernel))
+    spread = correlated(np.pad(errors, taps - 1), kernel[::-1, ::-1])
+    np.testing.assert_allclose(below, spread, rtol=0, atol=1e-13)
 
 
 def test_one_product_is_the_sum_of_the_errors(rng: np.random.Generator) -> None:

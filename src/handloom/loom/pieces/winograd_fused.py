@@ -87,7 +87,7 @@ class WinogradFusedPiece(ConvPiece):
         )
         if not self.sizes.training:
             return
-        vectors = (PRODUCTS + POINTS) * shape.channels + POINTS * shape.filters
+        vectors = 2 * PRODUCTS * shape.channels + POINTS * shape.filters
         size = vectors * self.sizes.lanes * self.itemsize
         self.back = next((n for n in BACKWARD if n * size <= ROOM), BACKWARD[-1])
         self.of_dx, self.of_dy = (
@@ -99,16 +99,13 @@ class WinogradFusedPiece(ConvPiece):
             self.sizes.lanes,
         )  # fmt: skip
         self.seen, self.wrong, self.below, self.gradient, self.arrived = scratch.borrow(
-            POINTS * self.of_dx.product, POINTS * self.of_dy.product,
+            PRODUCTS * self.of_dx.product, POINTS * self.of_dy.product,
             PRODUCTS * self.of_dx.product, PRODUCTS * self.of_weights.product, self.reached.group,
         )  # fmt: skip
 
     def _spectrum(self, channels: int, tiles: int) -> Spectrum:
-        """How spectra of some tiles lie: an odd number of vectors for each channel.
-
-        A power of two would bring the same tile of all channels to a few places in the cache.
-        """
-        channel = (tiles | 1) * self.sizes.lanes
+        """How spectra of some tiles lie: [product][channel][tile]."""
+        channel = tiles * self.sizes.lanes
         return Spectrum(channels * channel + self.sizes.lanes, channel, self.sizes.lanes)
 
     def prepare(self) -> list[Stage]:
@@ -148,7 +145,7 @@ class WinogradFusedPiece(ConvPiece):
             count = e.min(ONWARD, tiling.tiles - first)
             kernels.transform_pixels(
                 e, self._first_window(step, group), pixels, first, count,
-                tiling=tiling, source=self.source.maps, spectrum=self.of_x, only=None,
+                tiling=tiling, source=self.source.maps, spectrum=self.of_x,
             )  # fmt: skip
             kernels.multiply(
                 e, step.at(self.spectra), pixels, sums, count,
@@ -179,6 +176,10 @@ class WinogradFusedPiece(ConvPiece):
             kernels.clear(e, arrived, count=self.arrived.size)
         for first in e.range(0, tiling.tiles, self.back):
             count = e.min(self.back, tiling.tiles - first)
+            kernels.transform_pixels(
+                e, self._first_window(step, group), step.at(self.seen), first, count,
+                tiling=tiling, source=self.source.maps, spectrum=self.of_dx,
+            )  # fmt: skip
             for i in range(POINTS):
                 self._row(step, group, i, first, count)
             if self.source.needs_errors:
@@ -202,24 +203,20 @@ class WinogradFusedPiece(ConvPiece):
     def _row(self, step: Step, group: Value, i: int, first: Value, count: Value) -> None:
         """The products of row i of some tiles' spectra, for both derivatives.
 
-        A row at a time: the spectra of all filters are then a sixth, and stay in the cache.
+        A row at a time: the errors' spectra are then a sixth, and stay in the cache.
         """
         e, shape, lanes = step.e, self.shape, self.sizes.lanes
         seen, wrong = step.at(self.seen), step.at(self.wrong)
         start = i * POINTS
         kernels.transform_errors(
             e, step.errors(self.output, group), self._choice(step, group), wrong, first, count,
-            tiling=self.tiling, target=self.output.error_maps, spectrum=self.of_dy, only=i,
-        )  # fmt: skip
-        kernels.transform_pixels(
-            e, self._first_window(step, group), seen, first, count,
-            tiling=self.tiling, source=self.source.maps, spectrum=self.of_dx, only=i,
+            tiling=self.tiling, target=self.output.error_maps, spectrum=self.of_dy, row=i,
         )  # fmt: skip
         whole, rest = divmod(shape.filters, lanes)
         for blocks, filters, f in ((whole, lanes, 0), (1, rest, whole * lanes)):
             if blocks * filters:
                 kernels.correlate(
-                    e, wrong + f * self.of_dy.channel, seen,
+                    e, wrong + f * self.of_dy.channel, seen + start * self.of_dx.product,
                     step.at(self.gradient) + (start * self.of_weights.product + f), count,
                     products=POINTS, filters=filters, blocks=blocks, channels=shape.channels,
                     across=channels_across(self.sizes.machine, filters, shape.channels),

@@ -65,15 +65,14 @@ def transform_gradient(
 @kernel
 def transform_pixels(
     e: Emitter, x: Pointer, spectra: Pointer, first: Value, count: Value,
-    *, tiling: Tiling, source: Maps, spectrum: Spectrum, only: int | None,
+    *, tiling: Tiling, source: Maps, spectrum: Spectrum,
 ) -> None:  # fmt: skip
-    """Bᵀ d B of `count` tiles from `first` on, and all channels; `only` one row of it or all."""
+    """Bᵀ d B of `count` tiles from `first` on, and all channels."""
     for c in e.range(tiling.shape.channels):
         for t in e.range(count):
             at = tiling.pixels(e, x + c * source.plane, first + t, source)
             numbers = spectra + (c * spectrum.channel + t * spectrum.tile)
-            rows = transform(BT, at) if only is None else [(0, row_of(BT, only, at))]
-            for i, row in rows:
+            for i, row in transform(BT, at):
                 for j, number in enumerate(row):
                     numbers[(i * POINTS + j) * spectrum.product] = number
 
@@ -81,16 +80,16 @@ def transform_pixels(
 @kernel
 def transform_errors(
     e: Emitter, errors: Pointer, choice: Pointer, spectra: Pointer, first: Value, count: Value,
-    *, tiling: Tiling, target: Maps, spectrum: Spectrum, only: int,
+    *, tiling: Tiling, target: Maps, spectrum: Spectrum, row: int,
 ) -> None:  # fmt: skip
-    """One row of A E Aᵀ of some tiles, and all filters."""
+    """Row `row` of A E Aᵀ of some tiles, and all filters."""
     _, rows, columns = tiling.shape.output
     for f in e.range(tiling.shape.filters):
         for t in e.range(count):
             own = errors + f * target.plane, choice + f * (rows * columns * e.lanes)
             at = tiling.errors(e, *own, first + t, target)
             numbers = spectra + (f * spectrum.channel + t * spectrum.tile)
-            for j, number in enumerate(row_of(powers(tiling.size), only, at)):
+            for j, number in enumerate(row_of(powers(tiling.size), row, at)):
                 numbers[j * spectrum.product] = number
 
 
@@ -215,6 +214,6 @@ def _pairs(e: Emitter, outer: int, inner: int) -> Iterator[tuple[Value, Value]]:
 
 @kernel
 def clear(e: Emitter, numbers: Pointer, *, count: int) -> None:
-    """Zeros, `count` of them or a few more up to a whole vector."""
+    """`count` zeros: whole vectors of them."""
     for i in e.range(0, count, e.lanes):
         numbers[i] = e.zero
