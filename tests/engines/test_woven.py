@@ -290,3 +290,10 @@ def test_on_shares_of_classes_the_layers_are_compiled_and_the_loss_is_not(rng: G
         assert ours == pytest.approx(theirs, rel=1e-9)
     for name, array in twin.state_dict().items():
         np.testing.assert_allclose(engine.state_dict()[name], array, rtol=1e-9, atol=1e-12)
+
+
+def test_lookahead_is_told_beside_its_rule(rng: Generator) -> None:
+    model = nn.Sequential(*head(rng, 30))
+    rule = optim.SGD(model.named_parameters(), 0.1, lookahead=optim.Lookahead())
+    engine = weave(model, nn.cross_entropy, rule, input_shape=SHAPE, batch_size=8, threads=1)
+    assert engine.uncovered[-1] == "the optimizer (SGD with Lookahead)"

@@ -38,10 +38,13 @@ class WovenEngine(NumpyEngine):
     @property
     def uncovered(self) -> tuple[str, ...]:
         """What runs in NumPy inside the step: layers by path and class, loss, optimizer."""
+        rule = type(self.optimizer).__name__
+        if self.optimizer.lookahead is not None:
+            rule = f"{rule} with Lookahead"
         return (
             *self._woven.in_numpy,
             f"the loss ({name_of(self.loss)})",
-            f"the optimizer ({type(self.optimizer).__name__})",
+            f"the optimizer ({rule})",
         )
 
     @property
