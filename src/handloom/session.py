@@ -61,8 +61,9 @@ def resume(
     """Go on with a training that was killed or stopped, to the same bits as if it had not been.
 
     A `recipe` that is given has to be the run's own; where the kill came before the folder held
-    one, the training starts with it. A run that had ended gets its pictures again. Raises RunError
-    where the recipes or the data differ.
+    one, the training starts with it. A run that had ended gets its pictures again. Another number
+    of processes goes on as well, to the same curve but for rounding. Raises RunError where the
+    recipes or the data differ.
     """
     folder = RunFolder(Path(run_dir))
 

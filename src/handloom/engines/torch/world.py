@@ -57,7 +57,10 @@ class World(Processes):
     # -- what the computing needs -----------------------------------------------------------------
 
     def whole(self, rows: Tensor, count: int) -> Tensor:  # type: ignore[override]
-        """The rows (count, ...) of all processes; a gradient flows to this one's own."""
+        """The rows (count, ...) of all processes, in the batch's order, given this one's.
+
+        A gradient flows to this one's alone. The parts travel as equal ones, filled up with zeros.
+        """
         parts = [self.place._replace(rank=rank).part(count) for rank in range(self.size)]
         most = -(-count // self.size)
         padded = rows.new_zeros(most, *rows.shape[1:])
@@ -228,8 +231,11 @@ def _one_voice(world: World) -> Iterator[None]:
     except Exception as error:
         if (code := world.exit_code_of_others()) is not None:
             raise SystemExit(code) from None
-        world.leads_out(getattr(error, "exit_code", 1))
-        if not _is_lost_peer(error):
+        lost = _is_lost_peer(error)
+        code = RunError.exit_code if lost else getattr(error, "exit_code", 1)
+        if not world.leads_out(code):
+            raise SystemExit(code) from None
+        if not lost:
             raise
         raise RunError(
             f"another process of this training has ended without a word, killed perhaps ({error}); "
