@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from handloom.cli.progress import HEADER
+from handloom.recipes import load_recipe
 from handloom.results import open_run
 from handloom.training import load_checkpoint
 
@@ -82,6 +83,27 @@ def test_a_finished_run_is_not_trained_again(trained: Path, handloom) -> None:
 
 def test_the_recipe_may_be_named_again(bars, trained: Path, handloom) -> None:
     assert handloom("train", bars, "--resume", trained, "-q").code == 0
+
+
+def test_the_device_is_a_flag(bars, handloom, tmp_path: Path) -> None:
+    arguments = ["train", bars, "--engine", "torch", "--device", "cpu", "-q"]
+    assert handloom(*arguments, "--out", tmp_path / "run").code == 0
+    recipe = load_recipe(tmp_path / "run" / "recipe.toml")
+    assert recipe.engine == "torch"
+    assert recipe.torch is not None
+    assert recipe.torch.device == "cpu"
+
+
+def test_a_device_that_cannot_be_is_refused(bars, handloom, tmp_path: Path) -> None:
+    for flags, told in (
+        (["--device", "gpu"], 'torch.device is "gpu"; it has to be "auto", "cpu", "cuda", '),
+        (["--device", "cuda"], 'torch.device is "cuda", but engine is "numpy", which runs on'),
+        (["--engine", "torch", "--device", "cuda:99"], 'torch.device is "cuda:99", which cannot'),
+    ):
+        outcome = handloom("train", bars, *flags, "--out", tmp_path / "run")
+        assert outcome.code == 2
+        assert told in outcome.err
+        assert not (tmp_path / "run").exists()
 
 
 # -- divergence ------------------------------------------------------------------------------------
