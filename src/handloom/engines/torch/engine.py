@@ -226,16 +226,14 @@ class TorchEngine:
 
     def _launch(self, epoch: Epoch, start: int, stop: int) -> Portion:
         """Give the device the steps start … stop - 1; nothing waits for it."""
-        portion = Portion(start, Checkpoint(self._twin.tensors(), self.steps))
-        batches = self._batches(epoch, start, stop)
-        for step, (x, labels) in enumerate(batches, start):
-            count = len(epoch.positions(step, step + 1))
-            with memory_told(count, "training", "training.batch_size"):
+        with memory_told(epoch.batch_size, "training", "training.batch_size"):
+            portion = Portion(start, Checkpoint(self._twin.tensors(), self.steps))
+            for step, (x, labels) in enumerate(self._batches(epoch, start, stop), start):
                 lr = self._optimizer.current_lr()
-                numbers = self._gradients(x, labels, count)
+                numbers = self._gradients(x, labels, len(epoch.positions(step, step + 1)))
                 self._step.update(numbers.grad_norm)
-            portion.add(numbers.stacked(), lr)
-        portion.send()
+                portion.add(numbers.stacked(), lr)
+            portion.send()
         return portion
 
     def _batches(

@@ -8,11 +8,11 @@ from __future__ import annotations
 import torch
 
 from handloom import optim
-from handloom.engines.torch.rule import Group, Rule, Tensors, adapt, descend
+from handloom.engines.torch.rule import DeviceRule, Group, Tensors, adapt, descend
 from handloom.optim.muon import LEAST_NORM, QUINTIC
 
 
-class Muon(Rule):
+class Muon(DeviceRule):
     """Orthogonal steps for the weight matrices, AdamW's or Nesterov's for the rest."""
 
     def update(self, group: Group, values: Tensors, grads: Tensors, lr: float) -> None:

@@ -28,7 +28,7 @@ class Group(NamedTuple):
 
 
 class Rule(ABC):
-    """One of `optim/`'s rules on tensors; a subclass is its formula for many parameters at once."""
+    """An optimizer's step on the tensors of its parameters."""
 
     in_numpy: ClassVar[bool] = False
     """Whether a step takes the gradients to the CPU."""
@@ -41,6 +41,17 @@ class Rule(ABC):
             for name, slots in optimizer.slots.items()
         }
         """Tensor by parameter and slot; their values are the caller's to bring and to take."""
+
+    @abstractmethod
+    def step(self) -> None:
+        """One update of every parameter, at the optimizer's learning rate of now; it is counted."""
+
+
+class DeviceRule(Rule):
+    """One of `optim/`'s rules; a subclass is its formula for many parameters at once."""
+
+    def __init__(self, optimizer: optim.Optimizer, parameters: Mapping[str, torch.Tensor]) -> None:
+        super().__init__(optimizer, parameters)
         self.groups = self._groups()
 
     @abstractmethod
@@ -49,7 +60,7 @@ class Rule(ABC):
 
     @torch.no_grad()
     def step(self) -> None:
-        """One update of every parameter, at the optimizer's learning rate of now."""
+        """Decay, the rule, lookahead."""
         optimizer = self.optimizer
         scheduled = optimizer.current_lr()
         for group in self.groups:

@@ -15,10 +15,18 @@ from torch.optim.rmsprop import rmsprop
 
 from handloom import optim
 from handloom.engines.torch.muon import Muon
-from handloom.engines.torch.rule import Group, Rule, Tensors, adapt, descend, gradient_of
+from handloom.engines.torch.rule import (
+    DeviceRule,
+    Group,
+    Rule,
+    Tensors,
+    adapt,
+    descend,
+    gradient_of,
+)
 
 
-class SGD(Rule):
+class SGD(DeviceRule):
     """Straight down the gradient."""
 
     def update(self, group: Group, values: Tensors, grads: Tensors, lr: float) -> None:
@@ -26,7 +34,7 @@ class SGD(Rule):
         descend(values, grads, None, lr)
 
 
-class Momentum(Rule):
+class Momentum(DeviceRule):
     """A velocity, and a step along it; Nesterov's too."""
 
     def update(self, group: Group, values: Tensors, grads: Tensors, lr: float) -> None:
@@ -38,7 +46,7 @@ class Momentum(Rule):
         descend(values, grads, velocities, lr, optimizer.momentum, nesterov=nesterov)
 
 
-class RMSprop(Rule):
+class RMSprop(DeviceRule):
     """The gradient over its running root mean square."""
 
     def update(self, group: Group, values: Tensors, grads: Tensors, lr: float) -> None:
@@ -53,7 +61,7 @@ class RMSprop(Rule):
         )  # fmt: skip
 
 
-class Adam(Rule):
+class Adam(DeviceRule):
     """Both moments, freed of their zero start; AdamW too, whose decay the base applies."""
 
     def update(self, group: Group, values: Tensors, grads: Tensors, lr: float) -> None:
@@ -83,9 +91,6 @@ class InNumpy(Rule):
         self.optimizer.step()
         for name, value in self.parameters.items():
             value.copy_(torch.from_numpy(self.optimizer.params[name].value))
-
-    def update(self, group: Group, values: Tensors, grads: Tensors, lr: float) -> None:
-        """Nothing is left to do: `step` is all of it."""
 
 
 RULES: dict[type[optim.Optimizer], type[Rule]] = {
