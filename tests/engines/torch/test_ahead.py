@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from subjects import assert_same, epoch_of, network
+from subjects import assert_same, epoch_of, network, trained
 
 from handloom import nn, optim
-from handloom.data import Augmentation
+from handloom.data import Augmentation, Mixing, Stage
 from handloom.engines.torch import TorchEngine, ahead
 from handloom.engines.torch.ahead import Checkpoint, Pace
 from handloom.errors import ConfigError, ShapeError
@@ -33,10 +34,16 @@ def watched(**how: Any) -> TorchEngine:
     return engine
 
 
-@pytest.mark.parametrize("augmented", [False, True])
-def test_it_trains_as_with_a_look_at_every_step(augmented: bool) -> None:
-    how = {"augmentation": Augmentation(flip=0.5)} if augmented else {}
-    epoch = epoch_of(200, **how)
+CHANGES: dict[str, dict[str, Any]] = {
+    "as they are": {},
+    "flipped": {"augmentation": Augmentation(flip=0.5)},
+    "mixed": {"mixing": Mixing(mixup=0.4, cutmix=1.0)},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_it_trains_as_with_a_look_at_every_step(change: str) -> None:
+    epoch = epoch_of(200, **CHANGES[change])
     one, other = engine_of(ema=0.9, clip_norm=0.5), watched(ema=0.9, clip_norm=0.5)
     found, right = ([*engine.train(epoch, 0, len(epoch))] for engine in (one, other))
     assert len(found) == len(epoch) == 25
@@ -44,6 +51,25 @@ def test_it_trains_as_with_a_look_at_every_step(augmented: bool) -> None:
         assert ours.loss == pytest.approx(theirs.loss, rel=1e-4)
         assert (ours.correct, ours.lr) == (theirs.correct, theirs.lr)
     assert_same(one, other, close=True)
+
+
+def test_pictures_that_grow_are_taken_in_their_size() -> None:
+    trainings = []
+    for ahead_of_reports in (True, False):
+        rng = np.random.default_rng(0)
+        model = nn.Sequential(
+            nn.Conv2d(2, 4, 3, rng=rng), nn.GlobalAvgPool2d(), nn.Linear(4, 3, rng=rng)
+        )
+        rule = optim.SGD(model.named_parameters(), 0.1)
+        engine = TorchEngine(model, nn.cross_entropy, rule, device="cpu")
+        engine.ahead = ahead_of_reports
+        batches = replace(epoch_of(40).batches, stages=(Stage(1, 5), Stage(2, 6)))
+        epochs = [batches.epoch(number) for number in range(3)]
+        assert [epoch.batches.planes.shape[2] for epoch in epochs] == [5, 6, 7]
+        for epoch in epochs:
+            trained(engine, epoch, 0, 5)
+        trainings.append(engine)
+    assert_same(*trainings, close=True)
 
 
 def test_in_portions_or_at_once_to_the_same_bits() -> None:
