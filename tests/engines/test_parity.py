@@ -9,21 +9,17 @@ there. So float32 is compared step by step, each from the same state, and at the
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from shipped import shipped, shortened
 
-from handloom import assemble, load_recipe
+from handloom import assemble
 from handloom._typing import AnyArray
-from handloom.assemble import Parts
 from handloom.data import Batches
 from handloom.engines import Engine, choose_engine
-from handloom.recipes import Recipe, list_recipes
 
 machine = pytest.importorskip("handloom.loom.language.machine")
 if why := machine.unsupported():
@@ -39,35 +35,14 @@ ROUGHLY = 0.2
 """Of float32 after all steps; measured: 2e-6 without a kink, 7e-2 with many of them and Adam."""
 
 
-def shipped() -> list[Any]:
-    """Every recipe; those whose data are not embedded need the real ones."""
-    embedded = {name for name in list_recipes() if load_recipe(name).data.name == "digits"}
-    real = pytest.mark.data
-    return [pytest.param(n, marks=() if n in embedded else real) for n in list_recipes()]
-
-
-every_recipe = pytest.mark.parametrize("name", shipped())
-
-
-@cache
-def recipe_of(name: str) -> Recipe:
-    changes: dict[str, Any] = {"training.threads": 1}
-    if load_recipe(name).data.name != "digits":
-        changes |= {"data.sample": 0.1, "data.validation": 0.1}
-    return load_recipe(name, changes)
-
-
-@cache
-def parts_of(name: str) -> Parts:
-    folder = os.environ.get("HANDLOOM_DATA")
-    return assemble.load_parts(recipe_of(name), Path(folder) if folder else None)
+every_recipe = pytest.mark.parametrize("name", shipped(for_torch=False))
 
 
 class Training:
     """The recipe's training in one engine, its numbers of one precision."""
 
     def __init__(self, name: str, engine: Any, dtype: Any) -> None:
-        recipe, parts = recipe_of(name), parts_of(name)
+        recipe, parts = shortened(name, 0.1)
         channels, height, width = parts.train.image_shape
         classes = parts.train.num_classes
         model = assemble.build_model(recipe, (channels, height, width), classes)

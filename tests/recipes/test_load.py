@@ -150,7 +150,16 @@ def test_the_published_experiments_are_as_published() -> None:
             training.epochs,
             training.monitor,
         )
-    assert set(names) == {*expected, "digits", "digits-residual"}
+    contest = load_recipe("contest-resnet")
+    assert (contest.model.depth, contest.optimizer.lr, contest.optimizer.momentum) == (
+        18,
+        0.003,
+        0.9,
+    )
+    assert (contest.optimizer.weight_decay, contest.schedule.every) == (5e-4, 10)
+    assert (contest.training.batch_size, contest.training.epochs) == (32, 40)
+    compared = {name for name in names if name.endswith("-torch") or "-mlp-torch-" in name}
+    assert set(names) == {*expected, *compared, "contest-resnet", "digits", "digits-residual"}
 
 
 def test_the_variants_differ_from_their_original_where_they_say() -> None:
@@ -163,6 +172,11 @@ def test_the_variants_differ_from_their_original_where_they_say() -> None:
     assert changed("mnist-mlp-1000-no-l2") == {"optimizer"}
     assert changed("mnist-mlp-1000-early-stopping") == {"training"}
     assert changed("mnist-mlp-1000-augmented") == {"augment"}
+    original = load_recipe("fashion-mlp-torch").model_dump()
+    for other in ("deeper", "dropout", "batch-norm"):
+        assert changed(f"fashion-mlp-torch-{other}") == {"model"}
+    assert changed("fashion-cnn-torch") == {"model"}
+    assert changed("fashion-mlp-torch-augmented") == {"augment"}
 
 
 # -- random input ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from handloom.data.batches import Epoch, one_ahead
 from handloom.engines.base import Loss, StepReport
 from handloom.engines.loom_terms import cross_entropy_of, mostly_dark, pixels_as_numbers
 from handloom.engines.numpy_engine import NumpyEngine, count_correct
+from handloom.engines.portions import Portions
 from handloom.nn.losses import check_labels
 from handloom.optim import Optimizer
 
@@ -79,6 +80,7 @@ class LoomEngine:
         self._by_shape: dict[Shape, Compiled] = {input_shape: self._compiled}
         # The loss itself refuses settings that cannot be; native code would not notice.
         loss(np.eye(self._compiled.plan.classes), np.arange(self._compiled.plan.classes))
+        self._portions = Portions(model)
         self._seconds_a_step = 0.0
         self._behind = False  # whether the model's arrays are older than the compiled network's
         self._push()
@@ -132,8 +134,9 @@ class LoomEngine:
         how = self._numbers(epoch.normalisation, dark=self._dark)
         augmented = epoch.batches.augmentation is not None
         ready = one_ahead if augmented and epoch.batches.prefetch else map
-        portions = self._portions(start, stop)
-        for pictures, rows, labels in ready(partial(_portion, epoch, how), portions):
+        portions = self._in_portions(start, stop)
+        take = partial(self._portions.take, epoch, as_bytes=how.are_bytes, by_size=how.sparse)
+        for pictures, rows, labels in ready(take, portions):
             started = time.perf_counter()
             reports = self._run(pictures, how, rows, labels, epoch.batch_size)
             self._seconds_a_step = (time.perf_counter() - started) / len(reports)
@@ -206,7 +209,7 @@ class LoomEngine:
         sparse = dark and normalisation.kind == "scale" and self._compiled.takes_rows
         return replace(pixels_as_numbers(normalisation, channels), sparse=sparse)
 
-    def _portions(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    def _in_portions(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """Steps in portions that take about NATIVE_SECONDS each."""
         while start < stop:
             steps = FIRST_STEPS
@@ -287,13 +290,3 @@ class LoomEngine:
         """Give the compiled network what model, optimizer and average hold."""
         for state, arrays in self._parts():
             self._compiled.write(arrays, state)
-
-
-def _portion(
-    epoch: Epoch, how: Pictures, steps: tuple[int, int]
-) -> tuple[UInt8Array | FloatArray, IntArray, IntArray]:
-    """The pictures of some steps, the rows of them to take in order, and their labels."""
-    images, rows, labels = epoch.pixels(*steps)
-    if how.are_bytes:
-        return images, rows, labels
-    return epoch.normalisation(images[rows]), np.arange(len(rows)), labels

@@ -15,6 +15,7 @@ from handloom.loom.language.value import Pointer, Value
 from handloom.loom.piece import Piece, Stage, Step, Stored
 from handloom.loom.pieces.apply import clipped
 from handloom.loom.pieces.gather import Gather, Pictures
+from handloom.loom.pieces.lit import ROWS
 from handloom.loom.pieces.loss import CrossEntropy, LossPiece
 from handloom.loom.pieces.optimizer import SETTINGS, Updating
 from handloom.loom.pieces.tile import best_rows
@@ -155,6 +156,8 @@ def _sizes(layers: list[chain.Named], machine: Machine, request: Request) -> Siz
         tile = max(n for n in range(1, machine.tile_rows(2) + 1) if lanes % n == 0)
     else:
         group = tile = best_rows(machine, request.batch)
+        if request.pictures.sparse:
+            group = tile = min(tile, ROWS)
     widest = chain.widest(layers, request.input_shape)
     needed = max(round_up(widest, machine.tile_rows(2)), round_up(widest, 2 * lanes))
     # An odd number of cache lines: rows 4096 bytes apart would share one place in the cache.

@@ -6,21 +6,20 @@ engine classifies as the other does with its weights, to the last picture.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from shipped import shipped, shortened
 
 import handloom as hl
-from handloom import assemble, load_recipe, nn, session
+from handloom import assemble, nn, session
 from handloom.data import with_channels
 from handloom.engines import NumpyEngine, choose_engine
 from handloom.engines.torch import TorchEngine
-from handloom.recipes import Recipe, list_recipes
+from handloom.recipes import Recipe
 from handloom.recipes.schema.recipe import KINDS
 
 STEPS = 10
@@ -45,16 +44,6 @@ SMALL: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 """Every network that a recipe can name, small."""
-
-
-@cache
-def parts_of(recipe_name: str) -> tuple[Recipe, assemble.Parts]:
-    changes: dict[str, Any] = {"training.threads": 1}
-    if load_recipe(recipe_name).data.name != "digits":
-        changes |= {"data.sample": 0.02, "data.validation": 0.1}
-    recipe = load_recipe(recipe_name, changes)
-    folder = os.environ.get("HANDLOOM_DATA")
-    return recipe, assemble.load_parts(recipe, Path(folder) if folder else None)
 
 
 def training_of(name: Any, recipe: Recipe, parts: assemble.Parts) -> Any:
@@ -93,20 +82,14 @@ def check(recipe: Recipe, parts: assemble.Parts) -> None:
     np.testing.assert_allclose(ours.predict(x), theirs.predict(x), rtol=EXACT, atol=EXACT)
 
 
-def shipped() -> list[Any]:
-    embedded = {name for name in list_recipes() if load_recipe(name).data.name == "digits"}
-    real = pytest.mark.data
-    return [pytest.param(n, marks=() if n in embedded else real) for n in list_recipes()]
-
-
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_recipe(name: str) -> None:
-    check(*parts_of(name))
+    check(*shortened(name, 0.02))
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_every_network(name: str) -> None:
-    recipe, parts = parts_of("digits")
+    recipe, parts = shortened("digits", 1.0)
     values = recipe.model_dump(mode="json", exclude_none=True, exclude_unset=True)
     values["model"] = {"name": name, **SMALL[name]}
     values["training"]["batch_size"] = 12

@@ -1,9 +1,12 @@
 """Which pixels are lit: the first layer may skip the zeros, and most of a digit is zeros.
 
 Of MNIST's pixels 81 % are zero. A tile of the forward product needs only the columns in which one
-of its rows has something, about half of them, and a tile of the gradient only the examples in which
-one of its pixels is lit, a little more than a third. Zero times a weight adds nothing: the sums are
-the same, bit for bit. A list is its length, followed by the numbers of what is lit.
+of its rows has something, two fifths of them, and a tile of the gradient only the examples in which
+one of its pixels is lit, a little more than a quarter. Zero times a weight adds nothing: the sums
+are the same, bit for bit. A list is its length, followed by the numbers of what is lit.
+
+Larger tiles would read less from the cache for each multiplication, smaller ones would skip more:
+four by four is best on the processors that were tried.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ from handloom.loom.language.value import INT, INT32, Pointer, Value
 from handloom.loom.piece import Stage, Step
 from handloom.loom.tensor import Tensor
 
-TILE = 8
+TILE = 4
 """Pixels whose gradients are computed together: few, so that they are often dark together."""
+ROWS = 4
+"""Examples that are multiplied together, for the same reason."""
 
 
 @kernel

@@ -1,0 +1,59 @@
+"""The shipped recipes, short enough for a test."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handloom import assemble, load_recipe, models
+from handloom.assemble import Parts
+from handloom.recipes import Recipe, list_recipes
+
+LARGE = 10_000_000
+"""Multiply-adds a picture: above it a test is for `--slow`, and its batches are small."""
+FEW = 6
+
+
+def shipped(*, for_torch: bool = True) -> list[Any]:
+    """Every recipe's name: `data` where it needs the real pictures, `slow` where it is large.
+
+    Those that ask for the torch engine only where that is the subject.
+    """
+    names = [n for n in list_recipes() if for_torch or load_recipe(n).engine != "torch"]
+    return [pytest.param(name, marks=_marks(name)) for name in names]
+
+
+@cache
+def shortened(name: str, sample: float) -> tuple[Recipe, Parts]:
+    """The recipe on one thread and a share of its pictures, with its data.
+
+    A recipe for a user's own pictures gets Fashion-MNIST in their place.
+    """
+    values = load_recipe(name).model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    values["training"]["threads"] = 1
+    data = values["data"]
+    if data.get("name") != "digits":
+        kept = {"normalise": data["normalise"]} if "normalise" in data else {}
+        named = data.get("name", "fashion-mnist")
+        values["data"] = {"name": named, "validation": 0.1, "sample": sample, **kept}
+    if _is_large(name):
+        values["training"]["batch_size"] = FEW
+    recipe = Recipe.model_validate(values)
+    folder = os.environ.get("HANDLOOM_DATA")
+    return recipe, assemble.load_parts(recipe, Path(folder) if folder else None)
+
+
+def _marks(name: str) -> list[Any]:
+    embedded = load_recipe(name).data.name == "digits"
+    return [pytest.mark.data] * (not embedded) + [pytest.mark.slow] * _is_large(name)
+
+
+@cache
+def _is_large(name: str) -> bool:
+    shape = (1, 28, 28)
+    network = assemble.build_model(load_recipe(name), shape, 10)
+    return models.summarise(network, shape).multiply_adds > LARGE
