@@ -191,26 +191,26 @@ def draw_maps() -> Sheet:
 
 
 def draw_dark() -> Sheet:
-    """Eleven pictures of a tile, and which pixels none of them uses."""
-    images = digits(11)
+    """Four pictures of a tile, and which pixels none of them uses."""
+    images = digits(4)
     counts = (images > 0).sum(axis=0)
     skipped = int((counts == 0).sum())
-    heading = "A tile of eleven pictures, and the pixels that its product may skip"
+    heading = "A tile of four pictures, and the pixels that its product may skip"
     note = (
         f"{(images == 0).mean():.0%} of all their pixels are zero. {skipped} of the 784 are zero "
-        "in all eleven, drawn pale: their rows of the weights are not even read."
+        "in all four, drawn pale: their rows of the weights are not even read."
     )
-    side, big = 112, 13
+    side, big = 168, 13
     sheet = Sheet(WIDTH, 28 * big + 10, heading, note)
     for i, image in enumerate(images):
-        sheet.image(style.MARGIN + i % 4 * 124, i // 4 * 124, picture(image, side))
-    shades = coloured(counts.astype(float), "Blues", -3, 11)
+        sheet.image(style.MARGIN + i % 2 * 180, i // 2 * 180, picture(image, side))
+    shades = coloured(counts.astype(float), "Blues", -1, 4)
     shades[counts == 0] = rgb(style.FAINT)
-    left = style.MARGIN + 4 * 124 + 90
+    left = style.MARGIN + 2 * 180 + 90
     grid = np.repeat(np.repeat(shades, big, axis=0), big, axis=1)
     grid[::big], grid[:, ::big] = 255, 255
     sheet.image(left, 0, grid)
-    for line, text in enumerate(("darker: lit in more", "of the eleven", "", "pale: skipped")):
+    for line, text in enumerate(("darker: lit in more", "of the four", "", "pale: skipped")):
         sheet.text(left + 28 * big + 16, 4 + line * 20, text, size=style.SMALL, colour=style.MUTED)
     return sheet
 
