@@ -46,6 +46,7 @@ OTHERS: dict[type, tuple[dict[str, Any], dict[str, Any]]] = {
     nn.BatchNorm1d: ({"num_features": 4}, {"num_features": 5, "eps": 1e-3, "momentum": 0.2}),
     nn.BatchNorm2d: ({"num_features": 4}, {"num_features": 5, "eps": 1e-3, "momentum": 0.2}),
     nn.LayerNorm: ({"normalized_shape": 4}, {"normalized_shape": 5, "eps": 1e-3}),
+    nn.Resize: ({"size": 5}, {"size": (5, 6)}),
     nn.Residual: ({"body": nn.ReLU()}, {"body": TANH, "shortcut": TANH}),
 }  # fmt: skip
 """Of every layer with settings: some, and another value for each of them."""
