@@ -26,6 +26,8 @@ FLOORS = (
     ("assemble",),
     ("results", "views", "bench"),
     ("session", "exchange"),
+    ("experiments", "estimator"),
+    ("report",),
     ("cli",),
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
@@ -37,6 +39,7 @@ HOMES_OF = {
     "onnxruntime": ("exchange",),
     "cv2": ("data",),
     "sklearn": ("data", "bench"),
+    "scipy": ("experiments",),  # scikit-learn, a dependency, brings it
     "pooch": ("data",),
     "requests": ("data",),
     "urllib3": ("data",),
