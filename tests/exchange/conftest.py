@@ -14,12 +14,12 @@ from numpy.random import Generator
 
 from handloom import nn, session
 from handloom.data import Normalisation
-from handloom.exchange import Classifier
+from handloom.exchange import PortableClassifier
 from handloom.results import Run
 
 CLASSES = 3
 
-Make = Callable[..., Classifier]
+Make = Callable[..., PortableClassifier]
 
 
 def load_table() -> ModuleType:
@@ -70,7 +70,7 @@ def make_classifier(rng: Generator) -> Make:
         normalisation: Normalisation | None = None,
         shape: tuple[int, int, int] = (2, 7, 6),
         class_names: Sequence[str] = ("shirt", "T-shirt/top", 'an "odd" name \\'),
-    ) -> Classifier:
+    ) -> PortableClassifier:
         if layers is None:
             layers = (
                 nn.Conv2d(shape[0], 4, 3, rng=rng),
@@ -82,7 +82,7 @@ def make_classifier(rng: Generator) -> Make:
             )
         network = nn.Sequential(*layers)
         stirred(network, rng)
-        return Classifier(
+        return PortableClassifier(
             "a run", network, shape, tuple(class_names), normalisation or Normalisation("scale"),
             'description = "none"\n',
         )  # fmt: skip
@@ -91,12 +91,12 @@ def make_classifier(rng: Generator) -> Make:
 
 
 @pytest.fixture
-def classifier(make_classifier: Make) -> Classifier:
+def classifier(make_classifier: Make) -> PortableClassifier:
     return make_classifier()
 
 
 @pytest.fixture
-def images(classifier: Classifier, rng: Generator) -> np.ndarray:
+def images(classifier: PortableClassifier, rng: Generator) -> np.ndarray:
     """Nine pictures for the classifier."""
     return rng.integers(0, 256, (9, *classifier.image_shape), np.uint8)
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 import handloom as hl
 from handloom import nn
 from handloom.errors import CheckpointError
-from handloom.exchange import Classifier
+from handloom.exchange import PortableClassifier
 from handloom.exchange.weights_file import write_weights
 from handloom.results import Run
 
@@ -37,7 +37,7 @@ def test_a_pytorch_module(rng: Generator, tmp_path: Path) -> None:
     np.testing.assert_allclose(ours.eval().forward(x), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_what_export_wrote(classifier: Classifier, make_classifier, tmp_path: Path) -> None:
+def test_what_export_wrote(classifier: PortableClassifier, make_classifier, tmp_path: Path) -> None:
     write_weights(tmp_path / "net.safetensors", classifier)
     other = make_classifier().network
     hl.load_weights(other, tmp_path / "net.safetensors")

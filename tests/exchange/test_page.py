@@ -15,7 +15,7 @@ from numpy.random import Generator
 
 from handloom import nn, session
 from handloom.cli.main import main
-from handloom.exchange import Classifier
+from handloom.exchange import PortableClassifier
 from handloom.exchange.onnx import WRITERS
 from handloom.exchange.onnx.check import check_model
 from handloom.exchange.onnx.model import build_model
@@ -28,7 +28,9 @@ QUICK = ["-o", "training.epochs=2", "--engine", "numpy"]
 
 def assert_crosses(layer: nn.Layer, make_classifier: Any, rng: Generator) -> None:
     """The page's own layer is computed by onnxruntime and by PyTorch as it is by itself."""
-    classifier: Classifier = make_classifier([nn.Flatten(), layer, nn.Linear(84, 3, rng=rng)])
+    classifier: PortableClassifier = make_classifier(
+        [nn.Flatten(), layer, nn.Linear(84, 3, rng=rng)]
+    )
     images = rng.integers(0, 256, (4, 2, 7, 6), np.uint8)
     check_model(build_model(classifier).SerializeToString(), classifier, images)
     names: dict[str, Any] = {"torch": torch, "nn": torch.nn, "Tensor": torch.Tensor}

@@ -15,11 +15,11 @@ from safetensors.torch import save_file
 
 from handloom.data import Normalisation
 from handloom.errors import CheckpointError, RunError
-from handloom.exchange import Classifier, weights_file
+from handloom.exchange import PortableClassifier, weights_file
 from handloom.exchange.weights_file import read_weights, write_weights
 
 
-def test_anybody_can_read_it(classifier: Classifier, tmp_path: Path) -> None:
+def test_anybody_can_read_it(classifier: PortableClassifier, tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     write_weights(path, classifier)
     with safe_open(path, framework="pt") as file:
@@ -39,7 +39,7 @@ def test_anybody_can_read_it(classifier: Classifier, tmp_path: Path) -> None:
     assert Normalisation.from_json(json.loads(about["normalisation"])) == classifier.normalisation
 
 
-def test_what_was_written_is_read(classifier: Classifier, tmp_path: Path) -> None:
+def test_what_was_written_is_read(classifier: PortableClassifier, tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     write_weights(path, classifier)
     read = read_weights(path)
@@ -151,6 +151,6 @@ def test_a_file_that_would_fill_the_memory(tmp_path: Path, monkeypatch: pytest.M
     refuse(tmp_path / "net.safetensors", "bytes; at most 100 are read")
 
 
-def test_a_folder_that_is_not_there(classifier: Classifier, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there(classifier: PortableClassifier, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="cannot write"):
         write_weights(tmp_path / "nowhere" / "net.safetensors", classifier)

@@ -14,7 +14,7 @@ from handloom._optional import require
 from handloom._typing import UInt8Array
 from handloom.data import with_channels
 from handloom.errors import ConfigError, DataError, RunError
-from handloom.exchange.classifier import Classifier
+from handloom.exchange.portable import PortableClassifier
 from handloom.exchange.weights_file import write_weights
 from handloom.results import Run, open_run
 
@@ -62,7 +62,7 @@ def export(
             f"{to!r} is no form to export to; there are {', '.join(get_args(Target))}"
         )
     trained = run if isinstance(run, Run) else open_run(run)
-    classifier = Classifier.of(trained)
+    classifier = PortableClassifier.of(trained)
     path = _default(classifier.name, to) if out is None else Path(out)
     _check_output(path, to)
     if to == "onnx":
@@ -74,7 +74,11 @@ def export(
 
 
 def _write_onnx(
-    path: Path, classifier: Classifier, run: Run, data_dir: str | Path | None, pixels: Pixels
+    path: Path,
+    classifier: PortableClassifier,
+    run: Run,
+    data_dir: str | Path | None,
+    pixels: Pixels,
 ) -> Exported:
     """Build, prove, then write."""
     for module in ("onnx", "onnxruntime"):
@@ -90,7 +94,7 @@ def _write_onnx(
     return Exported((path,), difference, len(images), real=own is not None)
 
 
-def _write_torch(path: Path, classifier: Classifier) -> Exported:
+def _write_torch(path: Path, classifier: PortableClassifier) -> Exported:
     """The weights first: a module whose weights are missing would be half an output."""
     from handloom.exchange.torch.module import module_source
 
@@ -111,7 +115,7 @@ def _pictures(run: Run, data_dir: str | Path | None) -> UInt8Array | None:
     return with_channels(shown.images[:CHECKED])
 
 
-def _noise(classifier: Classifier) -> UInt8Array:
+def _noise(classifier: PortableClassifier) -> UInt8Array:
     shape = (CHECKED, *classifier.image_shape)
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 

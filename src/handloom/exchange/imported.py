@@ -12,9 +12,9 @@ from handloom._typing import AnyArray
 from handloom.data import Normalisation
 from handloom.engines import Engine
 from handloom.errors import CheckpointError, DataError
-from handloom.exchange.classifier import FORMAT
 from handloom.exchange.load import copy_weights
 from handloom.exchange.matching import Matching
+from handloom.exchange.portable import FORMAT
 from handloom.exchange.weights_file import WeightsFile, read_json, read_weights
 from handloom.recipes import Recipe, load_recipe, to_toml
 from handloom.results import Run

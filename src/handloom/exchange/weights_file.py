@@ -18,7 +18,7 @@ import numpy as np
 from handloom._files import write_atomic
 from handloom._typing import AnyArray, FloatArray
 from handloom.errors import CheckpointError
-from handloom.exchange.classifier import Classifier
+from handloom.exchange.portable import PortableClassifier
 
 MAX_BYTES = 4 * 2**30
 """Of a file that is read: twice what the largest network of ours takes in float64."""
@@ -36,7 +36,7 @@ class WeightsFile(NamedTuple):
     """Of the whole file, in hexadecimal."""
 
 
-def write_weights(path: Path, classifier: Classifier) -> None:
+def write_weights(path: Path, classifier: PortableClassifier) -> None:
     """Write the network's weights and what the classifier tells of itself.
 
     The same classifier gives the same bytes. Raises RunError where the disk refuses them.

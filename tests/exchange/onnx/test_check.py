@@ -10,12 +10,12 @@ import pytest
 
 from handloom import nn
 from handloom.errors import RunError
-from handloom.exchange import Classifier
+from handloom.exchange import PortableClassifier
 from handloom.exchange.onnx.check import check_model
 from handloom.exchange.onnx.model import build_model
 
 
-def changed(classifier: Classifier, name: str, by: float) -> bytes:
+def changed(classifier: PortableClassifier, name: str, by: float) -> bytes:
     """The model with one of its weights a little different."""
     model = build_model(classifier)
     for weight in model.graph.initializer:
@@ -26,26 +26,30 @@ def changed(classifier: Classifier, name: str, by: float) -> bytes:
     return model.SerializeToString()
 
 
-def test_a_good_model_tells_how_good(classifier: Classifier, images: np.ndarray) -> None:
+def test_a_good_model_tells_how_good(classifier: PortableClassifier, images: np.ndarray) -> None:
     difference = check_model(build_model(classifier).SerializeToString(), classifier, images)
     assert 0 <= difference < 1e-5
 
 
 @pytest.mark.parametrize("by", [3e-4, np.nan])
-def test_other_numbers_are_refused(classifier: Classifier, images: np.ndarray, by: float) -> None:
+def test_other_numbers_are_refused(
+    classifier: PortableClassifier, images: np.ndarray, by: float
+) -> None:
     model = changed(classifier, "network.5.bias", by)
     with pytest.raises(RunError, match=r"scores for picture \d differ .* no file was written"):
         check_model(model, classifier, images)
 
 
-def test_a_difference_within_rounding_passes(classifier: Classifier, images: np.ndarray) -> None:
+def test_a_difference_within_rounding_passes(
+    classifier: PortableClassifier, images: np.ndarray
+) -> None:
     model = changed(classifier, "network.5.bias", 5e-5)
     assert check_model(model, classifier, images) == pytest.approx(5e-5, rel=0.1)
 
 
 def test_large_scores_may_differ_as_they_round(make_classifier: Any, rng: Any) -> None:
     layers = [nn.Flatten(), nn.Linear(84, 3, rng=rng)]
-    classifier: Classifier = make_classifier(layers)
+    classifier: PortableClassifier = make_classifier(layers)
     for parameter in classifier.network.named_parameters().values():
         parameter.value *= 1e4
     images = rng.integers(0, 256, (9, *classifier.image_shape), np.uint8)
@@ -57,7 +61,7 @@ def test_a_fault_that_only_a_single_picture_meets_is_found(
 ) -> None:
     from handloom.exchange.onnx import check
 
-    classifier: Classifier = make_classifier()
+    classifier: PortableClassifier = make_classifier()
     images = rng.integers(0, 256, (4, *classifier.image_shape), np.uint8)
     run_model = check.run_model
 
@@ -70,7 +74,9 @@ def test_a_fault_that_only_a_single_picture_meets_is_found(
         check_model(build_model(classifier).SerializeToString(), classifier, images)
 
 
-def test_a_graph_that_is_not_well_formed(classifier: Classifier, images: np.ndarray) -> None:
+def test_a_graph_that_is_not_well_formed(
+    classifier: PortableClassifier, images: np.ndarray
+) -> None:
     model = build_model(classifier)
     model.graph.node[0].input[0] = "nothing makes this"
     with pytest.raises(RunError, match="not well formed"):

@@ -12,7 +12,7 @@ from numpy.random import Generator
 
 from handloom import nn
 from handloom.data import Normalisation
-from handloom.exchange import Classifier
+from handloom.exchange import PortableClassifier
 from handloom.exchange.onnx.check import run_model
 from handloom.exchange.onnx.model import OPSET, Pixels, build_model
 
@@ -31,7 +31,7 @@ def test_the_normalisation_is_inside(
     images = rng.integers(0, 256, (7, *shape), np.uint8)
     images[0] = 37  # one grey: its deviation is 0
     normalisation = normalisation_of(kind, images)
-    classifier: Classifier = make_classifier(normalisation=normalisation, shape=shape)
+    classifier: PortableClassifier = make_classifier(normalisation=normalisation, shape=shape)
     model = build_model(classifier, pixels=pixels).SerializeToString()
     expected = classifier.network.forward(normalisation(images))
     for some in (slice(None), slice(1), slice(2, 5)):
@@ -43,7 +43,7 @@ def test_the_normalisation_is_inside(
 @pytest.mark.parametrize(
     ("pixels", "kind"), [("uint8", "tensor(uint8)"), ("float32", "tensor(float)")]
 )
-def test_its_face(classifier: Classifier, pixels: Pixels, kind: str) -> None:
+def test_its_face(classifier: PortableClassifier, pixels: Pixels, kind: str) -> None:
     model = build_model(classifier, pixels=pixels)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     told = [(value.name, value.type, value.shape) for value in session.get_inputs()]
@@ -53,7 +53,7 @@ def test_its_face(classifier: Classifier, pixels: Pixels, kind: str) -> None:
     assert [(each.domain, each.version) for each in model.opset_import] == [("", OPSET)]
 
 
-def test_its_metadata(classifier: Classifier) -> None:
+def test_its_metadata(classifier: PortableClassifier) -> None:
     model = build_model(classifier)
     about = {entry.key: entry.value for entry in model.metadata_props}
     assert tuple(json.loads(about["class_names"])) == classifier.class_names
@@ -63,7 +63,7 @@ def test_its_metadata(classifier: Classifier) -> None:
     assert about["handloom_format"] == "1"
 
 
-def test_weights_carry_the_networks_names(classifier: Classifier) -> None:
+def test_weights_carry_the_networks_names(classifier: PortableClassifier) -> None:
     kept = {each.name: each for each in build_model(classifier).graph.initializer}
     for name, array in classifier.network.state_dict().items():
         found = onnx.numpy_helper.to_array(kept[f"network.{name}"])
@@ -71,7 +71,7 @@ def test_weights_carry_the_networks_names(classifier: Classifier) -> None:
         assert found.dtype == np.float32
 
 
-def test_the_same_classifier_gives_the_same_bytes(classifier: Classifier) -> None:
+def test_the_same_classifier_gives_the_same_bytes(classifier: PortableClassifier) -> None:
     first, second = (
         build_model(classifier).SerializeToString(deterministic=True) for _ in range(2)
     )

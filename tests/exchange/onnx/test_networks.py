@@ -16,7 +16,7 @@ from numpy.random import Generator
 
 from handloom import assemble, data, nn
 from handloom.data import Normalisation
-from handloom.exchange import Classifier
+from handloom.exchange import PortableClassifier
 from handloom.exchange.onnx.check import run_model
 from handloom.exchange.onnx.model import build_model
 from handloom.recipes import Recipe, list_recipes, load_recipe, to_toml
@@ -65,7 +65,7 @@ def pictures(count: int) -> np.ndarray:
     return np.resize(digits, (count, *SHAPE))
 
 
-def assert_agrees(classifier: Classifier, images: np.ndarray, batch: int) -> None:
+def assert_agrees(classifier: PortableClassifier, images: np.ndarray, batch: int) -> None:
     model = build_model(classifier).SerializeToString()
     for start in range(0, len(images), batch):
         some = images[start : start + batch]
@@ -83,7 +83,7 @@ def test_onnxruntime_agrees(recipe: Recipe, rng: Generator) -> None:
     images = pictures(count)
     normalisation = Normalisation.fit(recipe.data.normalise, images)
     names = tuple("0123456789")
-    classifier = Classifier("net", network, SHAPE, names, normalisation, to_toml(recipe))
+    classifier = PortableClassifier("net", network, SHAPE, names, normalisation, to_toml(recipe))
     assert_agrees(classifier, images, batch=1000)
     assert_agrees(classifier, images[:2], batch=1)
 
@@ -100,7 +100,7 @@ def test_onnxruntime_agrees_on_all_test_pictures(
     parts = assemble.load_parts(recipe, data_dir)
     assert parts.test is not None
     network = stirred(recipe, parts.test.image_shape, parts.test.num_classes, rng)
-    classifier = Classifier(
+    classifier = PortableClassifier(
         name, network, parts.test.image_shape, parts.test.class_names, parts.normalisation,
         to_toml(recipe),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from numpy.random import Generator
 
 from handloom import assemble, nn
 from handloom.data import Normalisation
-from handloom.exchange import Classifier
+from handloom.exchange import PortableClassifier
 from handloom.exchange.torch.module import module_source
 from handloom.exchange.weights_file import write_weights
 from handloom.recipes import list_recipes, load_recipe
@@ -37,7 +37,7 @@ def python(folder: Path, *arguments: str) -> str:
     ).stdout
 
 
-def write(classifier: Classifier, folder: Path) -> None:
+def write(classifier: PortableClassifier, folder: Path) -> None:
     write_weights(folder / "net.safetensors", classifier)
     source = module_source(classifier, "net", "net.safetensors")
     (folder / "net.py").write_text(source, encoding="utf-8")
@@ -59,7 +59,7 @@ def assert_tidy(path: Path) -> None:
 def test_alone_in_a_process(make_classifier: Any, rng: Generator, tmp_path: Path) -> None:
     images = rng.integers(0, 256, (5, 2, 7, 6), np.uint8)
     np.save(tmp_path / "pictures.npy", images)
-    classifier: Classifier = make_classifier(normalisation=normalisations(images)[1])
+    classifier: PortableClassifier = make_classifier(normalisation=normalisations(images)[1])
     write(classifier, tmp_path)
     names, *told = python(tmp_path, "-c", ALONE).splitlines()
     assert names == "|".join(classifier.class_names)
@@ -90,7 +90,7 @@ def test_every_recipes_network_is_tidy_code(name: str, tmp_path: Path) -> None:
     network = assemble.build_model(recipe, (1, 28, 28), 10)
     fitted = Normalisation("standard", (0.1307,), (0.3081,))
     names = tuple(f"a class with a long name, number {number}" for number in range(10))
-    classifier = Classifier(name, network, (1, 28, 28), names, fitted, "")
+    classifier = PortableClassifier(name, network, (1, 28, 28), names, fitted, "")
     (tmp_path / "net.py").write_text(module_source(classifier, "net", "n"), encoding="utf-8")
     assert_tidy(tmp_path / "net.py")
 
@@ -100,7 +100,7 @@ def test_every_recipes_network_is_tidy_code(name: str, tmp_path: Path) -> None:
 )
 def test_no_name_breaks_the_code(name: str, make_classifier: Any) -> None:
     classifier = make_classifier(class_names=(name, 'an "odd" one', "\\"))
-    classifier = Classifier(
+    classifier = PortableClassifier(
         name, classifier.network, (2, 7, 6), classifier.class_names, Normalisation("scale"), name
     )
     tree = ast.parse(module_source(classifier, "net", "net.safetensors"))
@@ -117,7 +117,7 @@ def test_no_name_breaks_the_code(name: str, make_classifier: Any) -> None:
 def test_a_network_of_many_equal_blocks_stays_short() -> None:
     recipe = load_recipe("digits", {"model": {"name": "resnet-cifar", "depth": 32}})
     network = assemble.build_model(recipe, (1, 28, 28), 10)
-    classifier = Classifier(
+    classifier = PortableClassifier(
         "net", network, (1, 28, 28), tuple("0123456789"), Normalisation("scale"), ""
     )
     source = module_source(classifier, "net", "net.safetensors")

@@ -10,7 +10,7 @@ from handloom import nn
 from handloom._typing import FloatArray, UInt8Array
 from handloom.data import with_channels
 from handloom.errors import RunError
-from handloom.exchange.classifier import Classifier
+from handloom.exchange.portable import PortableClassifier
 
 TOLERANCE = 1e-4
 """Largest difference of a score, in units of the largest score where that is above 1."""
@@ -19,7 +19,7 @@ Outputs = tuple[FloatArray, FloatArray]
 """Logits and probabilities, both (N, K)."""
 
 
-def check_model(model: bytes, classifier: Classifier, images: UInt8Array) -> float:
+def check_model(model: bytes, classifier: PortableClassifier, images: UInt8Array) -> float:
     """Raise RunError unless onnxruntime makes of `images` what the layers of the network make.
 
     `images` (N, C, H, W) or (N, H, W), uint8, N above 0; they run at once, and the first of them by

@@ -11,8 +11,8 @@ from onnx import TensorProto, helper
 from handloom import __version__
 from handloom._typing import Shape
 from handloom.data import Normalisation
-from handloom.exchange.classifier import Classifier
 from handloom.exchange.onnx.graph import Graph, Scope, Value
+from handloom.exchange.portable import PortableClassifier
 
 OPSET = 20
 """The first with Gelu; onnxruntime has it since 1.17."""
@@ -21,7 +21,7 @@ Pixels = Literal["uint8", "float32"]
 """What a picture's numbers come as; they go from 0 to 255 in either."""
 
 
-def build_model(classifier: Classifier, *, pixels: Pixels = "uint8") -> onnx.ModelProto:
+def build_model(classifier: PortableClassifier, *, pixels: Pixels = "uint8") -> onnx.ModelProto:
     """The classifier, its normalisation included, for any number N of pictures.
 
     Input: `pictures` (N, C, H, W), uint8 or float32, 0..255. Outputs, float32: `logits` (N, K),
@@ -60,7 +60,7 @@ def build_model(classifier: Classifier, *, pixels: Pixels = "uint8") -> onnx.Mod
     return model
 
 
-def _description(classifier: Classifier) -> str:
+def _description(classifier: PortableClassifier) -> str:
     channels, height, width = classifier.image_shape
     return (
         f"{classifier.name}: tells {len(classifier.class_names)} classes of pictures apart. "
@@ -70,7 +70,7 @@ def _description(classifier: Classifier) -> str:
     )
 
 
-def _normalised(at: Scope, classifier: Classifier, pixels: Pixels) -> Value:
+def _normalised(at: Scope, classifier: PortableClassifier, pixels: Pixels) -> Value:
     """What the network takes, made of the input `pictures` as Normalisation makes it."""
     shape, normalisation = classifier.image_shape, classifier.normalisation
     x = at.node("Cast", "pictures", to=TensorProto.FLOAT) if pixels == "uint8" else "pictures"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from handloom import __version__
-from handloom.exchange.classifier import Classifier
+from handloom.exchange.portable import PortableClassifier
 from handloom.exchange.torch.code import INDENT, WIDTH
 from handloom.exchange.torch.network import spell
 
@@ -98,7 +98,7 @@ def normalise(pictures: Tensor) -> Tensor:
 }
 
 
-def module_source(classifier: Classifier, module: str, weights: str) -> str:
+def module_source(classifier: PortableClassifier, module: str, weights: str) -> str:
     """The file's text; `module` is its name without .py, `weights` that of the file beside it.
 
     The text is as ruff would format it. Raises ConfigError for a layer without a spelling.
@@ -124,14 +124,14 @@ def module_source(classifier: Classifier, module: str, weights: str) -> str:
     return "\n\n".join(sections)
 
 
-def _title(classifier: Classifier) -> str:
+def _title(classifier: PortableClassifier) -> str:
     """The first line, in which no name of a folder can end the docstring."""
     channels, height, width = classifier.image_shape
     name = re.sub(r"[^\w .-]", "_", classifier.name)
     return f"{name}: a classifier of pictures with {channels} × {height} × {width} pixels."
 
 
-def _constants(classifier: Classifier) -> Iterator[str]:
+def _constants(classifier: PortableClassifier) -> Iterator[str]:
     """What the functions of the file look up."""
     yield from _tuple("CLASS_NAMES", [_quoted(name) for name in classifier.class_names])
     normalisation = classifier.normalisation

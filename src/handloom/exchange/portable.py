@@ -1,4 +1,4 @@
-"""Classifier: a trained network and all that predicting takes, which is what crosses to others."""
+"""A trained network and all that predicting takes, which is what crosses to other tools."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Classifier:
+class PortableClassifier:
     """uint8 pictures -> normalisation -> network -> a score for each class."""
 
     name: str
@@ -34,7 +34,7 @@ class Classifier:
     """How it was trained, as TOML."""
 
     @classmethod
-    def of(cls, run: Run) -> Classifier:
+    def of(cls, run: Run) -> PortableClassifier:
         """The best weights of a run; raises CheckpointError where they are damaged."""
         return cls(
             name=run.path.resolve().name,
