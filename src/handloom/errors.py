@@ -9,6 +9,7 @@
     ├── DataError (ValueError)    a data file that cannot be read as what it claims to be
     │   └── DownloadError         a known data set that no mirror delivered
     ├── RunError (RuntimeError)   a run folder that is missing, in use, broken, or of another recipe
+    │   ├── InUseError            a folder that another process is writing
     │   └── CheckpointError       a checkpoint that is damaged or of another network
     ├── MissingExtraError         an optional library that is not installed: names the pip command
     └── DivergenceError           a loss that is no longer finite: exit code 3
@@ -64,6 +65,10 @@ class DownloadError(DataError):
 
 class RunError(HandloomError, RuntimeError):
     """A run folder that cannot be used as asked."""
+
+
+class InUseError(RunError):
+    """A folder that another process is writing."""
 
 
 class CheckpointError(RunError):

@@ -28,20 +28,22 @@ def train(
     run_dir: str | Path | None = None,
     data_dir: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
+    pictures: bool = True,
 ) -> Run:
     """Train a recipe (a shipped name, a path, or a Recipe) and leave a run folder.
 
     `overrides` as in `{"training.epochs": 5}`. The folder is runs/<recipe>, or the next free name,
-    unless `run_dir` says otherwise. Everything that can be wrong about recipe, data and shapes is
-    said before anything is written. Under torchrun all processes train it together, and each gets
-    the Run when the first one has written it; callbacks listen in every process.
+    unless `run_dir` says otherwise; its figures/ stay empty without `pictures`. Whatever is wrong
+    about recipe, data and shapes is said before anything is written. Under torchrun all processes
+    train it together, and each gets the Run when the first one has written it; callbacks listen in
+    every process.
     """
     with joined() as processes:
         path = processes.from_first(
             lambda: str(free_folder(recipe) if run_dir is None else run_dir)
         )
         pinned = _agreed(processes, lambda: _pinned(load_recipe(recipe, overrides), processes))
-        return _Session(pinned, data_dir, callbacks, processes).start(Path(path))
+        return _Session(pinned, data_dir, callbacks, processes, pictures).start(Path(path))
 
 
 def free_folder(recipe: str | Path | Recipe) -> Path:
@@ -57,6 +59,7 @@ def resume(
     overrides: Mapping[str, Any] | Sequence[str] = (),
     data_dir: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
+    pictures: bool = True,
 ) -> Run:
     """Go on with a training that was killed or stopped, to the same bits as if it had not been.
 
@@ -73,7 +76,7 @@ def resume(
 
     with joined() as processes:
         agreed = _agreed(processes, lambda: own(processes))
-        return _Session(agreed, data_dir, callbacks, processes).go_on(folder)
+        return _Session(agreed, data_dir, callbacks, processes, pictures).go_on(folder)
 
 
 def _recipe_to_go_on(folder: RunFolder, given: Recipe | None, processes: Processes) -> Recipe:
@@ -109,9 +112,11 @@ class _Session:
         data_dir: str | Path | None,
         callbacks: Sequence[Callback],
         processes: Processes,
+        pictures: bool,
     ) -> None:
         self.callbacks = callbacks
         self.processes = processes
+        self.pictures = pictures
         with processes.in_turn():  # what the first of a machine downloads, its others find
             self.parts = assemble.load_parts(recipe, None if data_dir is None else Path(data_dir))
         self.choice = assemble.build_engine(recipe, self.parts, processes)
@@ -154,7 +159,8 @@ class _Session:
             if self.processes.is_first:
                 if not run.is_finished:
                     self._write_result(run, engine)
-                draw(run, self.parts)
+                if self.pictures:
+                    draw(run, self.parts)
         self.processes.from_first(str)  # the others wait until everything is written
         return run
 

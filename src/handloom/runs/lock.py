@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from handloom.errors import RunError
+from handloom.errors import InUseError, RunError
 
 if os.name == "nt":
     import msvcrt
@@ -27,7 +27,7 @@ else:
 class RunLock:
     """Holds `.lock` of a run folder while the context lasts, and says in it who holds it.
 
-    A lock left by a killed process does not count: the system let go of it. Raises RunError, naming
+    A lock left by a killed process does not count: the system let go of it. Raises InUseError, naming
     process and machine, where another process holds the folder.
     """
 
@@ -46,7 +46,7 @@ class RunLock:
             file.seek(0)
             holder = file.read(200).decode(errors="replace").strip() or "another process"
             file.close()
-            raise RunError(
+            raise InUseError(
                 f"{self.path.parent} is in use by {holder}; wait for it or stop it first"
             ) from None
         self._file = file
