@@ -33,10 +33,9 @@ def train(
     """Train a recipe (a shipped name, a path, or a Recipe) and leave a run folder.
 
     `overrides` as in `{"training.epochs": 5}`. The folder is runs/<recipe>, or the next free name,
-    unless `run_dir` says otherwise; its figures/ stay empty without `pictures`. Whatever is wrong
-    about recipe, data and shapes is said before anything is written. Under torchrun all processes
-    train it together, and each gets the Run when the first one has written it; callbacks listen in
-    every process.
+    unless `run_dir` says otherwise; `pictures` are drawn into it. Whatever is wrong about recipe,
+    data and shapes is said before anything is written. Under torchrun all processes train it
+    together, and each gets the Run when the first one has written it; callbacks listen in each.
     """
     with joined() as processes:
         path = processes.from_first(

@@ -27,8 +27,8 @@ else:
 class RunLock:
     """Holds `.lock` of a run folder while the context lasts, and says in it who holds it.
 
-    A lock left by a killed process does not count: the system let go of it. Raises InUseError, naming
-    process and machine, where another process holds the folder.
+    A lock left by a killed process does not count: the system let go of it. Where another process
+    holds the folder: InUseError, which names process and machine.
     """
 
     def __init__(self, folder: Path) -> None:
