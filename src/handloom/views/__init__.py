@@ -6,6 +6,9 @@ from handloom.views.activations import Activations as Activations
 from handloom.views.activations import LayerOutput as LayerOutput
 from handloom.views.activations import activations as activations
 from handloom.views.activations import one_of_each_class as one_of_each_class
+from handloom.views.bars import Bar as Bar
+from handloom.views.bars import Bars as Bars
+from handloom.views.bars import draw_bars as draw_bars
 from handloom.views.confusion import ClassScore as ClassScore
 from handloom.views.confusion import Confusion as Confusion
 from handloom.views.confusion import class_scores as class_scores
@@ -14,6 +17,8 @@ from handloom.views.confusion import draw_confusion as draw_confusion
 from handloom.views.curves import Curves as Curves
 from handloom.views.curves import curves as curves
 from handloom.views.curves import draw_curves as draw_curves
+from handloom.views.diagnosis import Picture as Picture
+from handloom.views.diagnosis import draw_picture as draw_picture
 from handloom.views.draw import Subject as Subject
 from handloom.views.draw import draw_all as draw_all
 from handloom.views.draw import figures as figures
@@ -35,7 +40,18 @@ from handloom.views.predictions import draw_worst_mistakes as draw_worst_mistake
 from handloom.views.predictions import random_predictions as random_predictions
 from handloom.views.predictions import worst_mistakes as worst_mistakes
 from handloom.views.probabilities import probabilities as probabilities
+from handloom.views.probabilities import probabilities_of as probabilities_of
+from handloom.views.rate_range import RateRange as RateRange
+from handloom.views.rate_range import draw_rate_range as draw_rate_range
+from handloom.views.reliability import Reliability as Reliability
+from handloom.views.reliability import draw_reliability as draw_reliability
 from handloom.views.sheet import png as png
+from handloom.views.suspects import Suspect as Suspect
+from handloom.views.suspects import Suspects as Suspects
+from handloom.views.suspects import draw_suspects as draw_suspects
+from handloom.views.twins import Twin as Twin
+from handloom.views.twins import Twins as Twins
+from handloom.views.twins import draw_twins as draw_twins
 from handloom.views.weights import Filters as Filters
 from handloom.views.weights import Matrices as Matrices
 from handloom.views.weights import draw_filters as draw_filters

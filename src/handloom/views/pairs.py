@@ -35,12 +35,13 @@ class PairExamples(NamedTuple):
 
 
 class ConfusedPairs(NamedTuple):
-    """The most frequent pairs, of `num_wrong` mistakes among `num_pictures` pictures."""
+    """The most frequent pairs, of `num_wrong` mistakes among `num_pictures` pictures of a part."""
 
     pairs: tuple[PairExamples, ...]
     class_names: tuple[str, ...]
     num_wrong: int
     num_pictures: int
+    part: str = "test"
 
 
 def most_confused(confusion: Confusion, most: int = MOST_PAIRS) -> tuple[ConfusedPair, ...]:
@@ -57,7 +58,11 @@ def most_confused(confusion: Confusion, most: int = MOST_PAIRS) -> tuple[Confuse
 
 
 def confused_pairs(
-    confusion: Confusion, images: UInt8Array, labels: IntArray, probabilities: FloatArray
+    confusion: Confusion,
+    images: UInt8Array,
+    labels: IntArray,
+    probabilities: FloatArray,
+    part: str = "test",
 ) -> ConfusedPairs:
     """The most confused pairs with examples. Images (N, ...), labels (N,), probabilities (N, K)."""
     predicted = probabilities.argmax(axis=1)
@@ -67,7 +72,7 @@ def confused_pairs(
         surest = np.argsort(-probabilities[places, pair.predicted], kind="stable")
         found.append(PairExamples(pair, images[places[surest[:MOST_EXAMPLES]]]))
     wrong = int(np.count_nonzero(predicted != labels))
-    return ConfusedPairs(tuple(found), confusion.class_names, wrong, len(labels))
+    return ConfusedPairs(tuple(found), confusion.class_names, wrong, len(labels), part)
 
 
 # -- drawing ---------------------------------------------------------------------------------------
@@ -83,11 +88,12 @@ def draw_confused_pairs(confused: ConfusedPairs) -> Figure:
     """One row a pair: how often, and examples."""
     heading = "The classes confused most"
     if not confused.pairs:
-        told = f"None: all {confused.num_pictures:,} test pictures are right."
+        told = f"None: all {confused.num_pictures:,} {confused.part} pictures are right."
         return message_sheet(heading, told)
     note = (
-        f"{confused.num_wrong:,} of {confused.num_pictures:,} test pictures are mistaken. Each "
-        "row: pictures of one class that were taken for another, the surest mistakes first."
+        f"{confused.num_wrong:,} of {confused.num_pictures:,} {confused.part} pictures are "
+        "mistaken. Each row: pictures of one class that were taken for another, the surest "
+        "mistakes first."
     )
     width = 2 * style.MARGIN + WORDS + MOST_EXAMPLES * (SIDE + 8)
     sheet = Sheet(width, len(confused.pairs) * ROW + 10, heading, note)

@@ -1,0 +1,82 @@
+"""Loss over a learning rate that grows from step to step: the learning-rate range test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from handloom._typing import FloatArray
+from handloom.views import style
+from handloom.views.sheet import Sheet, message_sheet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+class RateRange(NamedTuple):
+    """Loss of each step, (n,), at its learning rate, (n,), and `smooth` (n,), a running mean.
+
+    `steepest` is the rate at which the smooth loss fell fastest, `largest` the one at which it was
+    lowest, beyond which it rises; both None where it never fell. `used` is the recipe's.
+    """
+
+    rates: FloatArray
+    losses: FloatArray
+    smooth: FloatArray
+    steepest: float | None
+    largest: float | None
+    used: float
+
+
+# -- drawing ---------------------------------------------------------------------------------------
+
+WIDTH, HEIGHT = 760, 360
+
+
+@style.house_style()
+def draw_rate_range(found: RateRange) -> Figure:
+    """The two curves, and the three rates as upright lines."""
+    heading = "Which learning rates this training stands"
+    if found.steepest is None or found.largest is None:
+        return message_sheet(heading, "At none of the rates that were tried did the loss fall.")
+    note = (
+        f"One pass from fresh weights, the rate growing with each of {len(found.rates):,} steps. "
+        "Between the rate of the steepest fall and the lowest point lie those worth trying."
+    )
+    sheet = Sheet(WIDTH + 2 * style.MARGIN + 190, HEIGHT + 96, heading, note)
+    axes = sheet.axes(style.MARGIN + 60, 40, WIDTH, HEIGHT)
+    axes.plot(found.rates, found.losses, color=style.FAINT, linewidth=1.0)
+    axes.plot(found.rates, found.smooth, color=style.TRAIN)
+    axes.set_xscale("log")
+    axes.set_xlim(found.rates[0], found.rates[-1])
+    _scale_loss(axes, found)
+    axes.set_xlabel("learning rate, log scale")
+    axes.set_ylabel("loss of the step")
+    axes.axvspan(found.steepest, found.largest, color="#e8f1ec", zorder=0)
+    marks = (
+        (found.steepest, "steepest fall", style.RIGHT, 0),
+        (found.largest, "lowest", style.RIGHT, 0),
+        (found.used, "the recipe's", style.WRONG, 20),
+    )
+    for rate, name, colour, lift in marks:
+        if found.rates[0] <= rate <= found.rates[-1]:
+            _mark(axes, rate, f"{name} {rate:.2g}", colour, lift)
+    return sheet.finished()
+
+
+def _scale_loss(axes: Axes, found: RateRange) -> None:
+    """From the lowest to somewhat above the start: what comes after is off the page."""
+    finite = found.smooth[np.isfinite(found.smooth)]
+    low, start = float(finite.min()), float(finite[0])
+    room = max(start - low, 1e-6)
+    axes.set_ylim(max(0.0, low - 0.1 * room), start + 0.6 * room)
+
+
+def _mark(axes: Axes, rate: float, label: str, colour: str, lift: int) -> None:
+    axes.axvline(rate, color=colour, linestyle=(0, (4, 3)), linewidth=1.2)
+    axes.annotate(
+        label, (rate, 1), xycoords=("data", "axes fraction"), xytext=(0, 4 + lift / 2),
+        textcoords="offset points", ha="center", size=style.SMALL, color=colour,
+    )  # fmt: skip

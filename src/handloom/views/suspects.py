@@ -1,0 +1,82 @@
+"""Pictures whose label may be wrong: what they are called, and what the network sees in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from handloom._typing import UInt8Array
+from handloom.views import style
+from handloom.views.sheet import Sheet, message_sheet, picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Suspect(NamedTuple):
+    """One picture (H, W) or (C, H, W): its label, the class that was said, and how surely.
+
+    `where` tells where to find it: 'train 4711'.
+    """
+
+    image: UInt8Array
+    labelled: int
+    said: int
+    probability: float
+    where: str
+
+
+class Suspects(NamedTuple):
+    """Those to show, the surest first, of `num_suspects` among `num_pictures`."""
+
+    shown: tuple[Suspect, ...]
+    class_names: tuple[str, ...]
+    num_suspects: int
+    num_pictures: int
+
+
+# -- drawing ---------------------------------------------------------------------------------------
+
+COLUMNS = 6
+SIDE = 112
+CELL = (196, 208)  # width and height, in pixels
+
+
+@style.house_style()
+def draw_suspects(suspects: Suspects) -> Figure:
+    """A sheet of pictures, under each its label, then what the network is sure of."""
+    heading = "Labels that may be wrong"
+    if not suspects.shown:
+        told = f"None of {suspects.num_pictures:,} pictures contradicts its label with confidence."
+        return message_sheet(heading, told)
+    note = (
+        f"{suspects.num_suspects:,} of {suspects.num_pictures:,} pictures are, to the network, "
+        "surely of another class than their label says. Look at them: a wrong label is mended in "
+        "the data, a right one is the network's mistake."
+    )
+    rows = -(-len(suspects.shown) // COLUMNS)
+    width = 2 * style.MARGIN + COLUMNS * CELL[0]
+    sheet = Sheet(width, rows * CELL[1], heading, note)
+    names = style.shown_names(suspects.class_names)
+    for place, suspect in enumerate(suspects.shown):
+        row, column = divmod(place, COLUMNS)
+        _draw_suspect(sheet, style.MARGIN + column * CELL[0], row * CELL[1], suspect, names)
+    return sheet.finished()
+
+
+def _draw_suspect(sheet: Sheet, x: int, y: int, suspect: Suspect, names: tuple[str, ...]) -> None:
+    pixels = picture(suspect.image, SIDE)
+    sheet.frame(x + 1, y + 1, pixels.shape[1], pixels.shape[0], style.FAINT, 1)
+    sheet.image(x + 1, y + 1, pixels)
+    room = CELL[0] - 12
+    certainty = style.percent(float(np.float64(suspect.probability)))
+    said = f"{names[suspect.said]}, {certainty}"
+    lines = (
+        (f"label: {names[suspect.labelled]}", style.INK),
+        (said, style.WRONG),
+        (suspect.where, style.MUTED),
+    )
+    for number, (line, colour) in enumerate(lines):
+        at = y + SIDE + 10 + number * 22
+        sheet.text(x, at, style.fitted(line, room, style.SMALL), size=style.SMALL, colour=colour)
