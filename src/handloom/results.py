@@ -187,12 +187,16 @@ class Run:
         if parts.test is None:
             raise RunError(f"{self.path}: its data have no test part")
         tested = self.evaluate(parts.test, tta=tta)
+        self.count_look(tested, tta=tta)
+        return tested
+
+    def count_look(self, tested: PartResult, *, tta: Sequence[str] = ()) -> None:
+        """Keep in the result what the test part gave, for whoever evaluated it by himself."""
         result = self.result if self.folder.result.exists() else {}
         told = tested.describe()
         figures = {"tta": {"variants": [*tta], **told}} if tta else told
         test = {**result.get("test", {}), **figures, "evaluations": self.looks + 1}
         self.folder.write_json(self.folder.result, result | {"test": test})
-        return tested
 
     def evaluate(self, part: Dataset, *, tta: Sequence[str] = ()) -> PartResult:
         """Loss, labels and probabilities on any labelled pictures of the same classes."""

@@ -14,6 +14,7 @@ from handloom.assemble.parts import load_data
 from handloom.assemble.plan import KNOWN_SHAPE
 from handloom.errors import DataError
 from handloom.models import LayerLine, summarise
+from handloom.nn import Layer
 from handloom.recipes import Recipe
 
 ASSUMED_CLASSES = 10  # where the pictures are not here to be counted
@@ -58,22 +59,27 @@ def summarise_network(recipe: Recipe) -> NetworkSummary:
     shape, num_classes, why_assumed = _pictures(recipe)
     model = build_model(recipe, shape, num_classes)
     network = summarise(model, shape)
-    slots = build_optimizer(recipe, model, 1).slots.values()
-    kept = sum(slot.size for named in slots for slot in named.values())
-    averaged = network.parameters if recipe.training.ema is not None else 0
-    batch, itemsize = recipe.training.batch_size, np.dtype(np.float32).itemsize
     return NetworkSummary(
         input_shape=shape,
         num_classes=num_classes,
         why_assumed=why_assumed,
-        batch=batch,
+        batch=recipe.training.batch_size,
         network=network,
-        memory=Memory(
-            outputs=itemsize * batch * (math.prod(shape) + network.values),
-            weights=itemsize * network.parameters,
-            gradients=itemsize * network.parameters,
-            optimizer=itemsize * (kept + averaged),
-        ),
+        memory=step_memory(recipe, model, network, shape),
+    )
+
+
+def step_memory(recipe: Recipe, model: Layer, network: LayerLine, shape: Shape) -> Memory:
+    """What a training step of `recipe` holds: `network` sums up `model` for pictures of `shape`."""
+    slots = build_optimizer(recipe, model, 1).slots.values()
+    kept = sum(slot.size for named in slots for slot in named.values())
+    averaged = network.parameters if recipe.training.ema is not None else 0
+    batch, itemsize = recipe.training.batch_size, np.dtype(np.float32).itemsize
+    return Memory(
+        outputs=itemsize * batch * (math.prod(shape) + network.values),
+        weights=itemsize * network.parameters,
+        gradients=itemsize * network.parameters,
+        optimizer=itemsize * (kept + averaged),
     )
 
 

@@ -1,0 +1,22 @@
+"""A recipe as one level of key paths, to compare it with others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handloom.recipes.schema import Recipe
+
+
+def flattened(recipe: Recipe) -> dict[str, Any]:
+    """Key path -> value, as in {'optimizer.lr': 0.1, 'model.hidden': (256, 128), …}."""
+    return _leaves(recipe.model_dump())
+
+
+def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {path: value}
+    return {
+        key: leaf
+        for name, inner in value.items()
+        for key, leaf in _leaves(inner, f"{path}.{name}" if path else name).items()
+    }
