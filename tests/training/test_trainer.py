@@ -179,3 +179,13 @@ def test_a_resumed_training_forgets_what_came_after_the_checkpoint(
     resumed.engine.load_state_dict(tensors)
     resumed.fit(resume_from=state)
     assert timeless(resumed.history) == timeless(whole.history)
+
+
+def test_a_training_without_validation_tells_of_training_alone(make_trainer) -> None:
+    with_validation = make_trainer(epochs=3).fit().epochs
+    trainer = make_trainer(epochs=3)
+    trainer.validation = None
+    alone = trainer.fit().epochs
+    for row, other in zip(alone, with_validation, strict=True):
+        assert row.keys() == {name for name in other if not name.startswith("val_")}
+        assert row["train_loss"] == other["train_loss"]

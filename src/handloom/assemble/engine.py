@@ -8,6 +8,7 @@ from handloom import nn
 from handloom._typing import Shape
 from handloom.assemble.network import build_loss, build_model, build_optimizer
 from handloom.assemble.parts import Parts, build_mixing, build_stages, training_batches
+from handloom.data import Normalisation
 from handloom.data.resize import proportional
 from handloom.engines import (
     ALONE,
@@ -28,20 +29,43 @@ def build_engine(recipe: Recipe, parts: Parts, processes: Processes = ALONE) -> 
 
     `processes` train together; all of them have to build it.
     """
-    num_classes = parts.train.num_classes
-    channels, height, width = parts.train.image_shape
-    model = build_model(recipe, (channels, height, width), num_classes)
+    model = build_model(recipe, parts.train.image_shape, parts.train.num_classes)
     _check_last_batch(recipe, model, len(parts.train))
     _check_sizes(recipe, model, parts.train.image_shape)
+    return engine_for(
+        recipe,
+        model,
+        parts.train.image_shape,
+        steps_per_epoch=training_batches(recipe, parts).steps_per_epoch,
+        normalisation=parts.normalisation,
+        processes=processes,
+    )
+
+
+def engine_for(
+    recipe: Recipe,
+    model: nn.Layer,
+    image_shape: Shape,
+    *,
+    steps_per_epoch: int,
+    normalisation: Normalisation | None = None,
+    processes: Processes = ALONE,
+) -> Choice:
+    """The recipe's engine around a network (C, H, W) -> (K,), and why it is that one.
+
+    The schedule counts an epoch as `steps_per_epoch`; `normalisation` as `choose_engine` takes it.
+    """
+    channels, height, width = image_shape
+    (num_classes,) = model.output_shape(image_shape)
     return choose_engine(
         recipe.engine,
         model,
         build_loss(recipe, num_classes),
-        build_optimizer(recipe, model, training_batches(recipe, parts).steps_per_epoch),
+        build_optimizer(recipe, model, steps_per_epoch),
         input_shape=(channels, height, width),
         batch_size=recipe.training.batch_size,
         threads=count_threads(recipe),
-        normalisation=parts.normalisation,
+        normalisation=normalisation,
         soft_targets=build_mixing(recipe) is not None,
         clip_norm=recipe.optimizer.clip_norm,
         clip_value=recipe.optimizer.clip_value,

@@ -49,6 +49,7 @@ class PlainProgress(Callback):
 
     def on_fit_start(self, training: Trainer) -> None:
         """What is trained, on how much, with what."""
+        assert training.validation is not None, "a recipe has a validation part"
         self.say(
             f"{self.title}: {training.engine.model.num_parameters():,} parameters, "
             f"{len(training.train.dataset):,} pictures to train on, "

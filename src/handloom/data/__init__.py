@@ -15,6 +15,7 @@ from handloom.data.catalogue import load as load
 from handloom.data.dataset import Dataset as Dataset
 from handloom.data.dataset import TrainTest as TrainTest
 from handloom.data.digits import load_digits as load_digits
+from handloom.data.features import Features as Features
 from handloom.data.folder import picture_files as picture_files
 from handloom.data.folder import read_folder as read_folder
 from handloom.data.idx import read_idx as read_idx

@@ -18,7 +18,6 @@ from handloom.data.chance import Purpose, checked_seed, generator
 from handloom.data.dataset import Dataset
 from handloom.data.mixing import Mixing, Mixtures, mix, mix_labels
 from handloom.data.normalise import Normalisation
-from handloom.data.planes import with_channels
 from handloom.data.resize import Stage, resize
 from handloom.errors import ConfigError
 
@@ -94,7 +93,7 @@ class Batches:
     @cached_property
     def planes(self) -> UInt8Array:
         """All pictures as (N, C, H, W), C-contiguous: the data set's own array where it can be."""
-        return np.ascontiguousarray(with_channels(self.dataset.images))
+        return np.ascontiguousarray(self.dataset.planes)
 
     def order(self, epoch: int) -> IntArray:
         """Positions in the data set, (N,), in the order in which the epoch visits them."""

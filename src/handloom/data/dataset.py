@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
-from handloom._typing import IntArray, Shape, UInt8Array
+from handloom._typing import AnyArray, IntArray, Shape, UInt8Array
+from handloom.data.planes import with_channels
 from handloom.errors import DataError, LabelError, ShapeError
 
 
@@ -52,9 +54,14 @@ class Dataset:
         shape = self.images.shape[1:]
         return shape if len(shape) == 3 else (1, *shape)
 
-    def take(self, indices: IntArray) -> Dataset:
+    @property
+    def planes(self) -> AnyArray:
+        """The images as (N, C, H, W); a view where they have that shape already."""
+        return with_channels(self.images)
+
+    def take(self, indices: IntArray) -> Self:
         """The pictures at `indices` (M,), in that order; ids, names and the set's name stay."""
-        return Dataset(self.images[indices], self.labels[indices], self.class_names, self.name)
+        return replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def class_counts(self) -> IntArray:
         """Pictures a class, (K,)."""

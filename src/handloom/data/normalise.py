@@ -26,16 +26,17 @@ class Normalisation:
         scale        x = p
         standard     x = (p - mean) / std,  mean and std (C,) of each channel of the training part
         per-picture  x = (p - mean) / std,  mean and std of the picture itself; nothing to fit
+        none         x as it is: for `Features`, which are numbers already
 
     Where std is zero (all pixels equal) it counts as one: x is 0, never NaN.
     """
 
-    kind: NormalisationKind
+    kind: NormalisationKind | Literal["none"]
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(NormalisationKind):
+        if self.kind not in (*get_args(NormalisationKind), "none"):
             known = ", ".join(get_args(NormalisationKind))
             raise ConfigError(f"normalisation {self.kind!r} is not one of {known}")
         fitted = self.kind == "standard"
@@ -72,6 +73,8 @@ class Normalisation:
 
     def __call__(self, images: UInt8Array, dtype: DTypeLike = np.float32) -> FloatArray:
         """uint8 (n, H, W) or (n, C, H, W) -> x (n, C, H, W) of `dtype`, C-contiguous."""
+        if self.kind == "none":
+            return np.ascontiguousarray(images, dtype)
         images = with_channels(images)
         if self.kind == "scale":
             return np.multiply(images, 1.0 / 255.0, dtype=dtype, order="C")

@@ -22,7 +22,8 @@ class Trainer:
 
     `epoch` counts finished epochs, `step` the steps that were reported; the engine may have done
     some more, but never past an evaluation. `monitor` is the metric that says which epoch was the
-    best. Every `evaluate_every` steps the validation part is evaluated in the middle of an epoch,
+    best; without a validation part there is none, and rows tell of training alone. Every
+    `evaluate_every` steps the validation part is evaluated in the middle of an epoch,
     too. Order, augmentation and dropout depend on seed, epoch and step alone, so the state to
     resume from is the engine's, two counters and what the callbacks keep. `notes` are sentences
     that a person should read before it starts.
@@ -32,7 +33,7 @@ class Trainer:
         self,
         engine: Engine,
         train: Batches,
-        validation: Batches,
+        validation: Batches | None,
         *,
         epochs: int,
         monitor: str = "val_accuracy",
@@ -85,7 +86,7 @@ class Trainer:
             done = stop
         training = time.perf_counter() - started - evaluating
         row = {"epoch": self.epoch + 1, "step": self.step, **means.row()}
-        row |= evaluate(self.engine, self.validation, "val") | {"lr": means.lr}
+        row |= self._validate() | {"lr": means.lr}
         row["seconds"] = round(time.perf_counter() - started, 4)
         row["images_per_s"] = round(means.images / training, 1)
         self.epoch += 1
@@ -131,10 +132,13 @@ class Trainer:
         """Evaluate, log, tell; returns the seconds it took."""
         started = time.perf_counter()
         row: Row = {"epoch": self.epoch + 1, "step": self.step, "mid_epoch": True}
-        row |= evaluate(self.engine, self.validation, "val")
+        row |= self._validate()
         self.history.append(row)
         self._tell("on_evaluation_end", row)
         return time.perf_counter() - started
+
+    def _validate(self) -> dict[str, float]:
+        return {} if self.validation is None else evaluate(self.engine, self.validation, "val")
 
     def _load_state(self, state: dict[str, Any]) -> None:
         if state["step"] != self.engine.steps:

@@ -89,6 +89,7 @@ class DeviceNormalisation:
         self, normalisation: Normalisation, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.each_by_itself = normalisation.kind == "per-picture"
+        self.as_they_are = normalisation.kind == "none"
         self.dtype = dtype
         mean = torch.tensor(normalisation.mean or (0.0,), dtype=torch.float64)
         std = torch.tensor(normalisation.std or (1.0,), dtype=torch.float64)
@@ -98,6 +99,8 @@ class DeviceNormalisation:
     def __call__(self, images: Tensor) -> Tensor:
         """x (n, C, H, W)."""
         x = images.to(self.dtype)
+        if self.as_they_are:
+            return x
         if not self.each_by_itself:
             return x * self.factor - self.offset
         mean = x.mean(dim=(1, 2, 3), keepdim=True)
