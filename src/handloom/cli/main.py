@@ -22,6 +22,7 @@ from handloom.cli import (
     import_,
     predict,
     recipes,
+    report,
     show,
     test,
     train,
@@ -52,7 +53,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # plain help is quick to come, and leaves the examples as they stand
 )
-for command in (train, test, predict, show, export, import_, gradcheck, bench):
+for command in (train, test, predict, show, report, export, import_, gradcheck, bench):
     command.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")

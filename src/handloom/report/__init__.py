@@ -1,0 +1,3 @@
+"""The report: what runs or a study say, on one HTML page. jinja2 is imported here only."""
+
+from handloom.report.write import write_report as write_report

@@ -1,0 +1,141 @@
+"""What was asked and how to ask it again: recipe, network, environment, command."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from handloom import assemble
+from handloom.models import LayerLine, summarise
+from handloom.recipes import Recipe, to_toml
+from handloom.recipes.explain import shown
+from handloom.report.blocks import Block, Code, Table, Terms
+from handloom.results import Run
+
+TABLES = {
+    "model": "Network",
+    "loss": "Loss",
+    "optimizer": "Optimizer",
+    "schedule": "Learning rate",
+    "augment": "Augmentation",
+    "training": "Training",
+}
+SHORT_DIGEST = 16
+"""Letters of a sha256 that are shown: enough to tell two apart."""
+
+
+def question_of(recipe: Recipe) -> str:
+    """The recipe's description, as a line under the title."""
+    return recipe.description
+
+
+def asked_terms(run: Run) -> Terms:
+    """Data, network, rule and so on, a line each; what is left at its default is left out."""
+    recipe = run.recipe
+    told = recipe.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+    pairs = [("Data", _data(run))]
+    pairs += [(name, phrase(told[key])) for key, name in TABLES.items() if key in told]
+    pairs.append(("Seed, engine", f"{recipe.seed}, {recipe.engine}"))
+    return Terms(tuple(pairs))
+
+
+def phrase(table: Mapping[str, Any]) -> str:
+    """A table of a recipe as words: 'nesterov, lr 0.05, weight decay 0.0001'."""
+    rest = (f"{_words(key)} {_value(value)}" for key, value in table.items() if key != "name")
+    return ", ".join([str(table["name"]), *rest] if "name" in table else rest)
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return f"({len(value)})"
+    return phrase(value) if isinstance(value, dict) else shown(value).strip('"')
+
+
+def _data(run: Run) -> str:
+    kept, source = run.data, run.recipe.data
+    pictures, size = kept["pictures"], " × ".join(map(str, kept["image_shape"]))
+    name = source.name or source.folder or source.idx or source.images or "pictures of one's own"
+    test = f"{pictures['test']:,} for the test" if pictures["test"] else "no test part"
+    return (
+        f"{name}: {pictures['train']:,} pictures to learn from, {pictures['validation']:,} for "
+        f"validation, {test}; {size}, {len(kept['class_names'])} classes"
+    )
+
+
+def network_table(run: Run) -> Table:
+    """The network, a row a layer, and what all of them come to."""
+    model = assemble.build_model(run.recipe, run.image_shape, len(run.class_names))
+    whole = summarise(model, run.image_shape)
+    rows = [_layer_row(line) for line in _leaves(whole)]
+    rows.append(("all", "", "", f"{whole.parameters:,}", f"{whole.multiply_adds:,}"))
+    columns = ("path", "layer", "output", "parameters", "multiply-adds")
+    return Table("The network, layer by layer", columns, tuple(rows), folded=len(rows) > 24)
+
+
+def _leaves(line: LayerLine) -> Iterator[LayerLine]:
+    if not line.inside:
+        yield line
+    for inside in line.inside:
+        yield from _leaves(inside)
+
+
+def _layer_row(line: LayerLine) -> tuple[str, ...]:
+    output = " × ".join(map(str, line.output))
+    figures = (f"{line.parameters:,}", f"{line.multiply_adds:,}") if line.parameters else ("–", "–")
+    return (line.path, line.title, output, *figures)
+
+
+def recipe_code(run: Run) -> Code:
+    """The resolved recipe, to be read, copied or saved."""
+    return Code("The recipe, with every default spelled out", to_toml(run.recipe), _file(run), True)
+
+
+def repeat_blocks(run: Run) -> tuple[Block, ...]:
+    """The command that trains the same again, and what its bits depend on."""
+    command = f"handloom train {_file(run)} --out {shlex.quote(f'runs/{_stem(run)}-again')}"
+    kept = run.folder.environment
+    environment = run.folder.read_json(kept) if kept.is_file() else {}
+    return (
+        Code(f"With the recipe saved as {_file(run)}", command),
+        recipe_code(run),
+        Terms(tuple(_surroundings(run, environment))),
+    )
+
+
+def _stem(run: Run) -> str:
+    """The run's name, with nothing in it that a file's name or a shell could not take."""
+    return re.sub(r"[^\w.-]+", "-", run.path.absolute().name).strip("-.") or "run"
+
+
+def _file(run: Run) -> str:
+    return f"{_stem(run)}.toml"
+
+
+def _surroundings(run: Run, environment: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Machine, versions and fingerprints; what an older run did not keep is left out."""
+    get = environment.get
+    if get("command"):
+        yield "Started by", shlex.join(map(str, environment["command"]))
+    if get("processor"):
+        yield (
+            "Processor",
+            f"{get('processor')}, {get('cores')} cores, {get('threads')} of them used",
+        )
+    if get("engine"):
+        yield "Engine", "; ".join(environment["engine"])
+    if get("system"):
+        yield "System", f"{get('system')}, Python {get('python')}"
+    if packages := get("packages"):
+        numbered = (f"{name} {number}" for name, number in packages.items() if number)
+        yield "Versions", ", ".join([f"handloom {get('handloom')}", *numbered])
+    fingerprints = run.data["fingerprints"].items()
+    parts = (f"{part} {digest[:SHORT_DIGEST]}…" for part, digest in fingerprints if digest)
+    yield "Data, by sha256", ", ".join(parts)

@@ -1,0 +1,182 @@
+"""What a page is made of: plain values, which the templates turn into HTML.
+
+Every text in here is text, not HTML: it is escaped where it enters the page. A block is drawn by
+the macro of its class's name in `templates/blocks.html`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Text(NamedTuple):
+    """Paragraphs, one after another."""
+
+    paragraphs: tuple[str, ...]
+
+
+class Fact(NamedTuple):
+    """One figure of a report: what it is, its value, and what is to be known about it."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+class Facts(NamedTuple):
+    """Figures side by side; those of a `main` row are set larger."""
+
+    facts: tuple[Fact, ...]
+    main: bool = False
+
+
+class Terms(NamedTuple):
+    """What words stand for: pairs of a term and its text, one below the other."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+
+class Series(NamedTuple):
+    """Points (x, y) joined by a line; None leaves a gap. `colour` is one of the page's names."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float | None, ...]
+    colour: str
+
+
+class Mark(NamedTuple):
+    """An upright dashed line at `x`."""
+
+    x: float
+    label: str
+
+
+class Chart(NamedTuple):
+    """Lines or dots over a common axis, drawn in the reader's browser.
+
+    `unit` is "number" or "percent" (of fractions). Charts of the same `group` share cursor and
+    zoom. `summary` tells in a sentence, for those who cannot see it, what the chart shows.
+    """
+
+    title: str
+    note: str
+    x_label: str
+    unit: str
+    series: tuple[Series, ...]
+    summary: str
+    group: str
+    marks: tuple[Mark, ...] = ()
+    is_log: bool = False
+    x_is_log: bool = False
+    x_is_whole: bool = True
+    has_lines: bool = True
+
+
+class Charts(NamedTuple):
+    """Charts side by side, where the page is wide enough."""
+
+    charts: tuple[Chart, ...]
+
+
+class Picture(NamedTuple):
+    """A PNG within the page; `alt` tells in words what it shows."""
+
+    name: str
+    png: bytes
+    alt: str
+    caption: str
+
+
+class Pictures(NamedTuple):
+    """Pictures side by side where they are several."""
+
+    pictures: tuple[Picture, ...]
+
+
+class Table(NamedTuple):
+    """Rows of cells, as texts; the first cell of a row names it.
+
+    `folded` tables show only their caption until they are opened.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    folded: bool = False
+    best: int | None = None
+    """The row that is set off from the others."""
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Of each column, whether it holds numbers only."""
+        return tuple(all(map(_is_number, column)) for column in zip(*self.rows, strict=True))
+
+
+def _is_number(cell: str) -> bool:
+    return set(cell) <= set("0123456789+-−±.,e%×·–> <k MGs")
+
+
+class Cell(NamedTuple):
+    """How many pictures of a row's class were called the column's; `heat` is 0 to 9."""
+
+    pictures: int
+    share: str
+    heat: int
+    told: str
+
+
+class Matrix(NamedTuple):
+    """A confusion matrix: a row a true class, a column a predicted one."""
+
+    caption: str
+    class_names: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+class Code(NamedTuple):
+    """Lines to be copied; with a `file_name` they can be saved from the page as well."""
+
+    label: str
+    text: str
+    file_name: str = ""
+    is_toml: bool = False
+
+
+class Finding(NamedTuple):
+    """One thing that the diagnosis found, the figure in its sentence, and what to try."""
+
+    severity: str
+    sentence: str
+    advice: str
+    source: str
+    picture: Picture | None = None
+
+
+class Findings(NamedTuple):
+    """What the diagnosis found, the gravest first."""
+
+    findings: tuple[Finding, ...]
+
+
+Block = (
+    Text | Facts | Terms | Charts | Pictures | Table | Matrix | Code | Findings
+)  # fmt: skip
+
+
+class Section(NamedTuple):
+    """A chapter of the page; `key` is its address within it."""
+
+    key: str
+    title: str
+    lead: str
+    blocks: tuple[Block, ...]
+
+
+class Page(NamedTuple):
+    """A whole report. `kind` stands over the title, `question` below it."""
+
+    kind: str
+    title: str
+    question: str
+    sections: tuple[Section, ...]

@@ -1,0 +1,80 @@
+"""How well a run does its work, class by class: the table and the matrix of a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from handloom.errors import DataError, RunError
+from handloom.report.blocks import Block, Cell, Matrix, Pictures, Table, Text
+from handloom.report.pictures import pictures_of
+from handloom.results import PartResult, Run
+from handloom.views import Confusion, class_scores, confusion
+
+MOST_CLASSES = 24
+"""Of a matrix of cells; a larger one is a picture's work."""
+HEATS = 9
+
+
+def class_blocks(run: Run, data_dir: Path | None) -> tuple[Block, ...]:
+    """Table of the classes and confusion matrix, or why they cannot be told here.
+
+    They are those of the pictures that the run's result is about, seen by the same weights: no new
+    look at the test part.
+    """
+    try:
+        part, judged = _evaluate(run, data_dir)
+    except (DataError, RunError) as error:
+        drawn = pictures_of(run.folder.figures, ("confusion",))
+        missing = Text((f"The table of the classes needs the run's pictures: {error}.",))
+        return (missing, *((Pictures(drawn),) if drawn else ()))
+    counted = confusion(judged.labels, judged.predicted, run.class_names)
+    if len(run.class_names) <= MOST_CLASSES:
+        return (matrix(counted, part), _table(counted))
+    drawn = pictures_of(run.folder.figures, ("confusion",)) if part == "test" else ()
+    return (*((Pictures(drawn),) if drawn else ()), _table(counted))
+
+
+def _evaluate(run: Run, data_dir: Path | None) -> tuple[str, PartResult]:
+    """The part's name and what the best weights give on it: validation while the training lasts."""
+    parts = run.parts(data_dir)
+    if run.is_finished and parts.test is not None:
+        return "test", run.evaluate(parts.test)
+    return "validation", run.evaluate(parts.validation)
+
+
+def matrix(counted: Confusion, part: str) -> Matrix:
+    """Only mistakes have a heat, relative to the commonest one of all."""
+    shares = counted.shares.copy()
+    mistakes = shares.copy()
+    np.fill_diagonal(mistakes, 0.0)
+    heats = np.ceil(HEATS * mistakes / (mistakes.max() or 1.0)).astype(int)
+    names = counted.class_names
+    rows = tuple(
+        tuple(
+            _cell(int(counted.counts[t, p]), float(shares[t, p]), int(heats[t, p]), name, said)
+            for p, said in enumerate(names)
+        )
+        for t, name in enumerate(names)
+    )
+    caption = (
+        f"{int(counted.counts.sum()):,} {part} pictures. A row is a true class, a column what the "
+        "network said: how many pictures, and their share of the row. The darker, the more."
+    )
+    return Matrix(caption, names, rows)
+
+
+def _cell(pictures: int, share: float, heat: int, name: str, said: str) -> Cell:
+    percent = f"{share:.1%}" if 0 < share < 0.0995 else f"{share:.0%}"
+    often = "1 picture" if pictures == 1 else f"{pictures:,} pictures"
+    what = "recognised" if name == said else f"taken for {said}"
+    return Cell(pictures, percent, heat, f"{often} of {name} {what} ({percent})")
+
+
+def _table(counted: Confusion) -> Table:
+    rows = tuple(
+        (s.name, f"{s.precision:.4f}", f"{s.recall:.4f}", f"{s.f1:.4f}", f"{s.support:,}")
+        for s in class_scores(counted)
+    )
+    return Table("Class by class", ("class", "precision", "recall", "F1", "pictures"), rows)
