@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from handloom import data, nn, optim
     from handloom.exchange import export, import_weights, load_weights
+    from handloom.experiments.study import Study, StudyTrial, open_study
     from handloom.recipes import Recipe, load_recipe
     from handloom.results import PartResult, Run, open_run
     from handloom.session import resume, train
@@ -17,6 +18,8 @@ __all__ = [
     "PartResult",
     "Recipe",
     "Run",
+    "Study",
+    "StudyTrial",
     "data",
     "export",
     "import_weights",
@@ -24,6 +27,7 @@ __all__ = [
     "load_weights",
     "nn",
     "open_run",
+    "open_study",
     "optim",
     "resume",
     "train",
@@ -33,11 +37,14 @@ _HOMES = {
     "PartResult": "handloom.results",
     "Recipe": "handloom.recipes",
     "Run": "handloom.results",
+    "Study": "handloom.experiments.study",
+    "StudyTrial": "handloom.experiments.study",
     "export": "handloom.exchange",
     "import_weights": "handloom.exchange",
     "load_recipe": "handloom.recipes",
     "load_weights": "handloom.exchange",
     "open_run": "handloom.results",
+    "open_study": "handloom.experiments.study",
     "resume": "handloom.session",
     "train": "handloom.session",
 }

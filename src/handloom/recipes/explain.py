@@ -110,7 +110,7 @@ def _unknown_key(problem: ErrorDetails, path: str) -> str:
         return f"{_join(path, key)} is unknown; did you mean {_join(path, near)}?"
     if homes := tables_with(key):
         return f"{_join(path, key)} is unknown; did you mean {homes[0]}.{key}?"
-    return f"{_join(path, key)} is unknown; {path or 'a recipe'} knows {', '.join(known)}"
+    return f"{_join(path, key)} is unknown; {path or context['told_as']} knows {', '.join(known)}"
 
 
 def _missing(problem: ErrorDetails, path: str) -> str:

@@ -7,7 +7,7 @@ pydantic checks; `said`, `one_of` and `refuse` put what was wrong in our words, 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, ClassVar, NoReturn
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,9 @@ from pydantic_core import PydanticCustomError
 class Table(BaseModel):
     """A TOML table: every key is known, of the right type, and cannot be changed afterwards."""
 
+    told_as: ClassVar[str] = "a recipe"
+    """What an outermost table is called where it is refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
@@ -34,7 +37,8 @@ class Table(BaseModel):
         for key in values if isinstance(values, dict) else ():
             if key not in cls.model_fields:
                 known = ", ".join(cls.model_fields)
-                raise PydanticCustomError("unknown_key", "{key}", {"key": key, "known": known})
+                context = {"key": key, "known": known, "told_as": cls.told_as}
+                raise PydanticCustomError("unknown_key", "{key}", context)
         return values
 
 
