@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from handloom.cli.options import DataDir, JsonFlag, QuietFlag
-from handloom.cli.output import Voice, console
+from handloom.cli.output import Voice, telling
 from handloom.cli.standings import counted, pace_of, roof_in_words, show_standing, show_summary
 
 if TYPE_CHECKING:
@@ -102,7 +100,7 @@ def bench(
     rules = Rules(seconds=seconds, rounds=rounds, pictures=pictures, data_dir=data_dir)
     wanted = chosen(_names(workloads))
     standings = []
-    with _telling(quiet) as tell:
+    with telling(quiet=quiet) as tell:
         roofs = measure_roofs(entrants.roofers(), tell)
         for roof in roofs.values():
             voice.say(roof_in_words(roof))
@@ -120,17 +118,6 @@ def bench(
 
 def _names(listed: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in listed.split(",") if name.strip())
-
-
-@contextmanager
-def _telling(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """What is being done, on a terminal's last line; nothing where there is no terminal."""
-    screen = console(stderr=True)
-    if quiet or not screen.is_terminal:
-        yield lambda _: None
-        return
-    with screen.status("") as status:
-        yield status.update
 
 
 def _write(folder: Path, report: dict[str, Any], standings: list[Standing]) -> None:
