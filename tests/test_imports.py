@@ -38,7 +38,7 @@ HOMES_OF = {
     "onnx": ("exchange",),
     "onnxruntime": ("exchange",),
     "cv2": ("data",),
-    "sklearn": ("data", "bench", "estimator"),
+    "sklearn": ("data", "bench", "experiments", "estimator"),
     "scipy": ("experiments",),  # scikit-learn, a dependency, brings it
     "pooch": ("data",),
     "requests": ("data",),

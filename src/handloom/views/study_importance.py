@@ -41,8 +41,10 @@ def draw_importance(trials: Trials, importance: Importance | None) -> Figure:
             heading, "Too few trials have ended, or all are equally good: there is nothing to tell."
         )
     note = (
-        f"Shares of the variance of the {metric_name(trials.metric)} over the whole space, "
-        "as a forest of trees learnt it from the trials (functional ANOVA)."
+        f"Of all variance of the {metric_name(trials.metric)} over the space, the share that a "
+        "parameter explains by itself, as a forest of trees learnt it from the trials (functional "
+        "ANOVA). Trials that went astray count as the worst of the others; parameters that only "
+        "some trials have are left out."
     )
     together = "only together, or chance"
     rows = [*zip(importance.names, importance.shares, strict=True), (together, importance.rest)]

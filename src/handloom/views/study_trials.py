@@ -214,4 +214,4 @@ def written_value(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
-    return " ".join(str(value).split())
+    return " ".join(str(value).split()) or "none"

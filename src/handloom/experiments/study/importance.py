@@ -22,14 +22,16 @@ def importance(trials: Trials, *, seed: int = 0) -> Importance | None:
     """The share of the variance over the space that each parameter explains by itself.
 
     A forest of trees that remember every trial stands for what was not tried. A parameter's share
-    is the variance of the forest's mean where that parameter alone is held, over the whole variance:
-    on a grid that was tried as a whole, just the main effects of the analysis of variance.
+    is the variance of the forest's mean where that parameter alone is held, divided by the whole
+    variance: on a grid that was tried as a whole, the main effects of the analysis of variance.
+    Trials that went astray count as the worst that is worth showing; else they alone would decide.
     Parameters that not every complete trial has are left out. None where fewer than LEAST_TRIALS
     are complete, or all are equally good. Source: Hutter, Hoos and Leyton-Brown 2014, "An Efficient
     Approach for Assessing Hyperparameter Importance" (functional ANOVA); here by sampling.
     """
     known = np.isfinite(trials.values)
-    values = trials.values[known]
+    low, high = sorted(trials.shown_span())
+    values = np.clip(trials.values[known], low, high)
     every = [(parameter, trials.places(parameter)[known]) for parameter in trials.parameters]
     shared = [(parameter, places) for parameter, places in every if np.isfinite(places).all()]
     if len(values) < LEAST_TRIALS or np.ptp(values) == 0 or not shared:

@@ -1,0 +1,71 @@
+"""A study's pictures: its trials as views/ draws them, into its figures/."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from handloom import views
+from handloom._typing import FloatArray
+from handloom.experiments.study.domains import Axis, Choice, Int, Log, Row
+from handloom.experiments.study.importance import importance
+from handloom.experiments.study.space import Space
+from handloom.experiments.study.study import Study, StudyTrial
+from handloom.results import Run
+from handloom.views.study_trials import MOST_LEVELS, Scale
+
+
+def draw_study(study: Study) -> list[Path]:
+    """Draw the study as far as it has come; returns the files: see `views.draw_study`."""
+    trials = shown_trials(study)
+    return views.draw_study(trials, study.folder.figures, importance(trials))
+
+
+def shown_trials(study: Study) -> views.Trials:
+    """The trials as the pictures take them, each with the curves of its runs."""
+    return views.study_trials(
+        study.name,
+        study.metric,
+        (_shown(trial) for trial in study.trials),
+        is_maximised=study.maximise,
+        scales=_scales(study.space),
+    )
+
+
+def _shown(trial: StudyTrial) -> views.Trial:
+    return views.Trial(
+        name=trial.key,
+        parameters=trial.parameters,
+        value=math.nan if trial.value is None else trial.value,
+        spread=math.nan if trial.spread is None else trial.spread,
+        state=trial.state,
+        curves=tuple(_curve(run, trial.metric) for run in trial.runs),
+    )
+
+
+def _curve(run: Run, metric: str) -> FloatArray:
+    """The metric after every epoch (epochs,), NaN where it was not finite."""
+    told = (row[metric] for row in run.history.epochs)
+    return np.array([math.nan if value is None else value for value in told], np.float64)
+
+
+def _scales(space: Space) -> dict[str, Scale]:
+    """How the axis of each parameter is divided, where its values do not tell it."""
+    axes: dict[str, Axis] = {}
+    for path, domain in space.items():
+        if isinstance(domain, Row):
+            axes |= {f"{path}.{place}": domain.each for place in range(domain.length[1])}
+        else:
+            axes[path] = domain
+    return {path: scale for path, axis in axes.items() if (scale := _scale(axis))}
+
+
+def _scale(axis: Axis) -> Scale | None:
+    if isinstance(axis, Choice):
+        return "choice"
+    if isinstance(axis, Log) or (isinstance(axis, Int) and axis.log):
+        return "log"
+    values = axis.values()
+    return "linear" if values is None or len(values) > MOST_LEVELS else None
