@@ -23,6 +23,7 @@ from handloom.cli import (
     predict,
     recipes,
     report,
+    reproduce,
     show,
     test,
     train,
@@ -53,7 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # plain help is quick to come, and leaves the examples as they stand
 )
-for command in (train, test, predict, show, report, export, import_, gradcheck, bench):
+for command in (train, test, predict, show, report, export, import_, gradcheck, reproduce, bench):
     command.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")

@@ -1,0 +1,127 @@
+"""handloom reproduce: published figures beside ours."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handloom.cli.options import DataDir, JsonFlag, QuietFlag
+from handloom.cli.output import Voice, telling
+
+if TYPE_CHECKING:
+    from handloom.experiments.reproduce import Reproduction
+
+EXAMPLES = """\b
+Examples:
+  handloom reproduce --quick                    a reduced version of everything: minutes
+  handloom reproduce mnist-lenet                one experiment, whole
+  handloom reproduce --format markdown > ours.md
+  handloom reproduce fashion-grid --json | jq '.[].conclusions'
+"""
+WIDTH = 80
+
+
+class Format(StrEnum):
+    """How the table is written."""
+
+    TERMINAL = "terminal"
+    MARKDOWN = "markdown"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("reproduce", epilog=EXAMPLES)(reproduce)
+
+
+def complete_experiment(incomplete: str) -> list[str]:
+    """Names of experiments."""
+    from handloom.experiments.reproduce import EXPERIMENTS
+
+    return [name for name in EXPERIMENTS if name.startswith(incomplete)]
+
+
+def reproduce(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Which experiments.  [default: all]",
+            autocompletion=complete_experiment,
+            show_default=False,
+        ),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="Reduced versions: fewer epochs, pictures, seeds; each says which."
+        ),
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Where the runs are kept.")
+    ] = Path("runs/reproduce"),
+    data_dir: DataDir = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="Of the table that is printed.")
+    ] = Format.TERMINAL,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Train what five publications trained; show their figures and conclusions beside ours.
+
+    Of each published figure: ours, the gap, the seconds; of each published conclusion: whether it
+    held. What chance may account for is left open. Runs are kept and used again; the same command
+    goes on after a stop. Without --quick it takes hours.
+    """
+    from handloom.experiments import reproduce as room
+
+    voice = Voice.choose(as_json=as_json, quiet=quiet)
+    done = []
+    try:
+        with telling(quiet=quiet) as tell:
+            for each in room.reproduce(
+                names or (), quick=quick, out=out, data_dir=data_dir, tell=tell
+            ):
+                done.append(each)
+                if form is Format.TERMINAL:
+                    _show(voice, each)
+    except KeyboardInterrupt:
+        sys.stderr.write("handloom: stopped; the same command goes on from here\n")
+        raise typer.Exit(130) from None
+    voice.answer([each.describe() for each in done])
+    if form is Format.MARKDOWN:
+        voice.say(room.as_markdown(done).rstrip())
+        return
+    seconds = sum(each.seconds for each in done)
+    voice.say(f"{room.counted_verdicts(done)}; {seconds:,.0f} s of training, kept in {out}")
+
+
+def _show(voice: Voice, reproduction: Reproduction) -> None:
+    """One experiment: its table, then what became of its conclusions."""
+    from handloom.experiments.reproduce import COLUMNS, cells, claimed
+
+    experiment = reproduction.experiment
+    voice.say(f"{experiment.name}\n{experiment.title}\n")
+    rows, above = [], None
+    for row in reproduction.rows:
+        told = cells(row)
+        rows.append(told if row.label != above else ("", *told[1:-1], ""))
+        above = row.label
+    voice.table(COLUMNS, rows)
+    voice.say()
+    for conclusion in reproduction.conclusions:
+        verdict, because = conclusion.judgement
+        voice.say(_wrapped(f"{verdict.value}: {claimed(conclusion)}. Ours: {because}"))
+    if experiment.note:
+        voice.say(_wrapped(f"Note: {experiment.note}"))
+    if reproduction.reduced:
+        voice.say(_wrapped(f"Reduced: {reproduction.reduced}"))
+    voice.say()
+
+
+def _wrapped(text: str) -> str:
+    return fill(text, WIDTH, subsequent_indent="    ")

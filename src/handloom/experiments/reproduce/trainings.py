@@ -1,0 +1,103 @@
+"""The runs of an experiment: found, gone on with, or made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from handloom import session
+from handloom.errors import RunError
+from handloom.experiments.reproduce.experiment import Training
+from handloom.experiments.reproduce.figures import Evidence, figures_of
+from handloom.recipes import Recipe, load_recipe
+from handloom.recipes.flat import flattened
+from handloom.results import Run, open_run
+from handloom.training import Trainer
+from handloom.training.callbacks import Callback
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where runs are made and kept, and who is told of it.
+
+    A run that is there and has ended is used again; one that was stopped is gone on with.
+    """
+
+    folder: Path
+    quick: bool
+    data_dir: Path | None
+    tell: Tell
+    """Gets a line now and then that says what is being done."""
+
+    def train_all(self, subjects: Mapping[str, Training]) -> Evidence:
+        """The figures of every subject, trained with each of its seeds."""
+        return {label: figures_of(list(self._runs(each))) for label, each in subjects.items()}
+
+    def _runs(self, subject: Training) -> Iterator[Run]:
+        name = subject.name or subject.recipe
+        overrides = {**subject.overrides, **(subject.quick if self.quick else {})}
+        if subject.prepare is not None:
+            self.tell(f"{name}: its data")
+            made = (self.folder / f"{name}-data").absolute()
+            overrides |= subject.prepare(made, self.data_dir)
+        for seed in subject.quick_seeds if self.quick else subject.seeds:
+            recipe = load_recipe(subject.recipe, overrides | {"seed": seed})
+            path = self.folder / name / f"seed-{seed}"
+            yield trained(recipe, path, self.data_dir, Telling(self.tell, f"{name}, seed {seed}"))
+
+
+def trained(recipe: Recipe, path: Path, data_dir: Path | None, *listening: Callback) -> Run:
+    """The run of `recipe` in the folder `path`, ended.
+
+    Raises RunError where the folder holds a run of another recipe.
+    """
+    if not path.is_dir():
+        return session.train(
+            recipe, run_dir=path, data_dir=data_dir, callbacks=listening, pictures=False
+        )
+    if (path / "recipe.toml").is_file() and (run := open_run(path)).is_finished:
+        if not _is_of(run, recipe):
+            raise RunError(
+                f"{path} is a run of another recipe than this version's; remove it to train it "
+                "anew, or choose another --out"
+            )
+        return run
+    return session.resume(path, recipe, data_dir=data_dir, callbacks=listening, pictures=False)
+
+
+def _is_of(run: Run, recipe: Recipe) -> bool:
+    """Whether a run was trained with `recipe`; what that leaves open is as the run has it."""
+    wanted, own = flattened(recipe), flattened(run.recipe)
+    left_open = {"description"}
+    left_open |= {"training.threads"} if recipe.training.threads is None else set()
+    left_open |= {"engine"} if recipe.engine == "auto" else set()
+    return all(wanted.get(key) == own.get(key) for key in (wanted | own).keys() - left_open)
+
+
+class Telling(Callback):
+    """Says after each epoch how far a training has come."""
+
+    def __init__(self, tell: Tell, title: str) -> None:
+        self.tell = tell
+        self.title = title
+
+    def on_fit_start(self, training: Trainer) -> None:
+        """That it begins."""
+        self.tell(f"{self.title}: {training.epochs} epochs")
+
+    def on_epoch_end(self, training: Trainer) -> None:
+        """The epoch and its validation accuracy."""
+        accuracy = training.history.last("val_accuracy")
+        self.tell(f"{self.title}: epoch {training.epoch} of {training.epochs}, {accuracy:.2%}")
+
+
+def reduction(subject: Training) -> list[str]:
+    """What is less in the reduced version: 'training.epochs 5 instead of 40', and so on."""
+    whole = flattened(load_recipe(subject.recipe, subject.overrides))
+    less = [f"{key} {value} instead of {whole[key]}" for key, value in subject.quick.items()]
+    if subject.quick_seeds != subject.seeds:
+        less.append(f"{len(subject.quick_seeds)} seed instead of {len(subject.seeds)}")
+    return less
