@@ -13,7 +13,7 @@ import pytest
 from handloom.assemble import summarise_network
 from handloom.assemble.network import MODELS
 from handloom.cli.main import main
-from handloom.cli.summary import shortened
+from handloom.models import shortened
 from handloom.recipes import load_recipe
 
 PAGE = (Path(__file__).parents[2] / "docs/networks.md").read_text(encoding="utf-8")

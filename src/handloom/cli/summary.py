@@ -76,6 +76,8 @@ def _title(summary: NetworkSummary) -> str:
 
 
 def _sums(summary: NetworkSummary) -> str:
+    from handloom.models import shortened
+
     network, memory = summary.network, summary.memory
     parts = {
         "outputs": memory.outputs,
@@ -184,6 +186,8 @@ def _aligned(line: tuple[str, ...], widths: Sequence[int]) -> Iterator[str]:
 
 
 def _cells(row: Row, batch: int) -> tuple[str, ...]:
+    from handloom.models import shortened
+
     parameters = sum(layer.parameters for layer in row.layers)
     multiply_adds = sum(layer.multiply_adds for layer in row.layers)
     values = sum(layer.values for layer in row.layers)
@@ -194,15 +198,6 @@ def _cells(row: Row, batch: int) -> tuple[str, ...]:
         shortened(multiply_adds) if multiply_adds else "",
         _megabytes(4 * batch * values) if values else "",
     )
-
-
-def shortened(number: int) -> str:
-    """'451,584' as '452 k', with three digits."""
-    for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if number >= size:
-            value = number / size
-            return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {letter}"
-    return str(number)
 
 
 def _megabytes(count: int) -> str:

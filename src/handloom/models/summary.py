@@ -53,6 +53,15 @@ def summarise(network: nn.Layer, input_shape: Shape) -> LayerLine:
     return _line("", network, shapes)
 
 
+def shortened(number: int) -> str:
+    """'451,584' as '452 k', with three digits."""
+    for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            value = number / size
+            return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {letter}"
+    return str(number)
+
+
 def _line(path: str, layer: nn.Layer, shapes: Mapping[str, Shape]) -> LayerLine:
     output = shapes[path]
     inside = _inside(path, layer, shapes)
