@@ -70,11 +70,8 @@ def load_parts(recipe: Recipe, data_dir: Path | None = None) -> Parts:
     if source.sample < 1.0:
         known = data.sample(known, source.sample, seed=seed, stratify=source.stratify)
     train, validation = data.split(known, source.validation, seed=seed, stratify=source.stratify)
-    augmentation = build_augmentation(recipe)
     normalisation = Normalisation.fit(source.normalise, train.images)
-    if recipe.augment is not None and recipe.augment.mode == "append" and augmentation is not None:
-        train = data.append(train, augmentation, recipe.augment.copies, seed=seed)
-        augmentation = None
+    train, augmentation = appended(recipe, train)
     return Parts(train, validation, whole.test, normalisation, augmentation)
 
 
@@ -84,6 +81,15 @@ def build_augmentation(recipe: Recipe) -> Augmentation | None:
         return None
     amounts = recipe.augment.model_dump(exclude={"mode", "copies", "mixup", "cutmix", "mix"})
     return Augmentation(**amounts)
+
+
+def appended(recipe: Recipe, train: Dataset) -> tuple[Dataset, Augmentation | None]:
+    """The training part, with the copies that [augment] appends once; and the augmentation that
+    varies its pictures on the fly, where it is told to do that instead."""
+    augmentation, said = build_augmentation(recipe), recipe.augment
+    if said is None or said.mode != "append" or augmentation is None:
+        return train, augmentation
+    return data.append(train, augmentation, said.copies, seed=recipe.seed), None
 
 
 def build_mixing(recipe: Recipe) -> Mixing | None:

@@ -32,9 +32,9 @@ class Portions:
         self, epoch: Epoch, steps: tuple[int, int], *, as_bytes: bool, by_size: bool
     ) -> Portion:
         """The examples of some steps, from the first one up to the second: `as_bytes`, or
-        normalised; with `by_size` each batch is ordered by the size of what is to be seen."""
+        normalised; with `by_size` each batch is ordered by the size of what pixels show."""
         images, rows, labels = epoch.pixels(*steps)
-        if by_size and self._may_order:
+        if by_size and self._may_order and images.dtype == np.uint8:
             order = _within_batches(self._sizes_of(images)[rows], epoch.batch_size)
             rows, labels = rows[order], labels[order]
         if as_bytes:

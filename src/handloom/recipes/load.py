@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -38,6 +39,14 @@ def load_recipe(source: str | Path | Recipe, overrides: Overrides = ()) -> Recip
         _anchor_paths(values, path.absolute().parent)
     else:
         origin, values = f"recipe {source}", _parse(recipe_text(source), f"recipe {source}")
+    return make_recipe(values, origin, overrides)
+
+
+def make_recipe(values: Mapping[str, Any], origin: str, overrides: Overrides = ()) -> Recipe:
+    """The recipe of these plain values, as its TOML would be read, with `overrides` over them.
+
+    `origin` is what messages call it. Raises RecipeError as `load_recipe` does.
+    """
     try:
         values = apply_overrides(values, overrides)
         _anchor_paths(values, Path.cwd())

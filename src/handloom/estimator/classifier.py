@@ -1,0 +1,315 @@
+"""Classifier: a network as an estimator of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags, check_random_state, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from handloom import nn
+from handloom._typing import AnyArray, FloatArray, Shape
+from handloom.data import Dataset, split
+from handloom.errors import ConfigError, LabelError, ShapeError
+from handloom.estimator.inputs import Inputs
+from handloom.estimator.learner import Learner
+from handloom.estimator.settings import recipe_of
+from handloom.recipes import Recipe
+from handloom.training import Trainer
+from handloom.training.callbacks import Callback
+
+LARGEST_SEED = 2**31 - 1
+
+
+class Classifier(ClassifierMixin, BaseEstimator):
+    """A neural network under scikit-learn's rules: fit, predict, score, clone, search, pickle.
+
+    X is (N, D), numbers of any kind; or pictures (N, H, W) or (N, C, H, W), or their pixels in rows
+    with `image_shape`. Pictures of whole numbers from 0 to 255 are pixels, and can be augmented;
+    anything else is taken as numbers. y (N,) are classes of any kind that scikit-learn knows.
+
+    Parameters; those that are tables in a recipe take a name, or a mapping like the table:
+
+    hidden               widths of the hidden layers, or one width; None: the architecture's own
+    architecture         "mlp", "lenet", "resnet-cifar", …: a recipe's [model]
+    activation, dropout  as in [model]; None: the architecture's own
+    image_shape          (H, W) or (C, H, W), where the rows of X are pictures
+    normalise            "scale" (pixels' default), "standard" (numbers' default: each feature's
+                         mean and deviation in fit), "per-picture" (pixels), "none" (numbers)
+    augment              None, or a mapping like {"rotate": 10, "shift": 0.1}: a recipe's [augment]
+    optimizer, schedule  as in a recipe; `lr` and `weight_decay` are the optimizer's
+    epochs, batch_size   passes over the data; examples a step
+    early_stopping       hold `validation_fraction` of the examples back, stop after `patience`
+                         epochs without progress in `monitor` ("val_loss" or "val_accuracy"), and
+                         take the weights of the best epoch
+    class_weight         None, "balanced", or a mapping from classes to weights
+    engine, threads      what computes, on how many threads; None: on all cores
+    settings             further keys of a recipe: {"training.ema": 0.99}
+    warm_start           fit goes on from the weights of the fit before
+    random_state         None, a number or a RandomState; with a number the same X gives the same
+                         bits, on the same machine and number of threads
+    verbose              print a line an epoch
+
+    Fitted: classes_ (K,), n_features_in_, feature_names_in_ where X has names, image_shape_
+    (C, H, W), history_ (a row an epoch), best_epoch_, recipe_, model_ (an nn.Sequential).
+
+    Raises ValueErrors that say what to mend, and DivergenceError where the loss is finite no more.
+    """
+
+    def __init__(
+        self,
+        hidden: int | Sequence[int] | None = None,
+        *,
+        architecture: str | Mapping[str, Any] = "mlp",
+        activation: str | None = None,
+        dropout: float | None = None,
+        image_shape: Shape | None = None,
+        normalise: str | None = None,
+        augment: Mapping[str, Any] | None = None,
+        optimizer: str | Mapping[str, Any] = "adamw",
+        lr: float = 2e-3,
+        weight_decay: float | None = None,
+        schedule: str | Mapping[str, Any] = "cosine",
+        epochs: int = 50,
+        batch_size: int = 32,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        monitor: str = "val_loss",
+        class_weight: str | Mapping[Any, float] | None = None,
+        engine: str = "auto",
+        threads: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.hidden = hidden
+        self.architecture = architecture
+        self.activation = activation
+        self.dropout = dropout
+        self.image_shape = image_shape
+        self.normalise = normalise
+        self.augment = augment
+        self.optimizer = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.monitor = monitor
+        self.class_weight = class_weight
+        self.engine = engine
+        self.threads = threads
+        self.settings = settings
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # -- learning ---------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn from examples X (N, D), (N, H, W) or (N, C, H, W), and their classes y (N,)."""
+        rows, shape, y = self._checked_with_classes(X, y, reset=True)
+        before = self._learner if self.warm_start and hasattr(self, "_learner") else None
+        classes = unique_labels(y)
+        if before is not None and not np.array_equal(classes, self.classes_):
+            raise LabelError(
+                f"with warm_start the classes stay what they were, {self.classes_.tolist()}; "
+                f"y has {classes.tolist()}"
+            )
+        self.classes_ = classes
+        self._inputs = Inputs.fit(rows, shape, self.normalise)
+        seed = check_random_state(self.random_state).randint(LARGEST_SEED)
+        recipe = self._recipe(seed, y)
+        whole = self._dataset(rows, y)
+        train, validation = whole, None
+        if self.early_stopping:
+            train, validation = split(whole, self.validation_fraction, seed=seed, stratify=True)
+        learner = self._learner_for(recipe, train)
+        if before is not None:
+            learner.start_from(before.weights())
+        learner.fit(train, validation, self._listeners())
+        self._learner = learner
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+        """Learn for one epoch from these examples, and keep what was learnt before.
+
+        The first call tells all `classes`, unless y has them all, and decides the scale of the
+        features. The schedule takes a call for one of its `epochs`, of the first call's steps.
+        """
+        first = not hasattr(self, "_learner")
+        rows, shape, y = self._checked_with_classes(X, y, reset=first)
+        if first:
+            self.classes_ = unique_labels(y if classes is None else classes)
+        elif classes is not None and not np.array_equal(unique_labels(classes), self.classes_):
+            raise LabelError(
+                f"classes is not what the first call told, {self.classes_.tolist()}; got "
+                f"{unique_labels(classes).tolist()}"
+            )
+        if first:
+            self._inputs = Inputs.fit(rows, shape, self.normalise)
+        examples = self._dataset(rows, y)
+        if first:
+            if self.class_weight == "balanced":
+                raise ConfigError(
+                    'class_weight "balanced" would be another one in every partial_fit; '
+                    "give the weights of the classes as a mapping"
+                )
+            seed = check_random_state(self.random_state).randint(LARGEST_SEED)
+            self._learner = self._learner_for(self._recipe(seed, y), examples)
+        self._learner.go_on(examples, self._listeners())
+        return self
+
+    # -- predicting -------------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> AnyArray:
+        """The most probable class of each example, (N,)."""
+        best = self._outputs(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def predict_proba(self, X: Any) -> FloatArray:
+        """The probability of each class, (N, K) float64 in the order of classes_; rows sum to 1."""
+        return nn.softmax(self._outputs(X))
+
+    def predict_log_proba(self, X: Any) -> FloatArray:
+        """The logarithm of `predict_proba`, finite where that is 0 by rounding."""
+        return nn.log_softmax(self._outputs(X))
+
+    # -- what was learnt --------------------------------------------------------------------------
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """A row an epoch: train_loss, train_accuracy, lr, seconds …; with early stopping val_*."""
+        return self._fitted().history.epochs
+
+    @property
+    def best_epoch_(self) -> int:
+        """The epoch whose weights predict, counted from 1."""
+        return self._fitted().best_epoch
+
+    @property
+    def image_shape_(self) -> Shape:
+        """(C, H, W) of an example as the network sees it; (1, 1, D) of one that is no picture."""
+        return self._fitted().image_shape
+
+    @property
+    def recipe_(self) -> Recipe:
+        """The recipe that the parameters stand for."""
+        return self._fitted().recipe
+
+    @property
+    def model_(self) -> nn.Sequential:
+        """A copy of the trained network, in evaluation mode."""
+        return self._fitted().model
+
+    # -- details ----------------------------------------------------------------------------------
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _fitted(self) -> Learner:
+        check_is_fitted(self, "_learner")
+        return self._learner
+
+    def _outputs(self, X: Any) -> FloatArray:
+        learner = self._fitted()
+        rows, shape = self._checked(X)
+        if shape is not None and shape != learner.image_shape:
+            raise ShapeError(f"X has examples {shape}, and {learner.image_shape} were learnt from")
+        return learner.outputs(self._inputs.examples(rows))
+
+    def _checked(self, X: Any) -> tuple[AnyArray, Shape | None]:
+        """X to predict as rows (N, D), and (C, H, W) where X itself has the shape of pictures."""
+        X, shape = flattened(X)
+        rows: Any = validate_data(self, X, reset=False)
+        return rows, shape
+
+    def _checked_with_classes(
+        self, X: Any, y: Any, *, reset: bool
+    ) -> tuple[AnyArray, Shape | None, AnyArray]:
+        """X to learn from as rows (N, D), the shape of its pictures if they are any, and y (N,)."""
+        X, own = flattened(X)
+        rows: Any
+        rows, y = validate_data(self, X, y, reset=reset)
+        check_classification_targets(y)
+        return rows, self._picture_shape(own, rows.shape[1]), y
+
+    def _picture_shape(self, own: Shape | None, features: int) -> Shape | None:
+        """(C, H, W) of the pictures, by X's own shape or by the parameter."""
+        if self.image_shape is None:
+            return own
+        told = tuple(int(size) for size in self.image_shape)
+        told = (1, *told) if len(told) == 2 else told
+        if len(told) != 3 or min(told) < 1:
+            raise ConfigError(
+                f"image_shape is {self.image_shape}; it has to be (H, W) or (C, H, W)"
+            )
+        if own not in (None, told) or np.prod(told) != features:
+            found = f"{features} numbers" if own is None else own
+            raise ShapeError(f"image_shape is {told}, and the examples in X are {found}")
+        return told
+
+    def _dataset(self, rows: AnyArray, y: AnyArray) -> Dataset:
+        """Examples and their class ids; raises LabelError for a class that was not told of."""
+        ids = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        unknown = self.classes_[ids] != y
+        if unknown.any():
+            raise LabelError(
+                f"y has the class {y[unknown][0]!r}, which is none of {self.classes_.tolist()}; "
+                "the first partial_fit tells all classes"
+            )
+        return self._inputs.dataset(rows, ids, [f"class {i}" for i in range(len(self.classes_))])
+
+    def _recipe(self, seed: int, y: AnyArray) -> Recipe:
+        """The recipe of the parameters; raises ConfigError where they do not suit X."""
+        weights = None
+        if self.class_weight is not None:
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        recipe = recipe_of(self.get_params(deep=False), seed=seed, class_weights=weights)
+        if recipe.augment is not None and not self._inputs.are_pixels:
+            raise ConfigError(
+                "augment works on pixels: pictures of whole numbers from 0 to 255, with their "
+                "shape in X or in image_shape; X has other numbers"
+            )
+        return recipe
+
+    def _learner_for(self, recipe: Recipe, train: Dataset) -> Learner:
+        steps = -(-len(train) // recipe.training.batch_size)
+        inputs = self._inputs
+        return Learner(recipe, inputs.normalisation, inputs.image_shape, train.num_classes, steps)
+
+    def _listeners(self) -> list[Callback]:
+        return [Printed()] if self.verbose else []
+
+
+class Printed(Callback):
+    """Print a line an epoch, as scikit-learn's `verbose` does."""
+
+    def on_epoch_end(self, training: Trainer) -> None:
+        """The epoch's losses and accuracies."""
+        row = training.history.epochs[-1]
+        told = [
+            f"{name.replace('_', ' ')} {row[name]:.4f}"
+            for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+            if row.get(name) is not None
+        ]
+        print(f"epoch {row['epoch']}/{training.epochs}: {', '.join(told)}")
+
+
+def flattened(X: Any) -> tuple[Any, Shape | None]:
+    """An array of pictures as rows (N, D) with their shape (C, H, W); anything else as it is."""
+    if not isinstance(X, np.ndarray) or X.ndim not in (3, 4):
+        return X, None
+    shape = X.shape[1:] if X.ndim == 4 else (1, *X.shape[1:])
+    return X.reshape(len(X), -1), shape
