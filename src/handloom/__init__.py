@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handloom import data, nn, optim
+    from handloom.estimator import Classifier
     from handloom.exchange import export, import_weights, load_weights
     from handloom.experiments.study import Study, StudyTrial, open_study
     from handloom.recipes import Recipe, load_recipe
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Classifier",
     "PartResult",
     "Recipe",
     "Run",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Classifier": "handloom.estimator",
     "PartResult": "handloom.results",
     "Recipe": "handloom.recipes",
     "Run": "handloom.results",

@@ -74,7 +74,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         lr: float = 2e-3,
         weight_decay: float | None = None,
         schedule: str | Mapping[str, Any] = "cosine",
-        epochs: int = 50,
+        epochs: int = 100,
         batch_size: int = 32,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
