@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +17,8 @@ from handloom.cli.options import (
     complete_recipe,
     complete_run,
 )
-from handloom.cli.output import ReaderGone, Voice, number
+from handloom.cli.output import Voice, number
+from handloom.cli.stopping import told_how_to_go_on
 
 if TYPE_CHECKING:
     from handloom.results import Run
@@ -134,7 +131,7 @@ def train(
         )
         progress = None if silent else choose_progress(voice, str(path))
         callbacks = [] if progress is None else [progress]
-        with _told_how_to_go_on(path, data_dir, aloud=processes.is_first):
+        with told_how_to_go_on(lambda: _how_to_go_on(path, data_dir), aloud=processes.is_first):
             try:
                 if resume is not None:
                     run = session.resume(
@@ -170,31 +167,11 @@ def _tell(voice: Voice, run: Run) -> None:
     voice.say(f"{'run':<11} {run.path}, its pictures in {run.folder.figures}")
 
 
-class _Terminated(KeyboardInterrupt):
-    """A termination signal, which ends the training as tidily as Ctrl-C."""
-
-
-@contextmanager
-def _told_how_to_go_on(path: Path, data_dir: Path | None, *, aloud: bool) -> Iterator[None]:
-    """A training that is stopped from outside says how it is continued, if it may speak."""
-
-    def terminate(number: int, frame: object) -> None:  # noqa: ARG001
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    except (KeyboardInterrupt, ReaderGone) as stop:
-        if (path / "recipe.toml").is_file():
-            command = ["handloom", "train", "--resume", str(path)]
-            if data_dir is not None:
-                command += ["--data-dir", str(data_dir)]
-            way = f"go on from the last finished epoch with: {shlex.join(command)}"
-        else:
-            way = "nothing had been written yet"
-        if aloud:
-            sys.stderr.write(f"handloom: stopped; {way}\n")
-        code = 143 if isinstance(stop, _Terminated) else 130
-        raise typer.Exit(stop.exit_code if isinstance(stop, ReaderGone) else code) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _how_to_go_on(path: Path, data_dir: Path | None) -> str:
+    """The command that continues the run at `path`."""
+    if not (path / "recipe.toml").is_file():
+        return "nothing had been written yet"
+    command = ["handloom", "train", "--resume", str(path)]
+    if data_dir is not None:
+        command += ["--data-dir", str(data_dir)]
+    return f"go on from the last finished epoch with: {shlex.join(command)}"

@@ -1,0 +1,37 @@
+"""A command that is stopped from outside ends tidily, and says how it is continued."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+
+from handloom.cli.output import ReaderGone
+
+
+class _Terminated(KeyboardInterrupt):
+    """A termination signal, which ends the work as tidily as Ctrl-C."""
+
+
+@contextmanager
+def told_how_to_go_on(way: Callable[[], str], *, aloud: bool = True) -> Iterator[None]:
+    """Work that may be stopped by Ctrl-C, a termination signal, or a reader of its output that
+    goes away: it then ends with the exit code for it and, if it may speak, with the line `way()`.
+    """
+
+    def terminate(number: int, frame: object) -> None:  # noqa: ARG001
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except (KeyboardInterrupt, ReaderGone) as stop:
+        if aloud:
+            sys.stderr.write(f"handloom: stopped; {way()}\n")
+        code = 143 if isinstance(stop, _Terminated) else 130
+        raise typer.Exit(stop.exit_code if isinstance(stop, ReaderGone) else code) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
