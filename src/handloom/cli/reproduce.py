@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from textwrap import fill
@@ -12,6 +11,7 @@ import typer
 
 from handloom.cli.options import DataDir, JsonFlag, QuietFlag
 from handloom.cli.output import Voice, telling
+from handloom.cli.stopping import told_how_to_go_on
 
 if TYPE_CHECKING:
     from handloom.experiments.reproduce import Reproduction
@@ -81,17 +81,11 @@ def reproduce(
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     done = []
-    try:
-        with telling(quiet=quiet) as tell:
-            for each in room.reproduce(
-                names or (), quick=quick, out=out, data_dir=data_dir, tell=tell
-            ):
-                done.append(each)
-                if form is Format.TERMINAL:
-                    _show(voice, each)
-    except KeyboardInterrupt:
-        sys.stderr.write("handloom: stopped; the same command goes on from here\n")
-        raise typer.Exit(130) from None
+    with told_how_to_go_on(lambda: "the same command goes on"), telling(quiet=quiet) as tell:
+        for each in room.reproduce(names or (), quick=quick, out=out, data_dir=data_dir, tell=tell):
+            done.append(each)
+            if form is Format.TERMINAL:
+                _show(voice, each)
     voice.answer([each.describe() for each in done])
     if form is Format.MARKDOWN:
         voice.say(room.as_markdown(done).rstrip())

@@ -80,16 +80,15 @@ class IsBest:
 
     def __call__(self, evidence: Evidence) -> Judgement:
         """Left open where another is ahead of it by no more than chance may account for."""
-        order = ranking(evidence, self.what)
+        order, own = ranking(evidence, self.what), evidence[self.label]
         rank = order.index(self.label) + 1
+        if len(order) == 1:
+            return Judgement(Verdict.OPEN, "there is nothing beside it")
         if rank == 1:
-            second = order[1]
-            ahead = difference(evidence[self.label], evidence[second], self.what)
-            return Judgement(
-                Verdict.HELD,
-                f"first of {len(order)}, ahead of {second} by {ahead}",
-            )
-        behind = difference(evidence[order[0]], evidence[self.label], self.what)
+            ahead = difference(own, evidence[order[1]], self.what)
+            because = f"first of {len(order)}, ahead of {order[1]} by {ahead}"
+            return Judgement(Verdict.HELD, because)
+        behind = difference(evidence[order[0]], own, self.what)
         because = f"number {rank} of {len(order)}, behind {order[0]} by {behind}"
         return Judgement(Verdict.FAILED if behind.is_above else Verdict.OPEN, because)
 

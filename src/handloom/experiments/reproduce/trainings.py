@@ -97,7 +97,7 @@ class Telling(Callback):
 def reduction(subject: Training) -> list[str]:
     """What is less in the reduced version: 'training.epochs 5 instead of 40', and so on."""
     whole = flattened(load_recipe(subject.recipe, subject.overrides))
-    less = [f"{key} {value} instead of {whole[key]}" for key, value in subject.quick.items()]
+    less = [f"{key} {value:g} instead of {whole[key]:g}" for key, value in subject.quick.items()]
     if subject.quick_seeds != subject.seeds:
         less.append(f"{len(subject.quick_seeds)} seed instead of {len(subject.seeds)}")
     return less
