@@ -1,5 +1,7 @@
 /* The rest of the page: tables that sort, pictures that grow, lines that can be copied. */
 
+document.querySelector(".no-script").remove();
+
 /** What a cell is sorted by: its number where it begins with one, else its text. */
 function sortKey(cell) {
   const text = cell.textContent.trim();

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from handloom.errors import ConfigError, RunError
+from handloom.report import write_report
+from handloom.report.one_run import duration
+from handloom.results import Run, open_run
+
+from .conftest import read
+
+SECTIONS = ["answer", "asked", "curves", "classes", "mistakes", "weights", "activations", "repeat"]
+
+
+@pytest.fixture
+def copied(run: Run, tmp_path: Path) -> Run:
+    """The test's own to damage."""
+    return open_run(shutil.copytree(run.path, tmp_path / "run"))
+
+
+def test_every_section_is_there(page: Path) -> None:
+    sections = read(page).sections
+    assert [key for key in sections if key != "diagnosis"] == SECTIONS
+
+
+def test_the_answer_is_the_result(run: Run, page: Path) -> None:
+    text = read(page).text
+    test = run.result["test"]
+    right = round(30 * test["accuracy"])
+    assert f"{100 * test['accuracy']:.2f} %" in text
+    assert f"It recognises {right} of 30 test pictures; {30 - right} are taken" in text
+    assert f"{run.result['parameters']:,}" in text
+
+
+def test_pictures_stand_in_the_page_with_words_for_them(run: Run, page: Path) -> None:
+    images = read(page).of("img")
+    drawn = {path.stem for path in run.folder.figures.glob("*.png")}
+    assert len(images) >= len(drawn - {"curves", "confusion"})
+    for image in images:
+        assert (image["src"] or "").startswith("data:image/png;base64,iVBORw0KGgo")
+        assert len(image["alt"] or "") > 30
+        assert int(image["width"] or 0) > 100
+
+
+def test_the_same_run_gives_the_same_bytes(run: Run, page: Path, tmp_path: Path) -> None:
+    assert write_report(run, tmp_path / "again.html").read_bytes() == page.read_bytes()
+    assert page.stat().st_size < 3e6
+
+
+def test_it_lies_in_the_run_unless_told_otherwise(copied: Run, tmp_path: Path) -> None:
+    assert write_report(copied) == copied.path / "report.html"
+    assert write_report([copied], tmp_path / "deep" / "x.html").is_file()
+
+
+def test_of_a_run_that_goes_on(copied: Run) -> None:
+    copied.folder.result.unlink()
+    parsed = read(write_report(copied))
+    assert "handloom train --resume" in parsed.text
+    assert "test part has not been looked at" in parsed.text
+    assert "20 validation pictures" in parsed.text
+    assert "mistakes" not in parsed.sections
+
+
+def test_before_the_first_epoch_there_is_nothing_to_report(copied: Run) -> None:
+    copied.folder.metrics.unlink()
+    with pytest.raises(RunError, match="no epoch has ended yet"):
+        write_report(copied)
+    assert not (copied.path / "report.html").exists()
+
+
+def test_pictures_that_are_missing_are_drawn(copied: Run) -> None:
+    shutil.rmtree(copied.folder.figures)
+    parsed = read(write_report(copied))
+    assert {"mistakes", "weights", "activations"} <= set(parsed.sections)
+
+
+def test_a_picture_that_is_none_is_refused(copied: Run) -> None:
+    (copied.folder.figures / "predictions.png").write_text("<svg onload=alert(1)>")
+    with pytest.raises(RunError, match=r"predictions\.png is no PNG; draw it again with"):
+        write_report(copied)
+
+
+def test_many_looks_and_an_early_end_are_told(copied: Run) -> None:
+    result = json.loads(copied.folder.result.read_text())
+    result["test"]["evaluations"], result["epochs"] = 4, 2
+    copied.folder.result.write_text(json.dumps(result))
+    text = read(write_report(copied)).text
+    assert "looked at 4 times" in text
+    assert "It stopped by itself, 3 epochs had been allowed." in text
+
+
+def test_no_run_is_no_report() -> None:
+    with pytest.raises(ConfigError, match="at least one run"):
+        write_report([])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.58, "0.6 s"), (95.2, "1 min 35 s"), (3725, "1 h 2 min")]
+)
+def test_durations(seconds: float, told: str) -> None:
+    assert duration(seconds) == told
