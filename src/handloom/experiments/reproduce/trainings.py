@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from handloom import session
 from handloom.errors import RunError
-from handloom.experiments.reproduce.experiment import Training
+from handloom.experiments.reproduce.experiment import Settings, Training
 from handloom.experiments.reproduce.figures import Evidence, figures_of
 from handloom.recipes import Recipe, load_recipe
 from handloom.recipes.flat import flattened
@@ -95,9 +95,17 @@ class Telling(Callback):
 
 
 def reduction(subject: Training) -> list[str]:
-    """What is less in the reduced version: 'training.epochs 5 instead of 40', and so on."""
-    whole = flattened(load_recipe(subject.recipe, subject.overrides))
-    less = [f"{key} {value:g} instead of {whole[key]:g}" for key, value in subject.quick.items()]
-    if subject.quick_seeds != subject.seeds:
-        less.append(f"{len(subject.quick_seeds)} seed instead of {len(subject.seeds)}")
+    """What is less in the reduced version of a subject."""
+    whole = load_recipe(subject.recipe, subject.overrides)
+    return lessened(whole, subject.quick, subject.seeds, subject.quick_seeds)
+
+
+def lessened(
+    whole: Recipe, quick: Settings, seeds: Sequence[int], quick_seeds: Sequence[int]
+) -> list[str]:
+    """'training.epochs 5 instead of 40', and so on: how `quick` differs from the whole."""
+    values = flattened(whole)
+    less = [f"{key} {value:g} instead of {values[key]:g}" for key, value in quick.items()]
+    if len(quick_seeds) < len(seeds):
+        less.append(f"{len(quick_seeds)} seed instead of {len(seeds)}")
     return less

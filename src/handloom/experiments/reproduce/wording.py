@@ -61,12 +61,12 @@ def claimed(conclusion: Conclusion) -> str:
 
 
 def counted_verdicts(reproductions: Iterable[Reproduction]) -> str:
-    """'9 conclusions held, 2 did not hold, 1 cannot be told'; those that none has are left out."""
+    """'9 held, 2 did not hold, 1 cannot be told': verdicts that occur, with how many have them."""
     verdicts = Counter(
         conclusion.judgement.verdict for each in reproductions for conclusion in each.conclusions
     )
     told = [f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict if verdicts[verdict]]
-    return ", ".join(told)
+    return ", ".join(told) or "nothing was concluded"
 
 
 def as_markdown(reproductions: Sequence[Reproduction]) -> str:
