@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from handloom import data, nn, optim
     from handloom.estimator import Classifier
     from handloom.exchange import export, import_weights, load_weights
+    from handloom.experiments.compare import Comparison, compare
+    from handloom.experiments.diagnose import Diagnosis, diagnose
     from handloom.experiments.study import Study, StudyTrial, open_study
     from handloom.recipes import Recipe, load_recipe
     from handloom.results import PartResult, Run, open_run
@@ -17,12 +19,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Classifier",
+    "Comparison",
+    "Diagnosis",
     "PartResult",
     "Recipe",
     "Run",
     "Study",
     "StudyTrial",
+    "compare",
     "data",
+    "diagnose",
     "export",
     "import_weights",
     "load_recipe",
@@ -37,11 +43,15 @@ __all__ = [
 
 _HOMES = {
     "Classifier": "handloom.estimator",
+    "Comparison": "handloom.experiments.compare",
+    "Diagnosis": "handloom.experiments.diagnose",
     "PartResult": "handloom.results",
     "Recipe": "handloom.recipes",
     "Run": "handloom.results",
     "Study": "handloom.experiments.study",
     "StudyTrial": "handloom.experiments.study",
+    "compare": "handloom.experiments.compare",
+    "diagnose": "handloom.experiments.diagnose",
     "export": "handloom.exchange",
     "import_weights": "handloom.exchange",
     "load_recipe": "handloom.recipes",

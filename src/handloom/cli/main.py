@@ -16,7 +16,9 @@ from handloom import __version__
 from handloom.cli import (
     bench,
     cache,
+    compare,
     data,
+    diagnose,
     export,
     gradcheck,
     import_,
@@ -54,7 +56,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # plain help is quick to come, and leaves the examples as they stand
 )
-for command in (train, test, predict, show, report, export, import_, gradcheck, reproduce, bench):
+for command in (
+    train, test, predict, show, compare, report, export, import_, gradcheck, reproduce, bench, diagnose):  # fmt: skip
     command.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")

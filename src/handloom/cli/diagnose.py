@@ -1,0 +1,129 @@
+"""handloom diagnose: what is wrong with a run, or could be better."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handloom.cli.options import DataDir, JsonFlag, QuietFlag, RunArgument
+from handloom.cli.output import Voice, number
+
+if TYPE_CHECKING:
+    from handloom.experiments.diagnose import Diagnosis, Finding
+
+EXAMPLES = """\b
+Examples:
+  handloom diagnose runs/digits
+  handloom diagnose runs/digits --lr-range       with a learning-rate range test
+  handloom diagnose runs/digits --json | jq -r '.findings[].sentence'
+"""
+WIDTH = 80
+SIGNS = {"problem": "✗", "hint": "○"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("diagnose", epilog=EXAMPLES)(diagnose)
+
+
+def diagnose(
+    run: RunArgument,
+    lr_range: Annotated[
+        bool,
+        typer.Option(
+            "--lr-range",
+            help="Train for some steps, from fresh weights, at growing learning rates, and say "
+            "which ones work.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            help="Where the pictures go.  [default: the run's figures]",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Say what is wrong with a training, or could be better.
+
+    Reads its record, its weights and its data: overfitting, learning rates, dead or saturated
+    units, gradients, uneven classes, suspicious labels, pictures in two parts, confidence. Each
+    finding has the figures and the picture that show it, and what to try. No look at the test
+    part is spent.
+    """
+    from handloom.experiments import diagnose as room
+    from handloom.results import open_run
+
+    voice = Voice.choose(as_json=as_json, quiet=quiet)
+    examined = open_run(run)
+    diagnosis = room.diagnose(examined, data_dir=data_dir, range_test=lr_range)
+    files = room.draw_diagnosis(diagnosis, out or examined.folder.figures)
+    voice.answer(
+        {
+            "run": str(examined.path),
+            **diagnosis.describe(),
+            "pictures": {rule: str(path) for rule, path in files.items()},
+        }
+    )
+    _tell(voice, examined.path, diagnosis, files)
+
+
+def _tell(voice: Voice, path: Path, diagnosis: Diagnosis, files: dict[str, Path]) -> None:
+    found, looked = len(diagnosis.findings), len(diagnosis.examined)
+    what = "nothing found" if not found else f"{found} finding{'' if found == 1 else 's'}"
+    voice.say(f"{path}: {what}, {looked} rules asked")
+    for finding in diagnosis.findings:
+        voice.say()
+        _tell_finding(voice, finding, files.get(finding.rule))
+    voice.say()
+    _tell_figures(voice, diagnosis, files)
+    for rule, why in diagnosis.passed_over.items():
+        voice.say(_wrapped(f"not asked    {rule}: {why}", hanging=13))
+
+
+def _tell_finding(voice: Voice, finding: Finding, picture: Path | None) -> None:
+    voice.say(f"{SIGNS[finding.severity]} {finding.severity}: {finding.rule}")
+    voice.say(_wrapped(finding.sentence, indent=2))
+    voice.say(_wrapped(f"Try: {finding.advice}", indent=2, hanging=7))
+    if picture is not None:
+        voice.say(f"  See: {picture}")
+    voice.say(_wrapped(f"After: {finding.source}", indent=2, hanging=9))
+
+
+def _tell_figures(voice: Voice, diagnosis: Diagnosis, files: dict[str, Path]) -> None:
+    """What is worth knowing of any run."""
+    if (found := diagnosis.figures.get("calibration")) is not None:
+        voice.say(
+            f"calibration  error {number(found['ece'])}, temperature "
+            f"{number(found['temperature'], 2)}: {files['miscalibration'].name}"
+        )
+    if (found := diagnosis.figures.get("suspicious_labels")) is not None:
+        voice.say(
+            f"labels       {found['validation']:,} of the validation and {found['train']:,} of the "
+            f"training part doubtful: {files['suspicious-labels'].name}"
+        )
+    if (found := diagnosis.figures.get("learning_rate_range")) is not None:
+        told = "the loss fell at no rate"
+        if found["steepest"] is not None:
+            told = (
+                f"the loss fell fastest at {found['steepest']:.2g}, up to {found['largest']:.2g}; "
+                f"the recipe's is {found['used']:g}"
+            )
+        voice.say(_wrapped(f"rates        {told}: {files['learning-rate-range'].name}", hanging=13))
+
+
+def _wrapped(text: str, indent: int = 0, hanging: int | None = None) -> str:
+    """Lines of at most 80 columns; all but the first `hanging` columns in."""
+    later = indent if hanging is None else hanging
+    return textwrap.fill(
+        text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * later,
+        break_on_hyphens=False, break_long_words=False,
+    )  # fmt: skip

@@ -1,0 +1,220 @@
+"""What the rules look at: a run's record and its network at work, each computed once, if asked."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from handloom import assemble
+from handloom._typing import FloatArray, IntArray
+from handloom.data import Batch, Dataset, with_channels
+from handloom.engines import NumpyEngine, limited_to
+from handloom.errors import CheckpointError, StateError
+from handloom.experiments.diagnose.calibration import reliability
+from handloom.experiments.diagnose.duplicates import Pair, shared_pictures
+from handloom.experiments.diagnose.neighbours import nearest_accuracy
+from handloom.experiments.diagnose.probe import (
+    Signal,
+    Steps,
+    Units,
+    examine_gradients,
+    examine_steps,
+    examine_units,
+)
+from handloom.experiments.diagnose.range_test import learning_rate_range
+from handloom.experiments.diagnose.suspicion import Judged, judged
+from handloom.results import Run
+from handloom.training import load_checkpoint
+from handloom.views import Curves, RateRange, Reliability, curves, probabilities_of
+
+SAMPLE_STREAM = 11  # of the recipe's seed: which pictures are looked at
+MOST_PREDICTED = 10_000  # pictures of a part that are predicted
+MOST_KNOWN, MOST_ASKED = 5_000, 1_000  # pictures compared to tell how hard the data are
+MOST_IN_UNITS = 500  # pictures that every unit is shown
+MOST_IN_GRADIENTS = 256
+STEPS = 6  # optimizer steps that are tried
+
+
+class Evidence:
+    """One run, looked at closely. Every property is computed when a rule first asks for it.
+
+    Nothing of it comes from test labels: the test part's pictures are only compared with those that
+    were trained on, so no look at the test part is spent. `range_test` asks for the learning-rate
+    range test. Raises RunError where the run's data are no longer what they were.
+    """
+
+    def __init__(
+        self, run: Run, *, data_dir: str | Path | None = None, range_test: bool = False
+    ) -> None:
+        self.run = run
+        self.recipe = run.recipe
+        self.parts = run.parts(data_dir)
+        self.range_test = range_test
+
+    # -- the record -------------------------------------------------------------------------------
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """The metrics of every whole epoch."""
+        return self.run.history.epochs
+
+    def metric(self, name: str) -> FloatArray:
+        """One metric of every epoch, (E,); NaN where it was not finite or not measured."""
+        values = (row.get(name) for row in self.rows)
+        return np.array([np.nan if value is None else value for value in values], np.float64)
+
+    def curves(self, monitor: str = "val_loss") -> Curves:
+        """The picture of the record, the best epoch by `monitor` marked."""
+        return curves(self.run.history.rows, monitor)
+
+    @cached_property
+    def has_weights(self) -> bool:
+        """Whether an epoch has ended, so that there are weights to look at."""
+        return all(self.run.folder.checkpoint(name).is_file() for name in ("best", "last"))
+
+    # -- what the best weights say ----------------------------------------------------------------
+
+    @cached_property
+    def seen(self) -> Dataset:
+        """Pictures that were trained on, at most 10,000, without on-the-fly augmentation."""
+        return self._some(self.parts.train, MOST_PREDICTED)
+
+    @cached_property
+    def validation(self) -> Dataset:
+        """Pictures of the validation part, at most 10,000 of them."""
+        return self._some(self.parts.validation, MOST_PREDICTED)
+
+    @cached_property
+    def seen_probabilities(self) -> FloatArray:
+        """(N, K) for the pictures in `seen`."""
+        return self._probabilities(self.seen)
+
+    @cached_property
+    def validation_probabilities(self) -> FloatArray:
+        """(N, K) for the pictures in `validation`."""
+        return self._probabilities(self.validation)
+
+    @property
+    def seen_accuracy(self) -> float:
+        """Of the best weights, on pictures that were trained on."""
+        return _accuracy(self.seen_probabilities, self.seen.labels)
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Of the best weights."""
+        return _accuracy(self.validation_probabilities, self.validation.labels)
+
+    @cached_property
+    def reliability(self) -> Reliability:
+        """Confidence against accuracy on the validation part."""
+        logs = _logarithm(self.validation_probabilities)
+        return reliability(logs, self.validation.labels, "validation")
+
+    @cached_property
+    def judged_seen(self) -> Judged:
+        """Labels of `seen` beside what the network says of them."""
+        logs = _logarithm(self.seen_probabilities)
+        return judged(self.seen, logs, self.reliability.temperature, "train")
+
+    @cached_property
+    def judged_validation(self) -> Judged:
+        """Labels of `validation` beside what the network says of them."""
+        logs = _logarithm(self.validation_probabilities)
+        return judged(self.validation, logs, self.reliability.temperature, "validation")
+
+    @cached_property
+    def nearest_accuracy(self) -> float:
+        """How often the nearest of 5,000 training pictures has a validation picture's label."""
+        known = self._some(self.parts.train, MOST_KNOWN)
+        return nearest_accuracy(known, self._some(self.parts.validation, MOST_ASKED))
+
+    # -- the network at its last weights ----------------------------------------------------------
+
+    @cached_property
+    def units(self) -> tuple[Units, ...]:
+        """The activation layers, on pictures that were trained on."""
+        images = with_channels(self._some(self.parts.train, MOST_IN_UNITS).images)
+        with self._limited():
+            model = self._engine().model
+            return examine_units(model.eval(), images, self.run.normalisation)
+
+    @cached_property
+    def signals(self) -> tuple[Signal, ...]:
+        """What the loss sends back through the layers, for pictures that were trained on."""
+        part = self._some(self.parts.train, MOST_IN_GRADIENTS)
+        batch = Batch(self.run.normalisation(part.images), part.labels)
+        with self._limited():
+            engine = self._engine()
+            return examine_gradients(engine.model, engine.loss, batch)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """Single steps at the highest rate of the training, on the batches that would come next."""
+        epoch = assemble.training_batches(self.recipe, self.parts).epoch(len(self.rows))
+        batches = [epoch[step] for step in range(min(STEPS, len(epoch)))]
+        rates = self.metric("lr")
+        highest = float(np.nanmax(rates)) if len(rates) else self.recipe.optimizer.lr
+        with self._limited():
+            return examine_steps(self._engine(), batches, highest)
+
+    # -- the data ---------------------------------------------------------------------------------
+
+    @cached_property
+    def shared_with_test(self) -> tuple[Pair, ...]:
+        """Pictures of the test part that the training part holds too."""
+        test = self.parts.test
+        return () if test is None else shared_pictures(self.parts.train.images, test.images)
+
+    @cached_property
+    def shared_with_validation(self) -> tuple[Pair, ...]:
+        """Pictures of the validation part that the training part holds too."""
+        return shared_pictures(self.parts.train.images, self.parts.validation.images)
+
+    # -- on request -------------------------------------------------------------------------------
+
+    @cached_property
+    def rate_range(self) -> RateRange:
+        """The learning-rate range test."""
+        return learning_rate_range(self.recipe, self.parts)
+
+    # -- details ----------------------------------------------------------------------------------
+
+    def _some(self, part: Dataset, most: int) -> Dataset:
+        """At most `most` pictures of a part, in its order, the same ones every time."""
+        return part.take(chosen(self.recipe.seed, len(part), most))
+
+    def _probabilities(self, part: Dataset) -> FloatArray:
+        return probabilities_of(self.run.model, self.run.predict_outputs(part.images))
+
+    def _limited(self) -> Any:
+        return limited_to(assemble.count_threads(self.recipe))
+
+    def _engine(self) -> NumpyEngine:
+        """The training as it stood at its last checkpoint, in NumPy; a new one each time."""
+        in_numpy = self.recipe.model_copy(update={"engine": "numpy"})
+        engine = cast(NumpyEngine, assemble.build_engine(in_numpy, self.parts).engine)
+        last = self.run.folder.checkpoint("last")
+        try:
+            engine.load_state_dict(load_checkpoint(last).tensors)
+        except StateError as error:
+            raise CheckpointError(f"{last} is of another network: {error}") from None
+        return engine
+
+
+def chosen(seed: int, count: int, most: int) -> IntArray:
+    """At most `most` of `count` places, in order; a function of the seed."""
+    if count <= most:
+        return np.arange(count)
+    rng = np.random.default_rng([seed, SAMPLE_STREAM])
+    return np.sort(rng.choice(count, most, replace=False))
+
+
+def _logarithm(probabilities: FloatArray) -> FloatArray:
+    return np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny))
+
+
+def _accuracy(probabilities: FloatArray, labels: IntArray) -> float:
+    return float((probabilities.argmax(axis=1) == labels).mean())

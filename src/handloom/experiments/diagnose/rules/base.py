@@ -1,0 +1,52 @@
+"""Rule: what every illness is described by."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from handloom.experiments.diagnose.evidence import Evidence
+from handloom.experiments.diagnose.finding import Finding, Severity
+from handloom.views import Picture
+
+
+class Rule(ABC):
+    """One illness: how it is recognised, what to do about it, and who described it.
+
+    A rule gives `name`, `source` and `examine`; what it cannot do without it says in `needs_…` and
+    `why_not`. Rules keep nothing: one object examines any number of runs.
+    """
+
+    name: ClassVar[str]
+    source: ClassVar[str]
+    needs_weights: ClassVar[bool] = True
+    """Whether it looks at the network, so that an epoch has to have ended."""
+    needs_epochs: ClassVar[int] = 0
+    """Epochs without which it cannot be told."""
+
+    @abstractmethod
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """What was found; None where the run is not ill in this way."""
+
+    def why_not(self, evidence: Evidence) -> str:
+        """Why it cannot be examined in this run, as a clause; empty where it can be."""
+        return ""
+
+    def passed_over(self, evidence: Evidence) -> str:
+        """`why_not`, with what all rules may lack."""
+        if self.needs_weights and not evidence.has_weights:
+            return "no epoch has ended, so there are no weights yet"
+        if len(evidence.rows) < self.needs_epochs:
+            return f"that takes {self.needs_epochs} epochs, and there are {len(evidence.rows)}"
+        return self.why_not(evidence)
+
+    def finding(
+        self,
+        severity: Severity,
+        sentence: str,
+        advice: str,
+        picture: Picture | None = None,
+        **figures: Any,
+    ) -> Finding:
+        """A finding under this rule's name and source."""
+        return Finding(self.name, severity, sentence, advice, self.source, picture, figures)

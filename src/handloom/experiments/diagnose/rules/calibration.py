@@ -1,0 +1,58 @@
+"""Confidence that cannot be believed."""
+
+from __future__ import annotations
+
+from handloom.experiments.diagnose.calibration import error_by_chance
+from handloom.experiments.diagnose.evidence import Evidence
+from handloom.experiments.diagnose.finding import Finding
+from handloom.experiments.diagnose.rules.base import Rule
+from handloom.views import Reliability
+from handloom.views.style import percent
+
+HELPS = 0.7  # of the error; where more is left, a temperature is no remedy
+
+
+class Miscalibration(Rule):
+    """The probabilities are not those of being right: mostly, the network is too sure of itself."""
+
+    name = "miscalibration"
+    source = "Guo et al. 2017, On Calibration of Modern Neural Networks"
+    worth_a_word, grave = 0.03, 0.10  # expected calibration error
+
+    def why_not(self, evidence: Evidence) -> str:
+        """What was trained on squares gives no probabilities."""
+        if evidence.recipe.loss.name == "mse":
+            return "it was trained on mse, so what it gives are no probabilities"
+        return ""
+
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """Compare confidence and accuracy; few pictures have an error by chance alone."""
+        found = evidence.reliability
+        confidence = evidence.validation_probabilities.max(axis=1)
+        if found.ece < self.worth_a_word or found.ece <= error_by_chance(confidence):
+            return None
+        right, said = evidence.validation_accuracy, float(confidence.mean())
+        mood = "too sure" if said > right else "not sure enough"
+        return self.finding(
+            "problem" if found.ece >= self.grave else "hint",
+            f"It is {mood} of itself: its mean confidence on validation pictures is "
+            f"{percent(said)}, and {percent(right)} are right; the expected calibration error is "
+            f"{percent(found.ece)}.",
+            f"{_remedy(found)} While training, loss.label_smoothing, weight decay, mixup or "
+            "stopping earlier help.",
+            found,
+            ece=found.ece,
+            temperature=found.temperature,
+            ece_at_temperature=found.ece_at_temperature,
+        )
+
+
+def _remedy(found: Reliability) -> str:
+    """What can be done without training again."""
+    left = percent(found.ece_at_temperature)
+    if found.ece_at_temperature > HELPS * found.ece:
+        return f"No temperature mends it: at the best, {found.temperature:.2f}, {left} is left."
+    return (
+        f"Divide the outputs by the temperature {found.temperature:.2f} before the softmax: the "
+        f"error is {left} then, and no prediction changes."
+    )

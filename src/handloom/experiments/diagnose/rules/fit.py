@@ -1,0 +1,112 @@
+"""How well the network fits: too closely, or not closely enough."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from handloom.experiments.diagnose.evidence import Evidence
+from handloom.experiments.diagnose.finding import Finding
+from handloom.experiments.diagnose.rules.base import Rule
+from handloom.views.style import percent
+
+LATE = 3  # epochs that are averaged at the end: one alone may be chance
+
+
+class Overfitting(Rule):
+    """The validation loss has a lowest point, and rises after it while the training loss falls."""
+
+    name = "overfitting"
+    source = "Prechelt 1998, Early Stopping - But When?: the generalisation loss"
+    needs_weights = False
+    needs_epochs = LATE + 2
+    worth_a_word, grave = 0.10, 0.30  # of the lowest validation loss
+
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """Compare the mean of the last three epochs with the lowest."""
+        validation, train = evidence.metric("val_loss"), evidence.metric("train_loss")
+        if not np.isfinite(validation).any():
+            return None
+        best = int(np.nanargmin(validation))
+        lowest, late = float(validation[best]), float(np.nanmean(validation[-LATE:]))
+        rise = late / lowest - 1 if lowest > 0 else 0.0
+        after = len(validation) - 1 - best
+        if rise < self.worth_a_word or after < LATE - 1 or not train[-1] < train[best]:
+            return None
+        epochs = len(validation)
+        return self.finding(
+            "problem" if rise >= self.grave else "hint",
+            f"It overfits from epoch {best + 1} of {epochs}: the validation loss was lowest there, "
+            f"{lowest:.3f}, and is {percent(rise)} higher at the end ({late:.3f}), while the "
+            f"training loss went on falling, from {train[best]:.3f} to {train[-1]:.3f}.",
+            f"Stop near epoch {best + 1} (training.early_stopping_patience = 3), or make it harder "
+            "to learn by heart: augment, raise optimizer.weight_decay, add model.dropout, or take "
+            "a smaller network.",
+            evidence.curves("val_loss"),
+            start_epoch=best + 1,
+            lowest_val_loss=lowest,
+            rise=rise,
+        )
+
+
+class GeneralisationGap(Rule):
+    """Pictures that were trained on are recognised far more often than others."""
+
+    name = "generalisation-gap"
+    source = "Goodfellow, Bengio & Courville 2016, sec. 5.2"
+    worth_a_word, grave = 0.08, 0.20  # of accuracy
+    sure = 4.0  # standard errors of the validation accuracy
+
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """Compare the best weights' accuracy on both parts."""
+        seen, unseen = evidence.seen_accuracy, evidence.validation_accuracy
+        gap, count = seen - unseen, len(evidence.validation)
+        error = np.sqrt(max(unseen * (1 - unseen), 0.25 / count) / count)
+        if gap < self.worth_a_word or gap < self.sure * error:
+            return None
+        return self.finding(
+            "problem" if gap >= self.grave else "hint",
+            f"It knows its training pictures better than others: {percent(seen)} of them are "
+            f"recognised, and {percent(unseen)} of {count:,} validation pictures.",
+            "More pictures would help most, and augmented ones are the next best; then "
+            "optimizer.weight_decay, model.dropout, or a smaller network.",
+            evidence.curves(evidence.recipe.training.monitor),
+            train_accuracy=seen,
+            validation_accuracy=unseen,
+            gap=gap,
+        )
+
+
+class Underfitting(Rule):
+    """It does worse, on its own training pictures, than looking up the most similar picture."""
+
+    name = "underfitting"
+    source = (
+        "Goodfellow, Bengio & Courville 2016, sec. 11.2 (a baseline first); Cover & Hart 1967 "
+        "(the nearest neighbour)"
+    )
+    margin = 0.03  # of accuracy
+
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """Compare with one of the simplest classifiers there is."""
+        seen, nearest = evidence.seen_accuracy, evidence.nearest_accuracy
+        if seen >= nearest - self.margin:
+            return None
+        losses = evidence.metric("train_loss")
+        falling = len(losses) > 1 and losses[-1] < 0.97 * losses[-2]
+        advice = (
+            "The training loss was still falling: train for more epochs, or with a larger "
+            "optimizer.lr."
+            if falling
+            else "The training loss fell no more: take a larger network, less weight decay, "
+            "dropout or augmentation, or another learning rate (--lr-range finds one)."
+        )
+        return self.finding(
+            "problem",
+            f"It underfits: {percent(seen)} of the pictures it was trained on are recognised, "
+            "while copying the label of the most similar one of 5,000 is right for "
+            f"{percent(nearest)} of validation pictures.",
+            advice,
+            evidence.curves(evidence.recipe.training.monitor),
+            train_accuracy=seen,
+            nearest_neighbour_accuracy=nearest,
+        )

@@ -1,0 +1,168 @@
+"""The way back: gradients that vanish or explode between layers, steps of the wrong size."""
+
+from __future__ import annotations
+
+import math
+
+from handloom.experiments.diagnose.evidence import Evidence
+from handloom.experiments.diagnose.finding import Finding
+from handloom.experiments.diagnose.probe import Signal
+from handloom.experiments.diagnose.rules.base import Rule
+from handloom.views import Bar, Bars
+
+VANISHING, EXPLODING = 1e-2, 1e2
+"""Of the output layer's gradient: beyond, a hidden layer learns at another pace altogether."""
+
+
+class _Gradients(Rule):
+    """Both look at what reaches each layer, compared with what leaves the loss."""
+
+    def why_not(self, evidence: Evidence) -> str:
+        """It takes two layers, and something to send back."""
+        if len(evidence.signals) < 2:
+            return "the network has but one layer that is trained"
+        if not _output(evidence).norm:
+            return "every picture that was tried is fitted to the last digit"
+        return ""
+
+    def told(self, evidence: Evidence, signal: Signal) -> str:
+        """What reaches a layer, beside what leaves the loss."""
+        return (
+            f"of the loss's gradient {_number(signal.norm)} reaches layer {signal.path} "
+            f"({signal.kind}), and {_number(_output(evidence).norm)} the last one, "
+            f"{_output(evidence).path}"
+        )
+
+
+class VanishingGradients(_Gradients):
+    """On its way back the gradient shrinks, layer by layer, until nothing is left for the first."""
+
+    name = "vanishing-gradients"
+    source = "Hochreiter 1991; Bengio, Simard & Frasconi 1994; Glorot & Bengio 2010, sec. 4.2"
+    grave = 1e-4
+
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """Find the layer that least reaches."""
+        weakest = min(evidence.signals, key=lambda signal: signal.norm)
+        ratio = weakest.norm / _output(evidence).norm
+        if not ratio <= VANISHING:
+            return None
+        return self.finding(
+            "problem" if ratio <= self.grave else "hint",
+            f"Gradients vanish: {self.told(evidence, weakest)}.",
+            'Take ReLUs in place of sigmoids, model.norm = "batch", an initialisation that suits '
+            "the activation (leave model.init out), residual blocks, or fewer layers.",
+            _picture(evidence, "Gradients that vanish"),
+            gradients={signal.path: signal.norm for signal in evidence.signals},
+        )
+
+
+class ExplodingGradients(_Gradients):
+    """On its way back the gradient grows, or all of it is enormous: one step undoes many."""
+
+    name = "exploding-gradients"
+    source = "Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013, sec. 2"
+    enormous = 100.0  # mean norm of an epoch's gradients, all weights together
+
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """Find the layer that most reaches; and look at the record of the whole gradient."""
+        strongest = max(evidence.signals, key=lambda signal: signal.norm)
+        ratio = strongest.norm / _output(evidence).norm
+        norms = evidence.metric("grad_norm")
+        recorded = float(norms[-1]) if len(norms) else 0.0
+        if ratio >= EXPLODING:
+            shown = self.told(evidence, strongest)
+        elif recorded >= self.enormous:
+            shown = f"their norm, all weights together, was {recorded:,.0f} in the last epoch"
+        else:
+            return None
+        return self.finding(
+            "problem",
+            f"Gradients explode: {shown}.",
+            "Bound them (optimizer.clip_norm = 1), lower optimizer.lr, leave model.init to what "
+            'suits the activation, or take model.norm = "batch".',
+            _picture(evidence, "Gradients that explode"),
+            gradients={
+                signal.path: signal.norm if math.isfinite(signal.norm) else None
+                for signal in evidence.signals
+            },
+        )
+
+
+class UpdateRatios(Rule):
+    """A step of the optimizer moves a weight by far more, or far less, than a thousandth of it."""
+
+    name = "update-ratios"
+    source = "Karpathy, CS231n notes on neural networks 3: update to weight ratios about 1e-3"
+    usual = (2e-5, 5e-2)
+    learnt = 0.97  # accuracy in training above which small steps are what is left to do
+
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """Compare every weight's step, at the highest rate of the training, with its size."""
+        least, most = self.usual
+        learnt = evidence.seen_accuracy >= self.learnt
+        ill = {
+            update.name
+            for update in evidence.steps.updates
+            if not update.ratio <= most or (update.ratio < least and not learnt)
+        }
+        if not ill:
+            return None
+        told = ", ".join(
+            f"{_number(update.ratio)} of {update.name}"
+            for update in evidence.steps.updates
+            if update.name in ill
+        )
+        bars = tuple(
+            Bar(update.name, update.ratio, _number(update.ratio), update.name in ill)
+            for update in evidence.steps.updates
+        )
+        return self.finding(
+            "hint",
+            f"Steps are of an unusual size: at the learning rate {evidence.steps.lr:g} one moves "
+            f"{told}; about 0.001 is usual.",
+            "Where they are too long, lower optimizer.lr or set optimizer.clip_norm; where too "
+            "short, raise it. Layers that differ much want another initialisation, or a rule that "
+            'scales each by itself: optimizer.name = "adamw".',
+            Bars(
+                "How far one step moves each weight",
+                "Length of the step over length of the weight; green: what is usual.",
+                "step over weight",
+                bars,
+                self.usual,
+                is_log=True,
+            ),
+            ratios={update.name: update.ratio for update in evidence.steps.updates},
+        )
+
+
+def _output(evidence: Evidence) -> Signal:
+    return evidence.signals[-1]
+
+
+def _picture(evidence: Evidence, heading: str) -> Bars:
+    output = _output(evidence).norm
+    usual = (VANISHING * output, EXPLODING * output)
+    bars = tuple(
+        Bar(
+            f"{signal.path} {signal.kind}",
+            signal.norm,
+            _number(signal.norm),
+            not usual[0] < signal.norm < usual[1],
+        )
+        for signal in evidence.signals
+    )
+    return Bars(
+        heading,
+        "What reaches each layer of the loss's derivative, for one picture; from the first layer "
+        "to the last, where it comes from. Green: what is usual.",
+        "norm of the gradient",
+        bars,
+        usual,
+        is_log=True,
+    )
+
+
+def _number(value: float) -> str:
+    """Two digits that count."""
+    return f"{value:.2g}"

@@ -1,0 +1,41 @@
+"""Labels that may be wrong."""
+
+from __future__ import annotations
+
+from handloom.experiments.diagnose.evidence import Evidence
+from handloom.experiments.diagnose.finding import Finding
+from handloom.experiments.diagnose.rules.base import Rule
+from handloom.experiments.diagnose.suspicion import ODDS, suspects_sheet
+from handloom.views.style import percent
+
+
+class SuspiciousLabels(Rule):
+    """More pictures than usual contradict their label, and the network is sure of it."""
+
+    name = "suspicious-labels"
+    source = (
+        "Northcutt, Jiang & Chuang 2021, Confident Learning; Northcutt, Athalye & Mueller 2021 for "
+        "how common it is"
+    )
+    share, at_least = 0.01, 3  # of the validation pictures, which were not learnt by heart
+
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """Count, among pictures it did not learn from, those it is sure have another class."""
+        judged = evidence.judged_validation
+        count = len(judged.suspects)
+        if judged.share < self.share or count < self.at_least:
+            return None
+        seen = len(evidence.judged_seen.suspects)
+        return self.finding(
+            "problem" if judged.share >= 3 * self.share else "hint",
+            f"Some labels look wrong: for {count:,} of {len(judged.part):,} validation pictures "
+            f"({percent(judged.share)}) the network finds another class at least {ODDS:.0f} times "
+            f"as probable as the label; and for {seen:,} of {len(evidence.seen):,} that it was "
+            "trained on.",
+            "Go through the sheet, and mend or leave out what is wrong: in the training part it "
+            "misleads, in the others it makes the figures untrue. Until then "
+            "loss.label_smoothing = 0.1 lessens the harm.",
+            suspects_sheet(judged, evidence.judged_seen),
+            validation_suspects=count,
+            train_suspects=seen,
+        )

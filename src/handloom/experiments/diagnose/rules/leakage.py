@@ -1,0 +1,72 @@
+"""Pictures that were trained on and are tested on."""
+
+from __future__ import annotations
+
+from handloom.data import Dataset
+from handloom.experiments.diagnose.duplicates import NEAR, Pair
+from handloom.experiments.diagnose.evidence import Evidence
+from handloom.experiments.diagnose.finding import Finding
+from handloom.experiments.diagnose.rules.base import Rule
+from handloom.views import Twin, Twins
+from handloom.views.style import percent
+
+MOST_SHOWN = 16
+
+
+class Duplicates(Rule):
+    """Pictures of the training part stand in the test or the validation part as well."""
+
+    name = "duplicates"
+    source = "Barz & Denzler 2020, Do We Train on Test Data? (ciFAIR)"
+    needs_weights = False
+    share = 0.005  # of a part: below, no figure changes by what could be noticed
+
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """Compare every held-out picture with all that were trained on."""
+        parts, train = evidence.parts, evidence.parts.train
+        found = [("validation", parts.validation, evidence.shared_with_validation)]
+        if parts.test is not None:
+            found.insert(0, ("test", parts.test, evidence.shared_with_test))
+        ill = [
+            (name, part, pairs)
+            for name, part, pairs in found
+            if len(pairs) >= self.share * len(part)
+        ]
+        ill = [each for each in ill if each[2]]
+        if not ill:
+            return None
+        told = " and ".join(
+            f"{len(pairs):,} of {len(part):,} {name} pictures ({percent(len(pairs) / len(part))})"
+            for name, part, pairs in ill
+        )
+        exact = sum(pair.difference == 0 for *_, pairs in ill for pair in pairs)
+        note = (
+            f"{told} were trained on, {exact:,} of them to the pixel. The others differ by up to "
+            f"{percent(NEAR)} of a picture's contrast."
+        )
+        return self.finding(
+            "problem",
+            f"Parts of the data overlap: {told} were trained on as well, {exact:,} of them to the "
+            "pixel. What is measured there is better than what new pictures will see.",
+            "Take them out of the training part, or out of the other one, and train again.",
+            _twins(train, ill, note),
+            shared={name: len(pairs) for name, _, pairs in found},
+            exact=exact,
+        )
+
+
+def _twins(train: Dataset, found: list[tuple[str, Dataset, tuple[Pair, ...]]], note: str) -> Twins:
+    """The pairs that differ least."""
+    every = [(pair, part, name) for name, part, pairs in found for pair in pairs]
+    every.sort(key=lambda each: each[0].difference)
+    shown = tuple(
+        Twin(
+            train.images[pair.first],
+            part.images[pair.second],
+            f"train {pair.first:,}",
+            f"{name} {pair.second:,}",
+            pair.difference,
+        )
+        for pair, part, name in every[:MOST_SHOWN]
+    )
+    return Twins(shown, note)

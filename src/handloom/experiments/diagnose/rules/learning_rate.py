@@ -1,0 +1,150 @@
+"""The learning rate: too high, too low, or outside what the range test found."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from handloom.experiments.diagnose.evidence import Evidence
+from handloom.experiments.diagnose.finding import Finding
+from handloom.experiments.diagnose.rules.base import Rule
+from handloom.views.style import percent
+
+
+class RateTooHigh(Rule):
+    """Steps are so long that they lead out of the valley: the training loss itself rises."""
+
+    name = "learning-rate-too-high"
+    source = "Bengio 2012, Practical Recommendations, sec. 3.1.1"
+    needs_epochs = 2
+    rise = 1.2  # of the lowest training loss
+    above_chance = 1.2  # of ln K, the loss of who guesses
+    worsened = 0.5  # of the steps that were tried
+    undecayed = 0.5  # of the highest rate, so that those steps are still the training's own
+
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """Look for a training loss that rises, or for steps that make their own batch worse."""
+        shown = self._rising(evidence) or self._above_chance(evidence) or self._worsening(evidence)
+        if not shown:
+            return None
+        lr = evidence.recipe.optimizer.lr
+        return self.finding(
+            "problem",
+            f"The learning rate {lr:g} is too high: {shown}.",
+            f"Try optimizer.lr = {lr / 10:.2g}, and --lr-range to see which rates it stands; "
+            "schedule.warmup_epochs = 1 and optimizer.clip_norm = 1 help a training that is lost "
+            "at its start.",
+            evidence.curves("train_loss"),
+            lr=lr,
+        )
+
+    def _rising(self, evidence: Evidence) -> str:
+        losses = evidence.metric("train_loss")
+        lowest, late = (
+            float(np.nanmin(losses)),
+            float(np.nanmean(losses[-max(1, len(losses) // 4) :])),
+        )
+        if not late > self.rise * lowest:
+            return ""
+        return (
+            f"the training loss rose from {lowest:.3f} in epoch {int(np.nanargmin(losses)) + 1} to "
+            f"{late:.3f} at the end, which no overfitting does"
+        )
+
+    def _above_chance(self, evidence: Evidence) -> str:
+        if evidence.recipe.loss.name == "mse":
+            return ""
+        chance = math.log(len(evidence.run.class_names))
+        losses = evidence.metric("train_loss")
+        worst = float(np.nanmax(losses[1:]))
+        if worst < self.above_chance * chance:
+            return ""
+        epoch = int(np.nanargmax(losses[1:])) + 2
+        return (
+            f"the training loss of epoch {epoch} was {worst:.3g}, and who guesses among "
+            f"{len(evidence.run.class_names)} classes has {chance:.3f}"
+        )
+
+    def _worsening(self, evidence: Evidence) -> str:
+        rates = evidence.metric("lr")
+        if not rates[-1] >= self.undecayed * evidence.recipe.optimizer.lr:
+            return ""
+        share = evidence.steps.worsened
+        if share < self.worsened:
+            return ""
+        return (
+            f"of the steps that would come next, {percent(share)} make the loss of their own "
+            "batch worse"
+        )
+
+
+class RateTooLow(Rule):
+    """The training creeps: each step moves the weights by next to nothing, and much is to learn."""
+
+    name = "learning-rate-too-low"
+    source = "Karpathy, CS231n notes on neural networks 3: update to weight ratios about 1e-3"
+    needs_epochs = 3
+    creeping = 3e-4  # ‖Δw‖ / ‖w‖ of the weight that moves fastest
+    learnt = 0.97  # accuracy in training above which there is nothing to hurry for
+    falling = 0.01  # of the training loss, an epoch
+
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """Look for a loss that falls to the end, and for small updates."""
+        accuracy, losses = evidence.metric("train_accuracy"), evidence.metric("train_loss")
+        if accuracy[-1] >= self.learnt or not losses[-1] < (1 - self.falling) * losses[-2]:
+            return None
+        fastest = max((update.ratio for update in evidence.steps.updates), default=math.inf)
+        if fastest >= self.creeping:
+            return None
+        lr = evidence.recipe.optimizer.lr
+        return self.finding(
+            "problem",
+            f"The learning rate {lr:g} is too low: a step moves no weight by more than "
+            f"{fastest:.1e} of its size, and after {len(losses)} epochs the training loss is "
+            f"{losses[-1]:.3f} and still falls by {percent(1 - losses[-1] / losses[-2])} an epoch.",
+            f"Try optimizer.lr = {10 * lr:.2g}, and --lr-range to see which rates it stands.",
+            evidence.curves("train_loss"),
+            lr=lr,
+            largest_update_ratio=fastest,
+        )
+
+
+class RateOutOfRange(Rule):
+    """The recipe's rate lies outside what the range test shows to work. On request."""
+
+    name = "learning-rate-range"
+    source = "Smith 2017, Cyclical Learning Rates, sec. 3.3"
+    needs_weights = False
+    below = 30.0  # times under the steepest fall
+
+    def why_not(self, evidence: Evidence) -> str:
+        """It is a training of its own, so it has to be asked for."""
+        return "" if evidence.range_test else "ask for it with --lr-range"
+
+    def examine(self, evidence: Evidence) -> Finding | None:
+        """Compare the recipe's rate with the steepest fall and the lowest point."""
+        found = evidence.rate_range
+        if found.steepest is None or found.largest is None:
+            return self.finding(
+                "problem",
+                f"At no learning rate from {found.rates[0]:.0e} to {found.rates[-1]:.2g} did the "
+                "loss fall: it is not the rate that keeps this network from learning.",
+                "Look at the layers: dead or saturated units, gradients that vanish; and at the "
+                "labels.",
+                found,
+            )
+        if found.steepest / self.below <= found.used <= found.largest:
+            return None
+        high = found.used > found.largest
+        return self.finding(
+            "problem",
+            f"The learning rate {found.used:g} is {'above' if high else 'below'} those that work: "
+            f"the loss fell fastest at {found.steepest:.2g}, and no further beyond "
+            f"{found.largest:.2g}.",
+            f"Try optimizer.lr = {found.steepest:.1g}.",
+            found,
+            lr=found.used,
+            steepest=found.steepest,
+            largest=found.largest,
+        )

@@ -1,0 +1,68 @@
+"""Labels that a network contradicts with confidence: wrong ones are often among them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from handloom._typing import FloatArray, IntArray
+from handloom.data import Dataset
+from handloom.experiments.diagnose.calibration import softened
+from handloom.views import Suspect, Suspects
+
+ODDS = 100.0
+"""The class that was said has to be so many times as probable as the label."""
+MOST_SHOWN = 24
+
+
+class Judged(NamedTuple):
+    """A part of the data, its log-probabilities (N, K), and what the part is called."""
+
+    part: Dataset
+    log_probabilities: FloatArray
+    name: str
+
+    @property
+    def odds(self) -> FloatArray:
+        """Probability of the class that was said over that of the label, (N,); 1 where right."""
+        labelled = self.log_probabilities[np.arange(len(self.part)), self.part.labels]
+        with np.errstate(over="ignore"):
+            return np.exp(self.log_probabilities.max(axis=1) - labelled)
+
+    @property
+    def suspects(self) -> IntArray:
+        """Places of the suspicious labels."""
+        return np.flatnonzero(self.odds >= ODDS)
+
+    @property
+    def share(self) -> float:
+        """Suspicious labels among all."""
+        return len(self.suspects) / len(self.part)
+
+
+def judged(part: Dataset, log_probabilities: FloatArray, temperature: float, name: str) -> Judged:
+    """Compare labels with probabilities, these softened where the network is too sure of itself.
+
+    Source: Northcutt, Jiang & Chuang 2021 (confident learning), here with the odds against the
+    label in place of thresholds a class; Guo et al. 2017 for the temperature.
+    """
+    return Judged(part, softened(log_probabilities, max(temperature, 1.0)), name)
+
+
+def suspects_sheet(*parts: Judged) -> Suspects:
+    """The most suspicious labels of all parts, those with the highest odds first."""
+    found = [
+        (float(odds), each, int(place))
+        for each in parts
+        for place, odds in zip(each.suspects, each.odds[each.suspects], strict=True)
+    ]
+    found.sort(key=lambda one: -one[0])
+    shown = []
+    for _, (part, log_probabilities, name), place in found[:MOST_SHOWN]:
+        said = int(log_probabilities[place].argmax())
+        sureness = float(np.exp(log_probabilities[place, said]))
+        where = f"{name} {place:,}"
+        shown.append(Suspect(part.images[place], int(part.labels[place]), said, sureness, where))
+    total = sum(len(each.part) for each in parts)
+    return Suspects(tuple(shown), parts[0].part.class_names, len(found), total)
