@@ -106,10 +106,8 @@ def _tell_figures(voice: Voice, diagnosis: Diagnosis, files: dict[str, Path]) ->
             f"{number(found['temperature'], 2)}: {files['miscalibration'].name}"
         )
     if (found := diagnosis.figures.get("suspicious_labels")) is not None:
-        voice.say(
-            f"labels       {found['validation']:,} of the validation and {found['train']:,} of the "
-            f"training part doubtful: {files['suspicious-labels'].name}"
-        )
+        told = f"{found['validation']:,} validation and {found['train']:,} training labels doubtful"
+        voice.say(f"labels       {told}: {files['suspicious-labels'].name}")
     if (found := diagnosis.figures.get("learning_rate_range")) is not None:
         told = "the loss fell at no rate"
         if found["steepest"] is not None:
@@ -123,7 +121,8 @@ def _tell_figures(voice: Voice, diagnosis: Diagnosis, files: dict[str, Path]) ->
 def _wrapped(text: str, indent: int = 0, hanging: int | None = None) -> str:
     """Lines of at most 80 columns; all but the first `hanging` columns in."""
     later = indent if hanging is None else hanging
-    return textwrap.fill(
-        text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * later,
-        break_on_hyphens=False, break_long_words=False,
+    filled = textwrap.fill(
+        text.replace(" %", "\u00a0%"), WIDTH, initial_indent=" " * indent,
+        subsequent_indent=" " * later, break_on_hyphens=False, break_long_words=False,
     )  # fmt: skip
+    return filled.replace("\u00a0%", " %")

@@ -57,7 +57,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help is quick to come, and leaves the examples as they stand
 )
 for command in (
-    train, test, predict, show, compare, report, export, import_, gradcheck, reproduce, bench, diagnose):  # fmt: skip
+    train, test, predict, show, compare, diagnose, report,
+    export, import_, gradcheck, reproduce, bench,
+):  # fmt: skip
     command.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipes")
