@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handloom import data, nn, optim
+    from handloom.ensemble import Committee, Ensemble, open_ensemble, train_ensemble
     from handloom.estimator import Classifier
     from handloom.exchange import export, import_weights, load_weights
     from handloom.experiments.compare import Comparison, compare
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Classifier",
+    "Committee",
     "Comparison",
     "Diagnosis",
+    "Ensemble",
     "PartResult",
     "Recipe",
     "Run",
@@ -34,17 +37,21 @@ __all__ = [
     "load_recipe",
     "load_weights",
     "nn",
+    "open_ensemble",
     "open_run",
     "open_study",
     "optim",
     "resume",
     "train",
+    "train_ensemble",
 ]
 
 _HOMES = {
     "Classifier": "handloom.estimator",
+    "Committee": "handloom.ensemble",
     "Comparison": "handloom.experiments.compare",
     "Diagnosis": "handloom.experiments.diagnose",
+    "Ensemble": "handloom.ensemble",
     "PartResult": "handloom.results",
     "Recipe": "handloom.recipes",
     "Run": "handloom.results",
@@ -56,10 +63,12 @@ _HOMES = {
     "import_weights": "handloom.exchange",
     "load_recipe": "handloom.recipes",
     "load_weights": "handloom.exchange",
+    "open_ensemble": "handloom.ensemble",
     "open_run": "handloom.results",
     "open_study": "handloom.experiments.study",
     "resume": "handloom.session",
     "train": "handloom.session",
+    "train_ensemble": "handloom.ensemble",
 }
 
 

@@ -9,6 +9,9 @@ from handloom.views.activations import one_of_each_class as one_of_each_class
 from handloom.views.bars import Bar as Bar
 from handloom.views.bars import Bars as Bars
 from handloom.views.bars import draw_bars as draw_bars
+from handloom.views.comparison import Compared as Compared
+from handloom.views.comparison import ComparedRow as ComparedRow
+from handloom.views.comparison import draw_comparison as draw_comparison
 from handloom.views.confusion import ClassScore as ClassScore
 from handloom.views.confusion import Confusion as Confusion
 from handloom.views.confusion import class_scores as class_scores

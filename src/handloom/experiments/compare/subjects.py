@@ -1,0 +1,45 @@
+"""What a folder brings to a comparison, and what is drawn of it in the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from handloom import views
+from handloom.errors import RunError
+from handloom.experiments.compare.comparison import Comparison
+from handloom.experiments.compare.groups import Group
+from handloom.experiments.study import open_study
+from handloom.experiments.study.load import STUDY_FILE
+from handloom.results import Run, open_run
+
+
+def rows_in(folder: Path) -> list[Run | Group]:
+    """A run; or of a study's folder a row for each complete trial.
+
+    Raises RunError where the folder is neither, or no trial is complete yet.
+    """
+    if not (folder / STUDY_FILE).is_file():
+        return [open_run(folder)]
+    trials = [trial for trial in open_study(folder).trials if trial.state == "complete"]
+    if not trials:
+        raise RunError(f"{folder}: no trial of this study is complete; go on with handloom tune")
+    return [Group(trial.key, tuple(trial.runs)) for trial in trials]
+
+
+def drawn(comparison: Comparison) -> views.Compared:
+    """What the picture shows."""
+    return views.Compared(
+        comparison.part,
+        tuple(
+            views.ComparedRow(
+                mark=row.mark,
+                name=row.name,
+                accuracy=row.accuracy,
+                low=row.interval.low,
+                high=row.interval.high,
+                parameters=row.parameters,
+                seconds=row.seconds,
+            )
+            for row in comparison.rows
+        ),
+    )
