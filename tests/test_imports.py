@@ -26,6 +26,7 @@ FLOORS = (
     ("assemble",),
     ("results", "views", "bench"),
     ("session", "exchange"),
+    ("ensemble",),
     ("experiments", "estimator"),
     ("report",),
     ("cli",),

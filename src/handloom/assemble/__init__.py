@@ -16,6 +16,8 @@ from handloom.assemble.network import check_gradients as check_gradients
 from handloom.assemble.parts import Parts as Parts
 from handloom.assemble.parts import appended as appended
 from handloom.assemble.parts import evaluation_batches as evaluation_batches
+from handloom.assemble.parts import fold_positions as fold_positions
+from handloom.assemble.parts import load_data as load_data
 from handloom.assemble.parts import load_parts as load_parts
 from handloom.assemble.parts import training_batches as training_batches
 from handloom.assemble.plan import explain_plan as explain_plan

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from handloom import data
+from handloom._typing import IntArray
 from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation, Stage
 from handloom.errors import RecipeError
 from handloom.recipes import Recipe
@@ -69,7 +70,7 @@ def load_parts(recipe: Recipe, data_dir: Path | None = None) -> Parts:
     known = whole.train
     if source.sample < 1.0:
         known = data.sample(known, source.sample, seed=seed, stratify=source.stratify)
-    train, validation = data.split(known, source.validation, seed=seed, stratify=source.stratify)
+    train, validation = divide(recipe, known)
     normalisation = Normalisation.fit(source.normalise, train.images)
     train, augmentation = appended(recipe, train)
     return Parts(train, validation, whole.test, normalisation, augmentation)
@@ -81,6 +82,23 @@ def build_augmentation(recipe: Recipe) -> Augmentation | None:
         return None
     amounts = recipe.augment.model_dump(exclude={"mode", "copies", "mixup", "cutmix", "mix"})
     return Augmentation(**amounts)
+
+
+def divide(recipe: Recipe, known: Dataset) -> tuple[Dataset, Dataset]:
+    """(training part, validation part) of the pictures whose labels may be learnt from."""
+    source = recipe.data
+    if source.folds is None:
+        return data.split(known, source.validation, seed=recipe.seed, stratify=source.stratify)
+    train, validation = fold_positions(recipe, known)
+    return known.take(train), known.take(validation)
+
+
+def fold_positions(recipe: Recipe, known: Dataset) -> tuple[IntArray, IntArray]:
+    """Positions in `known` to train on and to validate on, for a recipe with [data] folds."""
+    source = recipe.data
+    if source.folds is None or source.fold is None:
+        raise RecipeError("data names no folds")
+    return data.folds(known, source.folds, seed=recipe.seed, stratify=True)[source.fold - 1]
 
 
 def appended(recipe: Recipe, train: Dataset) -> tuple[Dataset, Augmentation | None]:

@@ -22,6 +22,8 @@ Part = Annotated[
     said("a fraction above 0 and below 1, or a whole number of pictures"),
 ]
 
+Folds = Annotated[int, Field(ge=2, le=1000), said("a whole number from 2 to 1,000")]
+
 SOURCES: dict[str, tuple[str, ...]] = {
     "name": ("name",),
     "images": ("images", "labels", "test_images", "test_labels"),
@@ -47,7 +49,8 @@ class Data(Table):
     """The pictures: a known set by `name`, `.npy` + `.csv`, a folder of IDX files, or of pictures.
 
     `validation` is taken from the training part; `sample` is the share of the rest that is trained
-    on. Paths are relative to the recipe's file.
+    on. With `folds`, the training part is divided into so many, with each class in proportion, and
+    fold number `fold` takes the place of `validation`. Paths are relative to the recipe's file.
     """
 
     name: Text | None = None
@@ -58,6 +61,8 @@ class Data(Table):
     idx: Text | None = None
     folder: Text | None = None
     validation: Part = 0.1
+    folds: Folds | None = None
+    fold: Count | None = None  # counted from 1
     sample: Share = 1.0
     stratify: Flag = False
     normalise: Literal["scale", "standard", "per-picture"] = "scale"
@@ -77,6 +82,12 @@ class Data(Table):
             )
         if given == ["images"] and (self.images is None or self.labels is None):
             refuse("images and labels go together, and one of them is missing")
+        if (self.folds is None) != (self.fold is None):
+            refuse("folds and fold go together, and one of them is missing")
+        if self.folds is not None and self.fold is not None and self.fold > self.folds:
+            refuse(f"fold is {self.fold}, and there are {self.folds} folds, counted from 1")
+        if self.folds is not None and self.sample < 1.0:
+            refuse("folds divide all pictures to train on; leave sample out")
         if (self.test_images is None) != (self.test_labels is None):
             refuse("test_images and test_labels go together, and one of them is missing")
         return self

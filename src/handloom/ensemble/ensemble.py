@@ -1,0 +1,160 @@
+"""The folder of an ensemble: a recipe trained over folds and seeds, and what came of it.
+
+ensemble.json         recipe, number of folds, seeds
+fold-2-seed-0/ …      the members: ordinary runs
+result.json           figures of the members together, there once all are trained
+out-of-fold.npy       (N, K) float32: what members that did not learn from a picture say of it
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handloom import assemble
+from handloom._files import write_json
+from handloom.data import check_variants
+from handloom.ensemble.committee import Committee, judged
+from handloom.errors import RunError
+from handloom.recipes import Recipe, make_recipe
+from handloom.results import PartResult, Run, open_run
+from handloom.runs import RunFolder
+
+FORMAT = 1
+FOLDER_FILE = "ensemble.json"
+RESULT = "result.json"
+OUT_OF_FOLD = "out-of-fold.npy"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an ensemble is made of: a recipe, K folds or None, and seeds."""
+
+    recipe: Recipe
+    folds: int | None
+    seeds: tuple[int, ...]
+
+    def members(self) -> dict[str, Recipe]:
+        """The members' folders and recipes, fold after fold for one seed after the other."""
+        found = {}
+        for seed in self.seeds:
+            for fold in range(1, self.folds + 1) if self.folds else (None,):
+                data = self.recipe.data.model_copy(update={"folds": self.folds, "fold": fold})
+                name = f"seed-{seed}" if fold is None else f"fold-{fold}-seed-{seed}"
+                found[name] = self.recipe.model_copy(update={"seed": seed, "data": data})
+        return found
+
+    def write(self, folder: Path) -> None:
+        """Write ensemble.json, whole or not at all."""
+        told = self.recipe.model_dump(mode="json", exclude_none=True)
+        kept = {"format": FORMAT, "folds": self.folds, "seeds": list(self.seeds), "recipe": told}
+        write_json(folder / FOLDER_FILE, kept)
+
+    @classmethod
+    def read(cls, folder: Path) -> Plan:
+        """The plan in a folder; raises RunError where there is none, or a damaged one."""
+        path = folder / FOLDER_FILE
+        try:
+            kept = json.loads(path.read_bytes())
+            folds, seeds, recipe = kept["folds"], kept["seeds"], kept["recipe"]
+        except FileNotFoundError:
+            raise RunError(f"{folder} is no ensemble: it has no {FOLDER_FILE}") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from None
+        return cls(make_recipe(recipe, str(path)), folds, tuple(seeds))
+
+
+class Ensemble(Committee):
+    """The trained members of an ensemble's folder; raises RunError while one is not finished."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.plan = Plan.read(path)
+        members = [Run(RunFolder(path / name)) for name in self.plan.members()]
+        for run in members:
+            if not run.is_finished:
+                raise RunError(
+                    f"{path}: {run.path.name} is not trained yet; go on with --resume {path}"
+                )
+        super().__init__(members)
+
+    def __repr__(self) -> str:
+        return f"Ensemble({str(self.path)!r})"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the figures of the members together are there."""
+        return (self.path / RESULT).is_file()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The figures of the members together."""
+        path = self.path / RESULT
+        try:
+            return json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise RunError(f"{self.path} has no {path.name}; finish it with --resume") from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from None
+
+    @property
+    def looks(self) -> int:
+        """How often the members together have looked at the test part."""
+        return self.result.get("test", {}).get("evaluations", 0)
+
+    def test(self, data_dir: str | Path | None = None, *, tta: Sequence[str] = ()) -> PartResult:
+        """Look at the test part, and count the look in the ensemble's own result."""
+        check_variants(tta)
+        tested = self.evaluate(self.test_part(data_dir), tta=tta)
+        self.count_look(tested, tta=tta)
+        return tested
+
+    def count_look(self, tested: PartResult, *, tta: Sequence[str] = ()) -> None:
+        """Keep in the result what the members together gave on the test part."""
+        told, before = tested.describe(), self.result
+        figures = {"tta": {"variants": [*tta], **told}} if tta else told
+        test = {**before.get("test", {}), **figures, "evaluations": self.looks + 1}
+        write_json(self.path / RESULT, before | {"test": test})
+
+    def out_of_fold(self, data_dir: str | Path | None = None) -> PartResult:
+        """What the ensemble is worth on pictures that it did not learn from.
+
+        Each picture of the training part is judged by the members, one a seed, of whose training it
+        was left out. Raises RunError for an ensemble without folds, and for other data.
+        """
+        if self.plan.folds is None:
+            raise RunError(f"{self.path} was trained without folds, and has no out-of-fold score")
+        where = None if data_dir is None else Path(data_dir)
+        known = assemble.load_data(self.plan.recipe, where).train
+        total = np.zeros((len(known), len(self.class_names)))
+        for run in self.runs:
+            _, positions = assemble.fold_positions(run.recipe, known)
+            left_out = known.take(positions)
+            if left_out.fingerprint() != run.data["fingerprints"]["validation"]:
+                raise RunError(f"{run.path} was trained on other data: they have changed since")
+            total[positions] += run.predict_probabilities(left_out.images)
+        return judged(known.labels, total / len(self.plan.seeds))
+
+
+def is_ensemble(path: str | Path) -> bool:
+    """Whether the folder is an ensemble's, finished or not."""
+    return (Path(path) / FOLDER_FILE).is_file()
+
+
+def open_ensemble(path: str | Path) -> Ensemble:
+    """The ensemble in a folder; raises RunError where there is none, or one not finished yet."""
+    return Ensemble(Path(path))
+
+
+def open_together(paths: Sequence[str | Path]) -> Run | Committee:
+    """What predicts for some folders: a run, an ensemble, or a committee of all their runs."""
+    if len(paths) == 1:
+        return open_ensemble(paths[0]) if is_ensemble(paths[0]) else open_run(paths[0])
+    opened = [open_together([path]) for path in paths]
+    runs = [one.runs if isinstance(one, Committee) else (one,) for one in opened]
+    return Committee([run for some in runs for run in some])
