@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from handloom.experiments.compare import Comparison, compare
     from handloom.experiments.diagnose import Diagnosis, diagnose
     from handloom.experiments.study import Study, StudyTrial, open_study
+    from handloom.experiments.tune import tune
     from handloom.recipes import Recipe, load_recipe
     from handloom.results import PartResult, Run, open_run
     from handloom.session import resume, train
@@ -68,6 +69,7 @@ _HOMES = {
     "open_study": "handloom.experiments.study",
     "resume": "handloom.session",
     "train": "handloom.session",
+    "tune": "handloom.experiments.tune",
     "train_ensemble": "handloom.ensemble",
 }
 

@@ -9,6 +9,10 @@ figures/     pictures                       logs/                     what worke
 from __future__ import annotations
 
 import json
+import os
+import secrets
+import shutil
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +21,7 @@ from handloom._files import make_folder, write_json
 from handloom.errors import RunError
 from handloom.experiments.study.load import STUDY_FILE
 from handloom.experiments.study.space import Parameters
+from handloom.runs import RunLock
 
 End = Literal["pruned", "failed"]
 
@@ -54,24 +59,26 @@ class TrialFolder:
         names = (path.parent.name for path in self.path.glob("seed-*/recipe.toml"))
         return sorted(int(name.removeprefix("seed-")) for name in names)
 
-    def claim(self) -> bool:
-        """Make the folder; False where somebody has made it before. No two get True."""
+    def claim(self, record: TrialRecord) -> bool:
+        """Make the folder, its record in it; False where somebody was first. No two get True."""
         make_folder(self.path.parent)
+        draft = TrialFolder(self.path.with_name(f".claim-{socket.gethostname()}-{os.getpid()}"))
+        make_folder(draft.path)
+        draft.write(record)
         try:
-            self.path.mkdir()
-        except FileExistsError:
-            return False
+            draft.path.rename(self.path)
         except OSError as error:
+            shutil.rmtree(draft.path)
+            if self.path.is_dir():
+                return False
             raise RunError(f"cannot make the folder {self.path}: {error.strerror}") from error
         return True
 
-    def read(self) -> TrialRecord | None:
-        """trial.json; None where a kill came before it was written. Raises RunError if damaged."""
+    def read(self) -> TrialRecord:
+        """trial.json; raises RunError where it is damaged."""
         path = self.path / "trial.json"
         try:
             return TrialRecord(**json.loads(path.read_bytes()))
-        except FileNotFoundError:
-            return None
         except (OSError, ValueError, TypeError) as error:
             raise RunError(f"{path} cannot be read: {error}") from None
 
@@ -133,4 +140,22 @@ class StudyFolder:
 
     def trials(self) -> list[TrialFolder]:
         """All that were begun, by name."""
-        return [TrialFolder(path.parent) for path in sorted(self.path.glob("trials/*/trial.json"))]
+        paths = (path.parent for path in sorted(self.path.glob("trials/*/trial.json")))
+        return [TrialFolder(path) for path in paths if not path.name.startswith(".")]
+
+    def claiming(self) -> RunLock:
+        """Held by who makes a trial's folder; InUseError where somebody else does."""
+        make_folder(self.path / "trials")
+        return RunLock(self.path / "trials")
+
+    def token(self) -> str:
+        """A text that no other study's folder has, made when it is asked for the first time."""
+        path = self.path / ".token"
+        try:
+            with path.open("x") as file:
+                file.write(secrets.token_hex(8))
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise RunError(f"cannot write {path}: {error.strerror}") from error
+        return path.read_text()

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from handloom.errors import RunError
 from handloom.experiments.study.configuration import Configuration, name_of
 from handloom.experiments.study.folder import StudyFolder, TrialFolder
 from handloom.experiments.study.load import StudyPlan, load_study
@@ -101,9 +100,11 @@ class StudyTrial:
 class Study:
     """A study as its folder tells it, at the moment when it was opened."""
 
-    def __init__(self, folder: StudyFolder) -> None:
+    def __init__(self, folder: StudyFolder, plan: StudyPlan | None = None) -> None:
         self.folder = folder
         self.path = folder.path
+        if plan is not None:
+            self.plan = plan
 
     def __repr__(self) -> str:
         return f"Study({str(self.path)!r})"
@@ -141,7 +142,7 @@ class Study:
     @cached_property
     def trials(self) -> list[StudyTrial]:
         """All that were begun, in that order."""
-        trials = [self._trial(folder) for folder in self.folder.trials()]
+        trials = [self.trial(folder.key) for folder in self.folder.trials()]
         return sorted(trials, key=lambda trial: (trial.number, trial.key))
 
     @cached_property
@@ -164,10 +165,10 @@ class Study:
         """The trial's recipe, as a whole."""
         return self.plan.configuration(trial.parameters)
 
-    def _trial(self, folder: TrialFolder) -> StudyTrial:
+    def trial(self, key: str) -> StudyTrial:
+        """The trial of that key as it is now; raises RunError where there is none."""
+        folder = self.folder.trial(key)
         record = folder.read()
-        if record is None:
-            raise RunError(f"{folder.path} has no trial.json")
         seeds = self.plan.search.seeds
         begun = set(folder.begun_seeds())
         runs = tuple(open_run(folder.run(seed)) for seed in seeds if seed in begun)

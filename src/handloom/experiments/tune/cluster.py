@@ -1,0 +1,252 @@
+"""A cluster: a crew whose trials Ray places by cores and GPUs, on any number of machines.
+
+Ray only places and watches. A trial is trained as everywhere else, in the study's folder, which all
+machines have to see under the same path; what died begins again there, from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from handloom._optional import require
+from handloom.errors import ConfigError, RunError
+from handloom.experiments.tune.remote import Mailbox, Place, train
+from handloom.experiments.tune.trial import Outcome, Progress, Task
+from handloom.experiments.tune.workers import MOST_DEATHS
+from handloom.recipes import Recipe
+
+CLOSING_S = 10.0
+"""So long the trials under way have to end when the crew is dismissed."""
+PASSED_ON = ("HANDLOOM_DATA", "HANDLOOM_CACHE")
+"""Variables of the study's environment that its trials see, wherever they are."""
+
+
+class Need(NamedTuple):
+    """What a trial takes of one machine."""
+
+    cores: int
+    gpus: int
+
+    def places(self, machine: Need) -> int:
+        """How many such trials a machine with these resources has room for."""
+        room = machine.cores // self.cores
+        return min(room, machine.gpus // self.gpus) if self.gpus else room
+
+
+class Cluster:
+    """A crew on the Ray cluster at `address`.
+
+    Without an address it is the cluster that this machine belongs to, or a new one of this machine
+    alone. `workers` trials at a time share the cores. Without that number a trial has the threads
+    that its recipe names, one if it names none, and as many are trained as have room. Raises
+    MissingExtraError without Ray, RunError where no cluster answers, ConfigError where no machine
+    has what the `recipe` needs.
+    """
+
+    def __init__(self, address: str | None, recipe: Recipe, *, workers: int | None = None) -> None:
+        self._ray = require("ray", extra="ray")
+        self._most = workers
+        self._under_way: dict[Any, _Attempt] = {}
+        self._connect(address)
+        try:
+            machines = self._machines()
+            shared = fair_share([machine.cores for machine in machines], workers)
+            self.threads = recipe.training.threads or shared
+            self._has_gpus = any(machine.gpus for machine in machines)
+            self._need = need_of(recipe, self.threads, has_gpus=self._has_gpus)
+            check_room(self._need, machines)
+            self._mailbox = self._open_mailbox()
+            self._news = self._mailbox.take.remote()
+        except BaseException:
+            self._ray.shutdown()
+            raise
+
+    def has_room(self) -> bool:
+        """Whether the machines that are there by now can take another trial."""
+        room = sum(self._need.places(machine) for machine in self._machines())
+        return len(self._under_way) < (room if self._most is None else min(room, self._most))
+
+    def begin(self, task: Task) -> None:
+        """Have Ray place a task."""
+        check_room(self._need_of(task), self._machines())
+        self._place(_Attempt(task))
+
+    def reports(self, timeout: float) -> Sequence[Progress | Outcome]:
+        """What trials have told; those whose process or machine died meanwhile begin again."""
+        ready, _ = self._ray.wait([self._news, *self._under_way], timeout=timeout)
+        reports = (self._heard() if what is self._news else self._ended(what) for what in ready)
+        return [report for some in reports for report in some]
+
+    def answer(self, key: str, *, go_on: bool) -> None:
+        """Answer the trial's Progress."""
+        for attempt in self._under_way.values():
+            if attempt.task.key == key:
+                self._mailbox.answer.remote(key, attempt.number, go_on)
+
+    def close(self) -> None:
+        """Stop all trials, and leave the cluster as it was."""
+        for running in self._under_way:
+            self._ray.cancel(running, force=True)
+        if self._under_way:
+            running = [*self._under_way]
+            self._ray.wait(running, num_returns=len(running), timeout=CLOSING_S)
+        self._ray.shutdown()
+
+    # -- Ray ---------------------------------------------------------------------------------------
+
+    def _connect(self, address: str | None) -> None:
+        with _own_signals():
+            try:
+                self._ray.init(
+                    address,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                where = "here" if address is None else f"at {address}"
+                raise RunError(f"no Ray cluster answers {where}: {_first_line(error)}") from None
+
+    def _machines(self) -> list[Need]:
+        """What each machine that is alive has."""
+        alive = (node["Resources"] for node in self._ray.nodes() if node["Alive"])
+        return [Need(int(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in alive]
+
+    def _open_mailbox(self) -> Any:
+        """An actor beside this process: it is there as long as there is anybody to hear."""
+        here = self._ray.get_runtime_context().get_node_id()
+        strategies = require("ray.util.scheduling_strategies", extra="ray")
+        beside = strategies.NodeAffinitySchedulingStrategy(here, soft=False)
+        actor = self._ray.remote(num_cpus=0)(Mailbox)
+        return actor.options(scheduling_strategy=beside).remote()
+
+    def _need_of(self, task: Task) -> Need:
+        recipe = Recipe.model_validate(task.recipe)
+        return need_of(recipe, recipe.training.threads or task.threads, has_gpus=self._has_gpus)
+
+    def _place(self, attempt: _Attempt) -> None:
+        task = attempt.task
+        need = self._need_of(task)
+        # Ray's own retries are off: it would not know that a trial came further each time.
+        function = self._ray.remote(num_cpus=need.cores, num_gpus=need.gpus, max_retries=0)(train)
+        passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        place = Place(str(Path.cwd()), passed_on)
+        named = function.options(name=f"handloom {task.key}")
+        running = named.remote(asdict(task), attempt.number, self._mailbox, place)
+        self._under_way[running] = attempt
+
+    def _heard(self) -> list[Progress]:
+        """What the mailbox holds, but for what former attempts left there."""
+        try:
+            letters = self._ray.get(self._news)
+        except self._ray.exceptions.RayError as error:
+            raise RunError(
+                f"the Ray cluster is gone: {_first_line(error)}; the same command goes on "
+                "with the study"
+            ) from None
+        self._news = self._mailbox.take.remote()
+        current = {(each.task.key, each.number): each for each in self._under_way.values()}
+        heard = []
+        for number, told in letters:
+            progress = Progress(**told)
+            if (attempt := current.get((progress.key, number))) is not None:
+                attempt.deaths = 0
+                heard.append(progress)
+        return heard
+
+    def _ended(self, running: Any) -> list[Outcome]:
+        """What came of an attempt; nothing where the task begins again."""
+        attempt = self._under_way.pop(running)
+        try:
+            return [Outcome(**self._ray.get(running))]
+        except self._ray.exceptions.RayTaskError as error:
+            why = f"{_last_line(error)}, on a machine of the cluster"
+            return [Outcome(attempt.task.key, "stopped", why)]
+        except self._ray.exceptions.RayError as error:
+            why = _first_line(error)
+        if attempt.deaths + 1 == MOST_DEATHS:
+            told = f"it died {MOST_DEATHS} times before an epoch had ended: {why}"
+            return [Outcome(attempt.task.key, "aside", told)]
+        self._place(_Attempt(attempt.task, attempt.number + 1, attempt.deaths + 1))
+        return []
+
+
+@dataclass
+class _Attempt:
+    """A task that Ray has placed, or will when there is room."""
+
+    task: Task
+    number: int = 0
+    deaths: int = 0
+    """In a row, without an epoch between them."""
+
+
+def fair_share(cores: Sequence[int], workers: int | None) -> int:
+    """The most cores, 1 at least, that `workers` trials can have each on machines with so many."""
+    if workers is None:
+        return 1
+    fitting = (
+        share
+        for share in range(max(cores, default=1), 1, -1)
+        if sum(has // share for has in cores) >= workers
+    )
+    return next(fitting, 1)
+
+
+def need_of(recipe: Recipe, threads: int, *, has_gpus: bool) -> Need:
+    """A core for each thread, and a GPU where the torch engine is to compute on one.
+
+    Raises ConfigError where the recipe names one of several GPUs: which one it is, Ray says.
+    """
+    device = "auto" if recipe.torch is None else recipe.torch.device
+    if device.startswith("cuda:"):
+        raise ConfigError(
+            f'torch.device is "{device}", but on a cluster Ray chooses the GPU; say "cuda"'
+        )
+    is_left_open = recipe.engine == "torch" and device == "auto"
+    return Need(threads, int(device == "cuda" or (is_left_open and has_gpus)))
+
+
+def check_room(need: Need, machines: Sequence[Need]) -> None:
+    """Raise ConfigError where none of the machines could ever take a trial."""
+    if any(need.places(machine) for machine in machines):
+        return
+    if need.gpus and not any(machine.gpus for machine in machines):
+        raise ConfigError(
+            "the recipe computes on cuda, but no machine of the cluster tells Ray of a GPU"
+        )
+    most = max((machine.cores for machine in machines), default=0)
+    raise ConfigError(
+        f"a trial wants {need.cores} cores of one machine, but none of the cluster has them, the "
+        f"largest has {most}; say fewer training.threads, or more --workers"
+    )
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray's way to end on a signal would pass over the study's, which says how to go on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _last_line(error: BaseException) -> str:
+    """Of an error of Ray's with the traceback from another machine in it: what was raised."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

@@ -1,0 +1,136 @@
+"""tune: a study from its plan to its answer, through any number of kills."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from handloom import assemble
+from handloom._files import make_folder, write_atomic
+from handloom._optional import require
+from handloom.errors import RunError
+from handloom.experiments.study import Study, StudyPlan, load_study
+from handloom.experiments.study.configuration import identity
+from handloom.experiments.study.folder import StudyFolder
+from handloom.experiments.study.table import write_table
+from handloom.experiments.tune.conduct import Conductor
+from handloom.experiments.tune.crew import Crew
+from handloom.experiments.tune.listener import Listener
+from handloom.experiments.tune.search import Search
+from handloom.experiments.tune.storage import Storage
+from handloom.experiments.tune.workers import Workers
+from handloom.recipes import Recipe, load_recipe
+from handloom.recipes.overrides import Overrides
+from handloom.runs import RunLock
+from handloom.session import RUNS
+
+
+def tune(
+    study: str | Path | StudyPlan,
+    *,
+    out: str | Path | None = None,
+    overrides: Overrides = (),
+    trials: int | None = None,
+    minutes: float | None = None,
+    workers: int = 1,
+    storage: str | Storage | None = None,
+    data_dir: str | Path | None = None,
+    listener: Listener | None = None,
+) -> Study:
+    """Search a study (a shipped name, a file, or the folder of one) and leave its folder.
+
+    The folder is runs/<study> unless `out` says otherwise; one that is there goes on: what was
+    broken off from its checkpoints, what is new in the plan as new trials. `overrides` are laid
+    over the study's recipe, `trials` and `minutes` over its budget. `workers` processes train at a
+    time, each with its share of the cores. With a `storage`, the address of a database, any number
+    of processes share the study, on all machines that reach the same folder. Raises ConfigError
+    for a plan that cannot be, RunError for a folder that is in use or of another study.
+    """
+    require("optuna", extra="tune")
+    plan = study if isinstance(study, StudyPlan) else load_study(study, overrides)
+    plan = plan.limited(trials=trials, minutes=minutes)
+    folder = StudyFolder(study_path(study, plan, out))
+    assemble.load_parts(plan.recipe, None if data_dir is None else Path(data_dir))
+    shared = Storage(storage) if isinstance(storage, str) else storage
+    listener = listener or Listener()
+    _prepare(folder, plan)
+    with _alone(folder) if shared is None else nullcontext():
+        search = Search(
+            plan,
+            shared,
+            token=folder.token(),
+            place=f"{folder.path.absolute()} on {socket.gethostname()}",
+            say=listener.on_note,
+        )
+        crew: Crew = Workers(workers, folder.logs)
+        try:
+            conductor = Conductor(
+                plan,
+                folder,
+                crew,
+                search,
+                data_dir=None if data_dir is None else str(Path(data_dir).absolute()),
+                listener=listener,
+            )
+            conductor.run()
+        finally:
+            crew.close()
+            write_table(Study(folder, plan))
+    from handloom.experiments.study.pictures import draw_study
+
+    ended = Study(folder, plan)
+    draw_study(ended)
+    return ended
+
+
+def study_path(study: str | Path | StudyPlan, plan: StudyPlan, out: str | Path | None) -> Path:
+    """The folder that `out` names, or that the study is, or runs/<its name>."""
+    if out is not None:
+        return Path(out)
+    if not isinstance(study, StudyPlan) and Path(study).is_dir():
+        return Path(study)
+    return RUNS / plan.name
+
+
+def _prepare(folder: StudyFolder, plan: StudyPlan) -> None:
+    """Write down what is asked; refuse a folder that holds something else."""
+    if folder.plan.is_file():
+        _check_same_question(folder, plan)
+    elif folder.path.is_file() or (folder.path.is_dir() and any(folder.path.iterdir())):
+        raise RunError(f"{folder.path} is no study, and not empty; choose another --out")
+    make_folder(folder.path)
+    write_atomic(folder.base, plan.recipe_toml().encode())
+    write_atomic(folder.plan, plan.to_toml(folder.base.name).encode())
+
+
+def _check_same_question(folder: StudyFolder, plan: StudyPlan) -> None:
+    """Space, seeds and budget may change; trials around another recipe cannot be compared."""
+    before, now = _flat(load_recipe(folder.base)), _flat(plan.recipe)
+    differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    if differing:
+        raise RunError(
+            f"{folder.path} was begun around another recipe: {', '.join(differing)} differ; "
+            "choose another --out for this one"
+        )
+
+
+def _flat(recipe: Recipe) -> dict[str, object]:
+    """What tells two studies' recipes apart, by key path."""
+    told = identity(recipe)
+    tables = {name: table for name, table in told.items() if isinstance(table, dict)}
+    within = {f"{name}.{key}": value for name in tables for key, value in tables[name].items()}
+    return within | {name: value for name, value in told.items() if name not in tables}
+
+
+@contextmanager
+def _alone(folder: StudyFolder) -> Iterator[None]:
+    """The folder for this process alone, which clears away what a killed one left half done."""
+    with RunLock(folder.path):
+        for path in folder.path.glob("trials/.claim-*"):
+            shutil.rmtree(path)
+        for path in folder.path.glob(".*.part"):
+            path.unlink()
+        yield
