@@ -103,6 +103,9 @@ class Cluster:
     # -- Ray ---------------------------------------------------------------------------------------
 
     def _connect(self, address: str | None) -> None:
+        # Ray prints the log of every machine that is lost, on standard output: there is the answer.
+        printing: Any = self._ray._private.worker
+        printing._worker_logs_enabled = False
         with _own_signals():
             try:
                 self._ray.init(
@@ -187,6 +190,20 @@ class _Attempt:
     number: int = 0
     deaths: int = 0
     """In a row, without an epoch between them."""
+
+
+def check_on(on: str | None) -> str | None:
+    """The address in "ray=HOST:PORT", or none in "ray"; MissingExtraError where Ray is missing.
+
+    Raises ConfigError for anything but Ray.
+    """
+    if on is None:
+        return None
+    kind, _, address = on.partition("=")
+    if kind != "ray":
+        raise ConfigError(f'trials can be trained on "ray" or "ray=HOST:PORT", not on "{on}"')
+    require("ray", extra="ray")
+    return address or None
 
 
 def fair_share(cores: Sequence[int], workers: int | None) -> int:

@@ -16,6 +16,7 @@ from handloom.experiments.study import Study, StudyPlan, load_study
 from handloom.experiments.study.configuration import identity
 from handloom.experiments.study.folder import StudyFolder
 from handloom.experiments.study.table import write_table
+from handloom.experiments.tune.cluster import Cluster, check_on
 from handloom.experiments.tune.conduct import Conductor
 from handloom.experiments.tune.crew import Crew
 from handloom.experiments.tune.listener import Listener
@@ -35,21 +36,26 @@ def tune(
     overrides: Overrides = (),
     trials: int | None = None,
     minutes: float | None = None,
-    workers: int = 1,
+    workers: int | None = None,
+    on: str | None = None,
     storage: str | Storage | None = None,
     data_dir: str | Path | None = None,
     listener: Listener | None = None,
+    pictures: bool = True,
 ) -> Study:
     """Search a study (a shipped name, a file, or the folder of one) and leave its folder.
 
     The folder is runs/<study> unless `out` says otherwise; one that is there goes on: what was
     broken off from its checkpoints, what is new in the plan as new trials. `overrides` are laid
-    over the study's recipe, `trials` and `minutes` over its budget. `workers` processes train at a
-    time, each with its share of the cores. With a `storage`, the address of a database, any number
-    of processes share the study, on all machines that reach the same folder. Raises ConfigError
-    for a plan that cannot be, RunError for a folder that is in use or of another study.
+    over the study's recipe, `trials` and `minutes` over its budget. `workers` processes, one
+    unless told, train at a time, each with its share of the cores; `on` "ray" or "ray=HOST:PORT",
+    Ray places them on the machines of a cluster. With a `storage`, the address of a database, any number
+    of processes share the study, on all machines that reach the same folder. At the end `pictures`
+    are drawn into its figures/. Raises ConfigError for a plan that cannot be, RunError for a folder
+    that is in use or of another study.
     """
     require("optuna", extra="tune")
+    check_on(on)
     plan = study if isinstance(study, StudyPlan) else load_study(study, overrides)
     plan = plan.limited(trials=trials, minutes=minutes)
     folder = StudyFolder(study_path(study, plan, out))
@@ -65,7 +71,7 @@ def tune(
             place=f"{folder.path.absolute()} on {socket.gethostname()}",
             say=listener.on_note,
         )
-        crew: Crew = Workers(workers, folder.logs)
+        crew = _crew(on, workers, plan, folder)
         try:
             conductor = Conductor(
                 plan,
@@ -79,11 +85,18 @@ def tune(
         finally:
             crew.close()
             write_table(Study(folder, plan))
-    from handloom.experiments.study.pictures import draw_study
-
     ended = Study(folder, plan)
-    draw_study(ended)
+    if pictures:
+        from handloom.experiments.study.pictures import draw_study
+
+        draw_study(ended)
     return ended
+
+
+def _crew(on: str | None, workers: int | None, plan: StudyPlan, folder: StudyFolder) -> Crew:
+    if on is None:
+        return Workers(workers or 1, folder.logs)
+    return Cluster(check_on(on), plan.recipe, workers=workers)
 
 
 def study_path(study: str | Path | StudyPlan, plan: StudyPlan, out: str | Path | None) -> Path:
