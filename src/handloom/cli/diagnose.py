@@ -84,7 +84,9 @@ def _tell(voice: Voice, path: Path, diagnosis: Diagnosis, files: dict[str, Path]
         voice.say()
         _tell_finding(voice, finding, files.get(finding.rule))
     voice.say()
-    _tell_figures(voice, diagnosis, files)
+    _tell_figures(voice, diagnosis)
+    if files:
+        voice.say(f"pictures     {next(iter(files.values())).parent / 'diagnose-*.png'}")
     for rule, why in diagnosis.passed_over.items():
         voice.say(_wrapped(f"not asked    {rule}: {why}", hanging=13))
 
@@ -98,24 +100,22 @@ def _tell_finding(voice: Voice, finding: Finding, picture: Path | None) -> None:
     voice.say(_wrapped(f"After: {finding.source}", indent=2, hanging=9))
 
 
-def _tell_figures(voice: Voice, diagnosis: Diagnosis, files: dict[str, Path]) -> None:
+def _tell_figures(voice: Voice, diagnosis: Diagnosis) -> None:
     """What is worth knowing of any run."""
     if (found := diagnosis.figures.get("calibration")) is not None:
-        voice.say(
-            f"calibration  error {number(found['ece'])}, temperature "
-            f"{number(found['temperature'], 2)}: {files['miscalibration'].name}"
-        )
+        error, temperature = number(found["ece"]), number(found["temperature"], 2)
+        voice.say(f"calibration  expected error {error}, temperature {temperature}")
     if (found := diagnosis.figures.get("suspicious_labels")) is not None:
-        told = f"{found['validation']:,} validation and {found['train']:,} training labels doubtful"
-        voice.say(f"labels       {told}: {files['suspicious-labels'].name}")
+        validation, train = found["validation"], found["train"]
+        voice.say(f"labels       {validation:,} validation and {train:,} training labels doubtful")
     if (found := diagnosis.figures.get("learning_rate_range")) is not None:
-        told = "the loss fell at no rate"
+        told = "the loss fell at none of them"
         if found["steepest"] is not None:
             told = (
                 f"the loss fell fastest at {found['steepest']:.2g}, up to {found['largest']:.2g}; "
                 f"the recipe's is {found['used']:g}"
             )
-        voice.say(_wrapped(f"rates        {told}: {files['learning-rate-range'].name}", hanging=13))
+        voice.say(_wrapped(f"rates        {told}", hanging=13))
 
 
 def _wrapped(text: str, indent: int = 0, hanging: int | None = None) -> str:

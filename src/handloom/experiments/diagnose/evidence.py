@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from handloom import assemble
+from handloom import assemble, nn
 from handloom._typing import FloatArray, IntArray
 from handloom.data import Batch, Dataset, with_channels
 from handloom.engines import NumpyEngine, limited_to
@@ -23,6 +23,7 @@ from handloom.experiments.diagnose.probe import (
     examine_gradients,
     examine_steps,
     examine_units,
+    relative_change,
 )
 from handloom.experiments.diagnose.range_test import learning_rate_range
 from handloom.experiments.diagnose.suspicion import Judged, judged
@@ -151,14 +152,22 @@ class Evidence:
             return examine_gradients(engine.model, engine.loss, batch)
 
     @cached_property
+    def travelled(self) -> float:
+        """‖w - w₀‖ / ‖w₀‖ of the weight that went furthest from its first value w₀."""
+        now, first = self._engine().parameters, self._first_model().named_parameters()
+        return max(
+            relative_change(each.value, now[name].value)
+            for name, each in first.items()
+            if each.value.ndim > 1 and each.value.any()
+        )
+
+    @cached_property
     def steps(self) -> Steps:
         """Single steps at the highest rate of the training, on the batches that would come next."""
         epoch = assemble.training_batches(self.recipe, self.parts).epoch(len(self.rows))
         batches = [epoch[step] for step in range(min(STEPS, len(epoch)))]
-        rates = self.metric("lr")
-        highest = float(np.nanmax(rates)) if len(rates) else self.recipe.optimizer.lr
         with self._limited():
-            return examine_steps(self._engine(), batches, highest)
+            return examine_steps(self._engine(), batches, self.recipe.optimizer.lr)
 
     # -- the data ---------------------------------------------------------------------------------
 
@@ -188,6 +197,10 @@ class Evidence:
 
     def _probabilities(self, part: Dataset) -> FloatArray:
         return probabilities_of(self.run.model, self.run.predict_outputs(part.images))
+
+    def _first_model(self) -> nn.Layer:
+        """The network as it was before its first step."""
+        return assemble.build_model(self.recipe, self.run.image_shape, len(self.run.class_names))
 
     def _limited(self) -> Any:
         return limited_to(assemble.count_threads(self.recipe))

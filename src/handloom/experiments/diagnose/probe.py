@@ -124,13 +124,18 @@ def examine_steps(engine: NumpyEngine, batches: Sequence[Batch], lr: float) -> S
         before = {name: each.value.copy() for name, each in weights.items()}
         report = engine.train_step(batch.x, batch.labels)
         for name, each in weights.items():
-            size = float(np.linalg.norm(before[name])) or 1.0
-            ratios[name].append(float(np.linalg.norm(each.value - before[name])) / size)
+            ratios[name].append(relative_change(before[name], each.value))
         worsened += not _loss_again(engine, batch) <= report.loss  # NaN is worse
         engine.load_state_dict(start)
         engine.lr_scale = 1.0
     updates = (Update(name, float(np.mean(each))) for name, each in ratios.items())
     return Steps(tuple(updates), worsened / len(batches), lr)
+
+
+def relative_change(before: FloatArray, after: FloatArray) -> float:
+    """‖after - before‖ / ‖before‖, in float64; of zeros, ‖after‖."""
+    change = float(np.linalg.norm(after.astype(np.float64) - before))
+    return change / (float(np.linalg.norm(before.astype(np.float64))) or 1.0)
 
 
 def _loss_again(engine: NumpyEngine, batch: Batch) -> float:

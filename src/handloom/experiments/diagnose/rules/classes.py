@@ -18,13 +18,15 @@ class ClassImbalance(Rule):
     source = "He & Garcia 2009, Learning from Imbalanced Data; Buda, Maki & Mazurowski 2018"
     needs_weights = False
     worth_a_word, grave = 3.0, 10.0  # times as many
+    sure = 4.0  # standard deviations below the mean: with few pictures chance is uneven, too
 
     def examine(self, evidence: Evidence) -> Finding | None:
         """Compare the largest class of the training part with the smallest."""
         counts, names = evidence.parts.train.class_counts(), evidence.run.class_names
         rare, common = int(counts.argmin()), int(counts.argmax())
         ratio = counts[common] / max(counts[rare], 1)
-        if ratio < self.worth_a_word and counts[rare]:
+        mean = counts.mean()
+        if ratio < self.worth_a_word or mean - counts[rare] < self.sure * mean**0.5:
             return None
         weighted = getattr(evidence.recipe.loss, "class_weights", None) is not None
         few = counts * self.worth_a_word <= counts[common]

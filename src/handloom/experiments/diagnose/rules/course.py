@@ -7,6 +7,7 @@ import numpy as np
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.rules.base import Rule
+from handloom.experiments.diagnose.wording import figure
 from handloom.views.style import percent
 
 
@@ -33,7 +34,7 @@ class UnstableLoss(Rule):
             "problem",
             f"The loss is unstable: in {int(jumps.sum())} of {len(losses)} epochs the training "
             f"loss rose by a fifth or more, most from epoch {worst + 1} to {worst + 2}, from "
-            f"{before[worst]:.3f} to {after[worst]:.3f}.",
+            f"{figure(before[worst])} to {figure(after[worst])}.",
             "Lower optimizer.lr, take larger batches, or bound the steps: optimizer.clip_norm = 1.",
             evidence.curves("train_loss"),
             jumps=int(jumps.sum()),

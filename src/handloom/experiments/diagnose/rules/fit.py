@@ -7,6 +7,7 @@ import numpy as np
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.rules.base import Rule
+from handloom.experiments.diagnose.wording import figure
 from handloom.views.style import percent
 
 LATE = 3  # epochs that are averaged at the end: one alone may be chance
@@ -36,8 +37,9 @@ class Overfitting(Rule):
         return self.finding(
             "problem" if rise >= self.grave else "hint",
             f"It overfits from epoch {best + 1} of {epochs}: the validation loss was lowest there, "
-            f"{lowest:.3f}, and is {percent(rise)} higher at the end ({late:.3f}), while the "
-            f"training loss went on falling, from {train[best]:.3f} to {train[-1]:.3f}.",
+            f"{figure(lowest)}, and is {percent(rise)} higher at the end ({figure(late)}), while "
+            "the training loss went on falling, from "
+            f"{figure(train[best])} to {figure(train[-1])}.",
             f"Stop near epoch {best + 1} (training.early_stopping_patience = 3), or make it harder "
             "to learn by heart: augment, raise optimizer.weight_decay, add model.dropout, or take "
             "a smaller network.",
@@ -54,7 +56,7 @@ class GeneralisationGap(Rule):
     name = "generalisation-gap"
     source = "Goodfellow, Bengio & Courville 2016, sec. 5.2"
     worth_a_word, grave = 0.08, 0.20  # of accuracy
-    sure = 4.0  # standard errors of the validation accuracy
+    sure = 3.0  # standard errors of the validation accuracy
 
     def examine(self, evidence: Evidence) -> Finding | None:
         """Compare the best weights' accuracy on both parts."""

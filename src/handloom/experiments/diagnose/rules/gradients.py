@@ -8,6 +8,7 @@ from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.probe import Signal
 from handloom.experiments.diagnose.rules.base import Rule
+from handloom.experiments.diagnose.wording import small
 from handloom.views import Bar, Bars
 
 VANISHING, EXPLODING = 1e-2, 1e2
@@ -28,8 +29,8 @@ class _Gradients(Rule):
     def told(self, evidence: Evidence, signal: Signal) -> str:
         """What reaches a layer, beside what leaves the loss."""
         return (
-            f"of the loss's gradient {_number(signal.norm)} reaches layer {signal.path} "
-            f"({signal.kind}), and {_number(_output(evidence).norm)} the last one, "
+            f"of the loss's gradient {small(signal.norm)} reaches layer {signal.path} "
+            f"({signal.kind}), and {small(_output(evidence).norm)} the last one, "
             f"{_output(evidence).path}"
         )
 
@@ -109,12 +110,12 @@ class UpdateRatios(Rule):
         if not ill:
             return None
         told = ", ".join(
-            f"{_number(update.ratio)} of {update.name}"
+            f"{small(update.ratio)} of {update.name}"
             for update in evidence.steps.updates
             if update.name in ill
         )
         bars = tuple(
-            Bar(update.name, update.ratio, _number(update.ratio), update.name in ill)
+            Bar(update.name, update.ratio, small(update.ratio), update.name in ill)
             for update in evidence.steps.updates
         )
         return self.finding(
@@ -147,7 +148,7 @@ def _picture(evidence: Evidence, heading: str) -> Bars:
         Bar(
             f"{signal.path} {signal.kind}",
             signal.norm,
-            _number(signal.norm),
+            small(signal.norm),
             not usual[0] < signal.norm < usual[1],
         )
         for signal in evidence.signals
@@ -161,8 +162,3 @@ def _picture(evidence: Evidence, heading: str) -> Bars:
         usual,
         is_log=True,
     )
-
-
-def _number(value: float) -> str:
-    """Two digits that count."""
-    return f"{value:.2g}"

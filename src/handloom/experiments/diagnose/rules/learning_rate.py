@@ -9,6 +9,7 @@ import numpy as np
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.rules.base import Rule
+from handloom.experiments.diagnose.wording import figure, small
 from handloom.views.style import percent
 
 
@@ -19,13 +20,16 @@ class RateTooHigh(Rule):
     source = "Bengio 2012, Practical Recommendations, sec. 3.1.1"
     needs_epochs = 2
     rise = 1.2  # of the lowest training loss
-    above_chance = 1.2  # of ln K, the loss of who guesses
+    near_chance = 0.9  # of ln K, the loss of who guesses: nothing was learnt
+    far = 3.0  # times its first size that a weight went, all for nothing
+    above_chance = 1.5  # of ln K
     worsened = 0.5  # of the steps that were tried
-    undecayed = 0.5  # of the highest rate, so that those steps are still the training's own
+    undecayed = 0.5  # of the recipe's rate, so that those steps are still the training's own
 
     def examine(self, evidence: Evidence) -> Finding | None:
-        """Look for a training loss that rises, or for steps that make their own batch worse."""
-        shown = self._rising(evidence) or self._above_chance(evidence) or self._worsening(evidence)
+        """Look for a loss that rises, for weights thrown away, for steps that make it worse."""
+        checks = (self._rising, self._thrown, self._above_chance, self._worsening)
+        shown = next((told for check in checks if (told := check(evidence))), "")
         if not shown:
             return None
         lr = evidence.recipe.optimizer.lr
@@ -41,29 +45,33 @@ class RateTooHigh(Rule):
 
     def _rising(self, evidence: Evidence) -> str:
         losses = evidence.metric("train_loss")
-        lowest, late = (
-            float(np.nanmin(losses)),
-            float(np.nanmean(losses[-max(1, len(losses) // 4) :])),
-        )
-        if not late > self.rise * lowest:
+        lowest, quarter = int(np.nanargmin(losses)), max(1, len(losses) // 4)
+        late = losses[max(lowest + 1, len(losses) - quarter) :]
+        if len(late) < quarter or not np.nanmean(late) > self.rise * losses[lowest]:
             return ""
         return (
-            f"the training loss rose from {lowest:.3f} in epoch {int(np.nanargmin(losses)) + 1} to "
-            f"{late:.3f} at the end, which no overfitting does"
+            f"the training loss rose from {figure(losses[lowest])} in epoch {lowest + 1} to "
+            f"{figure(float(np.nanmean(late)))} at the end, which no overfitting does"
+        )
+
+    def _thrown(self, evidence: Evidence) -> str:
+        lowest = float(np.nanmin(evidence.metric("train_loss")))
+        if not lowest >= self.near_chance * _chance(evidence) or evidence.travelled < self.far:
+            return ""
+        return (
+            f"a weight went {evidence.travelled:,.0f} times its own size away from its start, and "
+            f"nothing was learnt: the lowest training loss is {figure(lowest)}, and guessing has "
+            f"{figure(_chance(evidence))}"
         )
 
     def _above_chance(self, evidence: Evidence) -> str:
-        if evidence.recipe.loss.name == "mse":
-            return ""
-        chance = math.log(len(evidence.run.class_names))
         losses = evidence.metric("train_loss")
-        worst = float(np.nanmax(losses[1:]))
-        if worst < self.above_chance * chance:
+        worst = int(np.nanargmax(losses))
+        if not losses[worst] >= self.above_chance * _chance(evidence):
             return ""
-        epoch = int(np.nanargmax(losses[1:])) + 2
         return (
-            f"the training loss of epoch {epoch} was {worst:.3g}, and who guesses among "
-            f"{len(evidence.run.class_names)} classes has {chance:.3f}"
+            f"the training loss of epoch {worst + 1} was {figure(losses[worst])}, and guessing has "
+            f"{figure(_chance(evidence))}"
         )
 
     def _worsening(self, evidence: Evidence) -> str:
@@ -87,12 +95,11 @@ class RateTooLow(Rule):
     needs_epochs = 3
     creeping = 3e-4  # ‖Δw‖ / ‖w‖ of the weight that moves fastest
     learnt = 0.97  # accuracy in training above which there is nothing to hurry for
-    falling = 0.01  # of the training loss, an epoch
 
     def examine(self, evidence: Evidence) -> Finding | None:
-        """Look for a loss that falls to the end, and for small updates."""
+        """Look for a loss that falls, and for updates that are hardly any."""
         accuracy, losses = evidence.metric("train_accuracy"), evidence.metric("train_loss")
-        if accuracy[-1] >= self.learnt or not losses[-1] < (1 - self.falling) * losses[-2]:
+        if accuracy[-1] >= self.learnt or not losses[-1] < losses[0]:
             return None
         fastest = max((update.ratio for update in evidence.steps.updates), default=math.inf)
         if fastest >= self.creeping:
@@ -101,8 +108,8 @@ class RateTooLow(Rule):
         return self.finding(
             "problem",
             f"The learning rate {lr:g} is too low: a step moves no weight by more than "
-            f"{fastest:.1e} of its size, and after {len(losses)} epochs the training loss is "
-            f"{losses[-1]:.3f} and still falls by {percent(1 - losses[-1] / losses[-2])} an epoch.",
+            f"{small(fastest)} of its size, and in {len(losses)} epochs the training loss came "
+            f"from {figure(losses[0])} to {figure(losses[-1])}.",
             f"Try optimizer.lr = {10 * lr:.2g}, and --lr-range to see which rates it stands.",
             evidence.curves("train_loss"),
             lr=lr,
@@ -148,3 +155,10 @@ class RateOutOfRange(Rule):
             steepest=found.steepest,
             largest=found.largest,
         )
+
+
+def _chance(evidence: Evidence) -> float:
+    """ln K, the cross-entropy of who takes all classes for equally likely; infinite for mse."""
+    if evidence.recipe.loss.name == "mse":
+        return math.inf
+    return math.log(len(evidence.run.class_names))
