@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from handloom.recipes import Recipe, load_recipe
     from handloom.results import PartResult, Run, open_run
     from handloom.session import resume, train
+    from handloom.training import callbacks
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Run",
     "Study",
     "StudyTrial",
+    "callbacks",
     "compare",
     "data",
     "diagnose",
@@ -45,8 +47,15 @@ __all__ = [
     "resume",
     "train",
     "train_ensemble",
+    "tune",
 ]
 
+_ROOMS = {
+    "callbacks": "handloom.training.callbacks",
+    "data": "handloom.data",
+    "nn": "handloom.nn",
+    "optim": "handloom.optim",
+}
 _HOMES = {
     "Classifier": "handloom.estimator",
     "Committee": "handloom.ensemble",
@@ -76,8 +85,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use, so that `import handloom` costs nothing."""
-    if name in ("data", "nn", "optim"):
-        return importlib.import_module(f"handloom.{name}")
+    if name in _ROOMS:
+        return importlib.import_module(_ROOMS[name])
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'handloom' has no attribute {name!r}")

@@ -29,6 +29,7 @@ from handloom.cli import (
     show,
     test,
     train,
+    tune,
 )
 from handloom.cli.output import write
 from handloom.errors import HandloomError
@@ -57,7 +58,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help is quick to come, and leaves the examples as they stand
 )
 for command in (
-    train, test, predict, show, compare, diagnose, report,
+    train, test, predict, show, tune, compare, diagnose, report,
     export, import_, gradcheck, reproduce, bench,
 ):  # fmt: skip
     command.register(app)

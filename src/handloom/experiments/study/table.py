@@ -25,9 +25,7 @@ def table_rows(study: Study) -> list[list[Any]]:
 
     Metrics are means over seeds, spreads their standard deviations; None where there is none.
     """
-    ranked = study.ranking
-    others = [trial for trial in study.trials if trial not in ranked]
-    return [_row(trial, _paths(study)) for trial in (*ranked, *others)]
+    return [_row(trial, _paths(study)) for trial in (*study.ranking, *_unranked(study))]
 
 
 def write_table(study: Study) -> None:
@@ -52,6 +50,11 @@ def best_recipe(study: Study, best: StudyTrial) -> Recipe:
     )
 
 
+def _unranked(study: Study) -> list[StudyTrial]:
+    ranked = {trial.key for trial in study.ranking}
+    return [trial for trial in study.trials if trial.key not in ranked]
+
+
 def _row(trial: StudyTrial, paths: list[str]) -> list[Any]:
     figures = [get(metric) for metric in METRICS for get in (trial.mean, trial.deviation)]
     chosen = [trial.parameters.get(path) for path in paths]
@@ -70,3 +73,37 @@ def _paths(study: Study) -> list[str]:
 def _cell(value: Any) -> Any:
     """A value in a CSV file; lists and tables as JSON."""
     return json.dumps(value) if isinstance(value, list | dict) else value
+
+
+def describe(study: Study) -> dict[str, Any]:
+    """The study, JSON-ready: its trials as in the table, and the best of them."""
+    trials = [_described(trial) for trial in (*study.ranking, *_unranked(study))]
+    return {
+        "study": study.name,
+        "folder": str(study.path),
+        "metric": study.metric,
+        "best": trials[0] if study.ranking else None,
+        "trials": trials,
+    }
+
+
+def _described(trial: StudyTrial) -> dict[str, Any]:
+    figures = {
+        name: value
+        for metric in METRICS
+        for name, value in (
+            (metric, trial.mean(metric)),
+            (f"{metric}_spread", trial.deviation(metric)),
+        )
+    }
+    return {
+        "number": trial.number,
+        "key": trial.key,
+        "state": trial.state,
+        "why": trial.why,
+        "parameters": trial.parameters,
+        **figures,
+        "seeds": [run.recipe.seed for run in trial.runs],
+        "seconds": round(trial.seconds, 3),
+        "num_parameters": trial.num_parameters,
+    }

@@ -47,12 +47,15 @@ def tune(
 
     The folder is runs/<study> unless `out` says otherwise; one that is there goes on: what was
     broken off from its checkpoints, what is new in the plan as new trials. `overrides` are laid
-    over the study's recipe, `trials` and `minutes` over its budget. `workers` processes, one
-    unless told, train at a time, each with its share of the cores; `on` "ray" or "ray=HOST:PORT",
-    Ray places them on the machines of a cluster. With a `storage`, the address of a database, any number
-    of processes share the study, on all machines that reach the same folder. At the end `pictures`
-    are drawn into its figures/. Raises ConfigError for a plan that cannot be, RunError for a folder
-    that is in use or of another study.
+    over the study's recipe, `trials` and `minutes` over its budget.
+
+    `workers` processes, one unless told, train at a time, each with its share of the cores; `on`
+    "ray" or "ray=HOST:PORT", Ray places them on the machines of a cluster. With a `storage`, the
+    address of a database, any number of processes share the study, on all machines that reach the
+    same folder. At the end `pictures` are drawn into its figures/.
+
+    Raises ConfigError for a plan that cannot be, RunError for a folder that is in use or of another
+    study, MissingExtraError without Optuna.
     """
     require("optuna", extra="tune")
     check_on(on)

@@ -1,0 +1,170 @@
+"""handloom tune: a search over recipes."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from handloom.cli.data import fetch_files
+from handloom.cli.options import DataDir, JsonFlag, Overrides, QuietFlag
+from handloom.cli.output import Voice
+from handloom.cli.stopping import told_how_to_go_on
+
+EXAMPLES = """\b
+Examples:
+  handloom tune --list                          the studies that are shipped
+  handloom tune mnist-gamma --workers 2
+  handloom tune mine.toml --trials 50 -o training.epochs=5
+  handloom tune runs/mnist-gamma                go on after a kill, or with more trials
+  handloom tune mine.toml --storage postgresql://me@host/studies    the same on every host
+  handloom tune mnist-gamma --json -q | jq .best.parameters
+
+\b
+A study is a TOML file:
+  recipe = "fashion-mlp-256"
+  [space]
+  optimizer.lr = { log = [1e-3, 1.0] }
+  model.hidden = { choice = [[128], [256, 128]] }
+  [search]
+  sampler = "tpe"
+  [budget]
+  trials = 30
+"""
+STORAGE = "HANDLOOM_STORAGE"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("tune", epilog=EXAMPLES)(tune)
+
+
+def complete_study(incomplete: str) -> list[str]:
+    """Shipped studies, and folders of studies in runs/."""
+    from handloom.experiments.study import list_studies
+
+    begun = [str(path.parent) for path in Path("runs").glob("*/study.toml")]
+    return [name for name in [*list_studies(), *begun] if name.startswith(incomplete)]
+
+
+def tune(
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STUDY",
+            help="A shipped study's name, a TOML file, or the folder of a study to go on with.",
+            autocompletion=complete_study,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="The study's folder.  [default: runs/STUDY]"),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            help="Processes that train at a time, each with its share of the cores.  [default: 1]",
+        ),
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="ray[=ADDRESS]",
+            help="Have Ray place the trials: on the cluster at that address, on the one that this "
+            "machine belongs to, or on this machine.",
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Configurations in all, instead of the study's."),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(metavar="M", min=0, help="After so many, no trial is begun any more."),
+    ] = None,
+    override: Overrides = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            "--storage",
+            metavar="URL",
+            envvar=STORAGE,
+            show_envvar=False,
+            help="A database in which any number of these commands, on all machines that reach the "
+            f"folder, share the study.  [env: {STORAGE}]",
+        ),
+    ] = None,
+    grace: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            help="With --storage: the trials of a process that was silent for so long are taken "
+            "over.",
+        ),
+    ] = 120,
+    data_dir: DataDir = None,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="Instead, name the studies that are shipped.")
+    ] = False,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Search for the best configuration of a recipe; it leaves the folder of a study.
+
+    Each configuration is trained with each of the study's seeds, as an ordinary run. The folder
+    keeps them, a table (trials.csv), the best one as a recipe (best.toml), and pictures. The same
+    command goes on after a kill, and with a study that was widened.
+    """
+    from handloom.cli.trials import choose_listener, show_study
+    from handloom.errors import ConfigError
+    from handloom.experiments import tune as room
+    from handloom.experiments.study import list_studies, load_study
+    from handloom.experiments.study.table import describe
+    from handloom.experiments.tune.tune import study_path
+
+    voice = Voice.choose(as_json=as_json, quiet=quiet)
+    if show_list:
+        _list(voice, list_studies())
+        return
+    if study is None:
+        raise ConfigError("which study? `handloom tune --list` shows those that are shipped")
+    plan = load_study(study, override or [])
+    path = study_path(study, plan, out)
+    if plan.recipe.data.name is not None:
+        fetch_files(plan.recipe.data.name, data_dir, voice)
+    listener = None if quiet else choose_listener(voice)
+    again = ["handloom", "tune", str(path)]
+    for flag, value in (("--workers", workers), ("--on", on), ("--data-dir", data_dir)):
+        again += [] if value is None else [flag, str(value)]
+    with told_how_to_go_on(lambda: f"go on with: {shlex.join(again)}"):
+        try:
+            ended = room.tune(
+                plan,
+                out=path,
+                trials=trials,
+                minutes=minutes,
+                workers=workers,
+                on=on,
+                storage=None if storage is None else room.Storage(storage, grace),
+                data_dir=data_dir,
+                listener=listener,
+            )
+        finally:
+            if listener is not None:
+                listener.close()
+    voice.answer(describe(ended))
+    show_study(voice, ended)
+
+
+def _list(voice: Voice, studies: dict[str, str]) -> None:
+    voice.answer(studies)
+    width = max(map(len, studies))
+    for name, description in studies.items():
+        voice.say(f"{name:<{width}}  {description}")
