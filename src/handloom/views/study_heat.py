@@ -118,7 +118,7 @@ def _drawn(trials: Trials, heat: HeatMap, heading: str) -> Figure:
     left = style.MARGIN + 46 + max(int(style.text_width(name)) for name in names)
     layout = _Layout(left, SCALE_BAR_ROOM + 14, height, width, rows, columns)
     across = max(left + columns * width + style.MARGIN, 820)
-    sheet = Sheet(across, layout.bottom + BELOW, heading, _note(trials, layout))
+    sheet = Sheet(across, layout.bottom + BELOW, heading, _note(trials, layout, heat))
     shades = _shades(trials, heat)
     _draw_cells(sheet, layout, heat, shades)
     _draw_scale(sheet, trials, heat)
@@ -134,8 +134,12 @@ def _drawn(trials: Trials, heat: HeatMap, heading: str) -> Figure:
     return sheet.finished()
 
 
-def _note(trials: Trials, layout: _Layout) -> str:
-    counted = ", and of how many" if layout.height >= LOW else ""
+def _has_counts(layout: _Layout, heat: HeatMap) -> bool:
+    return layout.height >= LOW and bool(heat.counts.max() > 1)
+
+
+def _note(trials: Trials, layout: _Layout, heat: HeatMap) -> str:
+    counted = ", and of how many" if _has_counts(layout, heat) else ""
     return (
         f"{best_words(trials)} A cell tells the best of its trials, whatever else differs in "
         f"them{counted}. The frame is around the best of all."
@@ -192,7 +196,7 @@ def _write_values(
 ) -> None:
     if layout.width < NARROW:
         return
-    with_counts = layout.height >= LOW
+    with_counts = _has_counts(layout, heat)
     for row, column in np.argwhere(heat.counts):
         x, y = layout.corner(row, column)
         x, y = x + layout.width / 2, y + layout.height / 2

@@ -66,7 +66,7 @@ def draw_search_history(trials: Trials) -> Figure:
         width = 2 * style.MARGIN + LEFT + WIDTH + RIGHT
         sheet = Sheet(width, HEIGHT + BELOW, heading, _note(trials, history))
         axes = sheet.axes(style.MARGIN + LEFT, 8, WIDTH, HEIGHT)
-        scale_values(axes, trials)
+        scale_values(axes, trials, _span(trials, history))
         _draw_trials(axes, trials, history)
         _draw_best(axes, trials, history)
         _scale_numbers(axes, len(history.numbers))
@@ -90,6 +90,16 @@ def _note(trials: Trials, history: SearchHistory) -> str:
 
 def _has_bars(history: SearchHistory) -> bool:
     return bool(np.isfinite(history.spreads[history.is_complete]).any())
+
+
+def _span(trials: Trials, history: SearchHistory) -> tuple[float, float]:
+    """The values worth showing, with the bars on both sides of them."""
+    low, high = sorted(trials.shown_span())
+    with np.errstate(invalid="ignore"):
+        shown = history.is_complete & (history.values >= low) & (history.values <= high)
+    bars = np.nan_to_num(history.spreads[shown])
+    below, above = history.values[shown] - bars, history.values[shown] + bars
+    return float(below.min()), float(above.max())
 
 
 def _draw_trials(axes: Axes, trials: Trials, history: SearchHistory) -> None:
