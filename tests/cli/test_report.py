@@ -15,7 +15,8 @@ def few_pictures(trained: Path) -> None:
     """One is enough here, so that none is drawn anew."""
     png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10"
     (trained / "figures").mkdir(exist_ok=True)
-    (trained / "figures" / "predictions.png").write_bytes(png)
+    for name in ("curves", "predictions"):
+        (trained / "figures" / f"{name}.png").write_bytes(png)
 
 
 def test_the_page_lies_in_the_run_and_is_named(trained: Path, handloom) -> None:

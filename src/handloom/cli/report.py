@@ -1,4 +1,4 @@
-"""handloom report: runs or a study as one HTML page."""
+"""handloom report: runs, or a study, as one HTML page."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from handloom.cli.options import DataDir, JsonFlag, QuietFlag, complete_run
-from handloom.cli.output import Voice
+from handloom.cli.output import Voice, telling
 
 EXAMPLES = """\b
 Examples:
   handloom report runs/digits                   writes runs/digits/report.html
   handloom report runs/digits --out digits.html
+  handloom report runs/small runs/wide          side by side, in ./report.html
+  handloom report runs/fashion-grid             a study: every trial, and the best one
   handloom report runs/digits --json | jq -r .report
 """
 
@@ -24,27 +26,38 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    runs: Annotated[
+    subjects: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN", help="A run folder.", autocompletion=complete_run),
+        typer.Argument(
+            metavar="RUN...|STUDY",
+            help="Run folders, or the folder of a study.",
+            autocompletion=complete_run,
+        ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The file to write.  [default: report.html in the run]"),
+        typer.Option(
+            metavar="FILE",
+            help="The file to write.  [default: report.html in the run or the study, of several "
+            "runs here]",
+        ),
     ] = None,
     data_dir: DataDir = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Write one self-contained HTML page about a run.
+    """Write one self-contained HTML page about runs or a study.
 
     It opens from a disk and loads nothing: what was asked, the answer, curves to hover and zoom,
-    classes, mistakes, weights, activations, and how to repeat it.
+    diagnosis, classes, mistakes, weights, activations, and how to repeat it. Several runs stand
+    side by side, with paired tests on their validation pictures; no look at the test part is
+    spent.
     """
-    from handloom.report import write_report
-    from handloom.results import open_run
+    from handloom.report import open_subjects, write_report
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
-    path = write_report([open_run(run) for run in runs], out, data_dir=data_dir)
+    with telling(quiet=quiet) as tell:
+        tell("looking at curves, weights and pictures")
+        path = write_report(open_subjects(subjects), out, data_dir=data_dir)
     voice.answer({"report": str(path), "bytes": path.stat().st_size})
     voice.say(str(path))

@@ -9,7 +9,7 @@ from typing import Any
 
 from handloom import assemble
 from handloom.models import LayerLine, summarise
-from handloom.recipes import Recipe, to_toml
+from handloom.recipes import to_toml
 from handloom.recipes.explain import shown
 from handloom.report.blocks import Block, Code, Table, Terms
 from handloom.results import Run
@@ -24,11 +24,6 @@ TABLES = {
 }
 SHORT_DIGEST = 16
 """Letters of a sha256 that are shown: enough to tell two apart."""
-
-
-def question_of(recipe: Recipe) -> str:
-    """The recipe's description, as a line under the title."""
-    return recipe.description
 
 
 def asked_terms(run: Run) -> Terms:
@@ -100,23 +95,34 @@ def recipe_code(run: Run) -> Code:
 
 def repeat_blocks(run: Run) -> tuple[Block, ...]:
     """The command that trains the same again, and what its bits depend on."""
-    command = f"handloom train {_file(run)} --out {shlex.quote(f'runs/{_stem(run)}-again')}"
     kept = run.folder.environment
     environment = run.folder.read_json(kept) if kept.is_file() else {}
     return (
-        Code(f"With the recipe saved as {_file(run)}", command),
+        Code(f"With the recipe saved as {_file(run)}", repeat_command(run)),
         recipe_code(run),
         Terms(tuple(_surroundings(run, environment))),
     )
 
 
-def _stem(run: Run) -> str:
-    """The run's name, with nothing in it that a file's name or a shell could not take."""
-    return re.sub(r"[^\w.-]+", "-", run.path.absolute().name).strip("-.") or "run"
+def repeat_command(run: Run) -> str:
+    """What trains it again, from the recipe that the page holds."""
+    return f"handloom train {_file(run)} --out runs/{file_stem(_name(run))}-again"
+
+
+def file_stem(name: str) -> str:
+    """A name with nothing in it that a file's name or a shell could not take."""
+    return re.sub(r"[^a-zA-Z0-9_.-]+", "-", name).strip("-.") or "run"
+
+
+def _name(run: Run) -> str:
+    """Its folder's; of a seed-0 within a folder both."""
+    path = run.path.absolute()
+    is_one_of_several = re.fullmatch(r"seed-\d+", path.name)
+    return f"{path.parent.name}-{path.name}" if is_one_of_several else path.name
 
 
 def _file(run: Run) -> str:
-    return f"{_stem(run)}.toml"
+    return f"{file_stem(_name(run))}.toml"
 
 
 def _surroundings(run: Run, environment: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 
 class Text(NamedTuple):
-    """Paragraphs, one after another."""
+    """Paragraphs, one after another; an aside is set smaller."""
 
     paragraphs: tuple[str, ...]
+    is_aside: bool = False
 
 
 class Fact(NamedTuple):
@@ -37,12 +38,17 @@ class Terms(NamedTuple):
 
 
 class Series(NamedTuple):
-    """Points (x, y) joined by a line; None leaves a gap. `colour` is one of the page's names."""
+    """Points (x, y), joined by a line unless they are only `dots`; None leaves a gap.
+
+    `colour` is one of the page's names, `labels` what each point is called, if not as the series.
+    """
 
     name: str
     x: tuple[float, ...]
     y: tuple[float | None, ...]
     colour: str
+    dots: bool = False
+    labels: tuple[str, ...] = ()
 
 
 class Mark(NamedTuple):
@@ -68,9 +74,6 @@ class Chart(NamedTuple):
     group: str
     marks: tuple[Mark, ...] = ()
     is_log: bool = False
-    x_is_log: bool = False
-    x_is_whole: bool = True
-    has_lines: bool = True
 
 
 class Charts(NamedTuple):
@@ -141,6 +144,7 @@ class Code(NamedTuple):
     text: str
     file_name: str = ""
     is_toml: bool = False
+    folded: bool = False
 
 
 class Finding(NamedTuple):
@@ -159,9 +163,7 @@ class Findings(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-Block = (
-    Text | Facts | Terms | Charts | Pictures | Table | Matrix | Code | Findings
-)  # fmt: skip
+Block = Text | Facts | Terms | Charts | Pictures | Table | Matrix | Code | Findings
 
 
 class Section(NamedTuple):

@@ -82,6 +82,12 @@ def points(name: str, xs: Iterable[float], ys: Iterable[float | None], colour: s
     return Series(name, tuple(map(_short, xs)), tuple(map(_finite, ys)), colour)
 
 
+def metric_series(name: str, rows: Sequence[Row], metric: str, colour: str) -> Series | None:
+    """One metric of one training over its epochs; None where it was never measured."""
+    series = points(name, (row["epoch"] for row in rows), (row.get(metric) for row in rows), colour)
+    return None if all(value is None for value in series.y) else series
+
+
 def epoch_table(rows: Sequence[Row]) -> Table:
     """All that was measured, a row an epoch."""
     columns = {name: key for name, key in COLUMNS.items() if any(key in row for row in rows)}
@@ -97,10 +103,8 @@ def _series_of(drawn: Curves, quantity: str) -> tuple[Series, ...]:
 
 
 def _gradient_norm(rows: Sequence[Row]) -> tuple[Series, ...]:
-    norms = [row.get("grad_norm") for row in rows]
-    if all(norm is None for norm in norms):
-        return ()
-    return (points("gradient norm", (row["epoch"] for row in rows), norms, "c3"),)
+    series = metric_series("gradient norm", rows, "grad_norm", "c3")
+    return () if series is None else (series,)
 
 
 def _short(value: float) -> float:

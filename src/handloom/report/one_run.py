@@ -7,16 +7,18 @@ from pathlib import Path
 
 from handloom import session
 from handloom.errors import DataError, RunError
-from handloom.report.asked import asked_terms, network_table, question_of, repeat_blocks
+from handloom.experiments.compare.intervals import wilson
+from handloom.report.asked import asked_terms, network_table, repeat_blocks
 from handloom.report.blocks import Block, Charts, Fact, Facts, Page, Pictures, Section, Text
 from handloom.report.charts import epoch_table, training_charts
+from handloom.report.diagnosed import diagnosis_blocks
 from handloom.report.judged import class_blocks
 from handloom.report.pictures import pictures_of
 from handloom.results import Run
-from handloom.runs import RunFolder
 
 LEARNED = ("weights-filters", "kernels", "weights-matrices")
 INSIDE = ("activations", "activations-pair")
+TRAIN_AND_VALIDATION = "Train: the mean of an epoch, while learning. Validation: measured after it."
 MISTAKES = ("confused-pairs", "worst-mistakes", "predictions")
 
 
@@ -25,49 +27,53 @@ def run_page(run: Run, data_dir: Path | None = None) -> Page:
 
     Raises: RunError where no epoch has ended yet.
     """
+    check_has_epochs(run)
+    lead = "On the same machine, with as many threads, every bit of the weights comes out the same."
+    sections = (
+        answer_section(run),
+        Section("asked", "What was asked", "", (asked_terms(run), network_table(run))),
+        *training_sections(run, data_dir),
+        Section("repeat", "To repeat it", lead, repeat_blocks(run)),
+    )
+    title = run.path.absolute().name
+    return Page("Report of a run", title, run.recipe.description, sections)
+
+
+def check_has_epochs(run: Run) -> None:
+    """Raise RunError where there is nothing to report yet."""
     if not run.history.epochs:
         raise RunError(
             f"{run.path}: no epoch has ended yet, so there is nothing to report; "
             f"go on with: handloom train --resume {run.path}"
         )
+
+
+def training_sections(run: Run, data_dir: Path | None) -> tuple[Section, ...]:
+    """How the training went, what is the matter with it, and what its best weights do."""
     _draw_missing(run, data_dir)
-    sections = tuple(section for section in _sections(run, data_dir) if section.blocks)
-    return Page("Report of a run", title_of(run), question_of(run.recipe), sections)
-
-
-def title_of(run: Run) -> str:
-    """The name of its folder."""
-    return run.path.absolute().name
-
-
-def _sections(run: Run, data_dir: Path | None) -> Iterator[Section]:
-    yield answer_section(run)
-    yield Section("asked", "What was asked", "", (asked_terms(run), network_table(run)))
-    yield Section(
-        "curves",
-        "How the training went",
-        "Train: the mean of an epoch, while learning. Validation: measured after it.",
-        (
-            Charts(training_charts(run.history, run.recipe.training.monitor)),
-            epoch_table(run.history.epochs),
-        ),
-    )
-    yield Section("classes", "Class by class", "", class_blocks(run, data_dir))
     figures = run.folder.figures if run.is_finished else None
+    curves = (
+        Charts(training_charts(run.history, run.recipe.training.monitor)),
+        epoch_table(run.history.epochs),
+    )
+    sections = [
+        Section("curves", "How the training went", TRAIN_AND_VALIDATION, curves),
+        Section("diagnosis", "Diagnosis", "", diagnosis_blocks(run, data_dir)),
+        Section("classes", "Class by class", "", class_blocks(run, data_dir)),
+    ]
     for key, title, names in (
         ("mistakes", "What it mistakes", MISTAKES),
         ("weights", "What it has learned", LEARNED),
         ("activations", "What happens inside", INSIDE),
     ):
-        drawn = () if figures is None else pictures_of(figures, names)
-        yield Section(key, title, "", (Pictures(drawn),) if drawn else ())
-    lead = "On the same machine, with as many threads, every bit of the weights comes out the same."
-    yield Section("repeat", "To repeat it", lead, repeat_blocks(run))
+        if figures is not None and (drawn := pictures_of(figures, names)):
+            sections.append(Section(key, title, "", (Pictures(drawn),)))
+    return tuple(sections)
 
 
 def _draw_missing(run: Run, data_dir: Path | None) -> None:
-    """Draw the pictures of a finished run that lost them, if its data are on this machine."""
-    if not run.is_finished or any(run.folder.figures.glob("*.png")):
+    """Draw the pictures of a finished run that has none, if its data are on this machine."""
+    if not run.is_finished or (run.folder.figures / "curves.png").is_file():
         return
     try:
         parts = run.parts(data_dir)
@@ -110,9 +116,11 @@ def _sentences(run: Run) -> Iterator[str]:
     result, pictures = run.result, run.data["pictures"]
     if test := result.get("test"):
         right = round(test["accuracy"] * pictures["test"])
+        low, high = wilson(right, pictures["test"])
         yield (
             f"It recognises {right:,} of {pictures['test']:,} test pictures; "
-            f"{pictures['test'] - right:,} are taken for another class."
+            f"{pictures['test'] - right:,} are taken for another class. On other pictures of the "
+            f"kind, {percent(low)} to {percent(high)} can be expected (95 %, by Wilson)."
         )
     monitor = run.recipe.training.monitor
     watched = "accuracy was highest" if monitor.endswith("accuracy") else "loss was lowest"
@@ -167,8 +175,3 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def is_run(path: Path) -> bool:
-    """Whether a folder holds a run."""
-    return RunFolder(path).recipe.is_file()

@@ -1,4 +1,4 @@
-"""The one entry: runs become a file."""
+"""The one entry: runs or a study become a file."""
 
 from __future__ import annotations
 
@@ -7,29 +7,59 @@ from pathlib import Path
 
 from handloom._files import make_folder, write_atomic
 from handloom.errors import ConfigError
+from handloom.experiments.study import Study, open_study
+from handloom.experiments.study.load import STUDY_FILE
+from handloom.report.blocks import Page
+from handloom.report.of_study import study_page
 from handloom.report.one_run import run_page
 from handloom.report.render import render
-from handloom.results import Run
+from handloom.report.several_runs import runs_page
+from handloom.results import Run, open_run
 
 NAME = "report.html"
 
+Subject = Run | Study
+
 
 def write_report(
-    subjects: Run | Sequence[Run],
+    subjects: Subject | Sequence[Run],
     out: str | Path | None = None,
     *,
     data_dir: str | Path | None = None,
 ) -> Path:
-    """Write the report of a run as one HTML file; returns its path.
+    """Write the report of a run, of several side by side, or of a study, as one HTML file.
 
-    Without `out` it is report.html in the run's folder. The file is whole: it loads nothing, and
-    opens from a disk. The same run gives the same bytes.
+    Without `out` it is report.html in the folder of the run or the study, and of several runs in
+    the current one; returns its path. The file is whole: it loads nothing, and opens from a disk.
+    The same runs give the same bytes. The test part is looked at by no more than the training did.
+    Raises: RunError where no epoch of a run has ended, ConfigError where no run is given.
     """
-    runs = [subjects] if isinstance(subjects, Run) else list(subjects)
-    if not runs:
-        raise ConfigError("a report needs at least one run")
-    page = run_page(runs[0], None if data_dir is None else Path(data_dir))
-    path = runs[0].path / NAME if out is None else Path(out)
+    folder = None if data_dir is None else Path(data_dir)
+    page, home = _page(subjects, folder)
+    path = home / NAME if out is None else Path(out)
     make_folder(path.parent)
     write_atomic(path, render(page).encode())
     return path
+
+
+def open_subjects(paths: Sequence[Path]) -> Subject | list[Run]:
+    """What the folders hold: a study, or runs; raises ConfigError where both are mixed."""
+    are_studies = [(path / STUDY_FILE).is_file() for path in paths]
+    if not any(are_studies):
+        return [open_run(path) for path in paths]
+    if len(paths) > 1:
+        study = paths[are_studies.index(True)]
+        raise ConfigError(f"{study} is a study, which has a report by itself; name it alone")
+    return open_study(paths[0])
+
+
+def _page(subjects: Subject | Sequence[Run], data_dir: Path | None) -> tuple[Page, Path]:
+    """The page, and the folder where it lies unless told otherwise."""
+    if isinstance(subjects, Study):
+        return study_page(subjects, data_dir), subjects.path
+    runs = [subjects] if isinstance(subjects, Run) else list(subjects)
+    if not runs:
+        raise ConfigError("a report needs at least one run")
+    if len(runs) == 1:
+        return run_page(runs[0], data_dir), runs[0].path
+    return runs_page(runs, data_dir), Path()

@@ -34,7 +34,7 @@ class Chart extends Drawing {
     const nearest = (among, far) => among.reduce((one, other) => (far(other) < far(one) ? other : one));
     const across = (point) => Math.abs(this.x.at(point.x) - this.x.at(x));
     const down = (point) => (y === null ? 0 : Math.abs(this.y.at(point.y) - y));
-    const single = this.shown.length > FEW || !this.spec.has_lines;
+    const single = this.shown.length > FEW || this.shown.some((series) => series.dots);
     const picked = nearest(points, single ? (point) => Math.hypot(across(point), down(point)) : across);
     const told = single ? [picked] : points.filter((point) => point.x === picked.x);
     this.showCursor(picked.x, told);
@@ -45,17 +45,17 @@ class Chart extends Drawing {
     const left = this.x.at(x);
     this.cursor.replaceChildren();
     add(this.cursor, "line", { x1: left, x2: left, y1: MARGIN.top, y2: this.bottom });
-    if (told.length === 1 && this.spec.has_lines && this.shown.length > FEW) {
+    if (told.length === 1 && !told[0].series.dots && this.shown.length > FEW) {
       add(this.cursor, "path", { class: `line strong ${told[0].series.colour}`, d: this.path(told[0].series) });
     }
     for (const { series, place } of told) this.dot(this.cursor, series, place, 5);
     this.tip.replaceChildren();
     add(this.tip, "strong", {}, `${this.spec.x_label} ${figure(x, "number")}`);
-    for (const { series, y } of told) {
+    for (const { series, place, y } of told) {
       const row = add(this.tip, "span");
       add(row, "i", { class: `swatch ${series.colour}` });
       add(row, "b", {}, figure(y, this.spec.unit));
-      row.append(` ${series.name}`);
+      row.append(` ${series.labels[place] ?? series.name}`);
     }
     this.tip.hidden = false;
     const isRight = left > (MARGIN.left + this.right) / 2;

@@ -36,7 +36,6 @@ class Drawing {
   wholeView() {
     const all = this.spec.series.flatMap((series) => series.x);
     const [low, high] = [Math.min(...all), Math.max(...all)];
-    if (this.spec.x_is_log) return [low / 1.25, high * 1.25];
     const room = 0.03 * (high - low) || 0.5;
     return [low - room, high + room];
   }
@@ -64,7 +63,7 @@ class Drawing {
     if (width < 40) return;
     this.right = width - MARGIN.right;
     this.bottom = HEIGHT - MARGIN.bottom;
-    this.x = makeScale(this.view, [MARGIN.left, this.right], this.spec.x_is_log);
+    this.x = makeScale(this.view, [MARGIN.left, this.right], false);
     this.y = makeScale(this.valueDomain(), [this.bottom, MARGIN.top], this.isLog);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.svg.replaceChildren();
@@ -75,13 +74,13 @@ class Drawing {
   }
 
   drawAxes(width) {
-    const { unit, x_label: label, x_is_whole: whole } = this.spec;
+    const { unit, x_label: label } = this.spec;
     for (const value of ticks(this.y, 5, false)) {
       const y = this.y.at(value);
       add(this.svg, "line", { class: "grid", x1: MARGIN.left, x2: this.right, y1: y, y2: y });
       add(this.svg, "text", { x: MARGIN.left - 8, y: y + 4, "text-anchor": "end" }, figure(value, unit));
     }
-    for (const value of ticks(this.x, Math.max(2, Math.floor(width / 90)), whole)) {
+    for (const value of ticks(this.x, Math.max(2, Math.floor(width / 90)), true)) {
       const x = this.x.at(value);
       add(this.svg, "line", { class: "tick", x1: x, x2: x, y1: this.bottom, y2: this.bottom + 5 });
       add(this.svg, "text", { x, y: this.bottom + 19, "text-anchor": "middle" }, figure(value, "number"));
@@ -101,11 +100,11 @@ class Drawing {
     add(clip, "rect", { x: MARGIN.left - 6, y: 0, width: this.right - MARGIN.left + 12, height: this.bottom + 6 });
     const lines = add(this.svg, "g", { "clip-path": `url(#${this.clip})` });
     for (const series of this.shown) {
-      if (this.spec.has_lines) add(lines, "path", { class: `line ${series.colour}`, d: this.path(series) });
+      if (!series.dots) add(lines, "path", { class: `line ${series.colour}`, d: this.path(series) });
       const seen = series.y.filter((y, place) => y !== null && this.isInView(series.x[place])).length;
-      if (this.spec.has_lines && (seen > 20 || this.shown.length > FEW)) continue;
+      if (!series.dots && (seen > 20 || this.shown.length > FEW)) continue;
       series.y.forEach((y, place) => {
-        if (y !== null) this.dot(lines, series, place, this.spec.has_lines ? 2.6 : 5);
+        if (y !== null) this.dot(lines, series, place, series.dots ? 4.5 : 2.6);
       });
     }
   }

@@ -1,0 +1,192 @@
+"""The report of several runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from handloom.errors import DataError, RunError
+from handloom.experiments.compare import Comparison, Group, compare
+from handloom.experiments.compare.figures import mark_of
+from handloom.experiments.compare.groups import differing, grouped
+from handloom.experiments.compare.subjects import drawn
+from handloom.experiments.compare.tables import ACCURACY, cost_columns, legend
+from handloom.recipes.explain import shown
+from handloom.report.asked import asked_terms, recipe_code, repeat_command
+from handloom.report.blocks import (
+    Block,
+    Chart,
+    Charts,
+    Code,
+    Fact,
+    Facts,
+    Page,
+    Picture,
+    Pictures,
+    Section,
+    Table,
+    Text,
+)
+from handloom.report.charts import epoch_chart, metric_series
+from handloom.report.one_run import check_has_epochs, duration, percent
+from handloom.report.pictures import pictures_of
+from handloom.results import Run
+from handloom.views import draw_comparison, png
+
+COLOURS = 8
+MOST_WITH_PICTURES = 4
+SIDE_BY_SIDE = ("weights-filters", "kernels", "confusion", "worst-mistakes")
+METRICS = (
+    ("Validation loss", "lower is better", "number", "val_loss"),
+    ("Validation accuracy", "higher is better", "percent", "val_accuracy"),
+    ("Train loss", "mean of the epoch", "number", "train_loss"),
+    ("Train accuracy", "mean of the epoch", "percent", "train_accuracy"),
+)
+
+
+def runs_page(runs: Sequence[Run], data_dir: Path | None = None) -> Page:
+    """The page of several runs; those whose recipes differ in the seed alone make one row.
+
+    Raises: RunError where no epoch of one has ended yet, ConfigError where one training is named
+    twice.
+    """
+    for run in runs:
+        check_has_epochs(run)
+    groups = grouped(runs)
+    title = " · ".join(group.name for group in groups[:4])
+    title += f" and {len(groups) - 4} more" if len(groups) > 4 else ""
+    sections = (
+        Section("answer", "The answer", "", tuple(_answer(groups, data_dir))),
+        Section("asked", "What was asked", "", tuple(_asked(groups))),
+        Section("curves", "How the trainings went", "", (Charts(_charts(groups)),)),
+        Section("ended", "As each training ended", "", (_results(groups),)),
+        Section("pictures", "Side by side", "", tuple(_pictures(groups))),
+        Section("repeat", "To repeat it", "", tuple(_repeat(groups))),
+    )
+    kept = tuple(section for section in sections if section.blocks)
+    return Page(f"Report of {len(runs)} runs", title, "", kept)
+
+
+# -- the answer ------------------------------------------------------------------------------------
+
+
+def _answer(groups: Sequence[Group], data_dir: Path | None) -> Iterator[Block]:
+    try:
+        comparison = compare(groups, pace=False, data_dir=data_dir)
+    except (DataError, RunError) as error:
+        yield Text((f"They cannot be compared picture by picture: {error}.",))
+        return
+    best = max(comparison.rows, key=lambda row: row.accuracy)
+    spread = "" if best.spread is None else f" ± {percent(best.spread)}"
+    interval = f"95 %: {percent(best.interval.low)} to {percent(best.interval.high)}"
+    yield Facts((Fact(f"best: {best.name}", percent(best.accuracy) + spread, interval),), main=True)
+    yield Text(comparison.answers)
+    yield _table(comparison)
+    yield Text((f"{legend(comparison)}.", *comparison.notes), is_aside=True)
+    alt = "Accuracy against parameters and against seconds of training, each row by its letter."
+    picture = png(draw_comparison(drawn(comparison)))
+    yield Pictures((Picture("comparison", picture, alt, "What an accuracy costs"),))
+
+
+def _table(comparison: Comparison) -> Table:
+    columns = (*ACCURACY, *(c for c in cost_columns(None) if c.heading != "pictures/s"))
+    rows = tuple(
+        (row.name, row.mark, *(column.cell(row) for column in columns)) for row in comparison.rows
+    )
+    best = max(range(len(rows)), key=lambda place: comparison.rows[place].accuracy)
+    headings = ("run", "", *(column.heading for column in columns))
+    return Table("Side by side, on the validation pictures", headings, rows, best=best)
+
+
+def _results(groups: Sequence[Group]) -> Table:
+    columns = ("run", "seed", "test accuracy", "test loss", "validation accuracy", "best epoch",
+               "epochs", "training", "looks at the test part")  # fmt: skip
+    rows = tuple(_result_row(run) for group in groups for run in group.runs)
+    return Table("What its own folder keeps", columns, rows)
+
+
+def _result_row(run: Run) -> tuple[str, ...]:
+    seed = str(run.recipe.seed)
+    if not run.is_finished:
+        last = run.history.epochs[-1]
+        accuracy = percent(last.get("val_accuracy"))
+        return (str(run.path), seed, "–", "–", accuracy, "–", str(last["epoch"]), "goes on", "0")
+    result: dict[str, Any] = run.result
+    test = result.get("test", {})
+    loss = test.get("loss")
+    return (
+        str(run.path),
+        seed,
+        percent(test["accuracy"]) if test else "–",
+        "–" if loss is None else f"{loss:.4f}",
+        percent(result["validation"]["accuracy"]),
+        str(result["best_epoch"]),
+        str(result["epochs"]),
+        duration(result["seconds"]),
+        str(run.looks),
+    )
+
+
+# -- what was asked --------------------------------------------------------------------------------
+
+
+def _asked(groups: Sequence[Group]) -> Iterator[Block]:
+    first = groups[0]
+    if len(groups) == 1:
+        yield Text(("The recipes differ in their seeds alone:",))
+    else:
+        differences = differing([group.runs[0].recipe for group in groups])
+        headings = ("key", *(f"{mark_of(n)} {group.name}" for n, group in enumerate(groups)))
+        rows = tuple((key, *map(_told, values)) for key, values in differences.items())
+        yield Table("In what the recipes differ", headings, rows)
+        yield Text((f"All else is as in {first.name}:",))
+    yield asked_terms(first.runs[0])
+
+
+def _told(value: Any) -> str:
+    return "–" if value is None else shown(value).strip('"')
+
+
+# -- curves and pictures ---------------------------------------------------------------------------
+
+
+def _charts(groups: Sequence[Group]) -> tuple[Chart, ...]:
+    """A line a run, the seeds of a row in one colour."""
+    charts = []
+    for title, note, unit, metric in METRICS:
+        every = (
+            metric_series(_name(group, run), run.history.epochs, metric, f"c{number % COLOURS}")
+            for number, group in enumerate(groups)
+            for run in group.runs
+        )
+        if series := tuple(each for each in every if each is not None):
+            charts.append(epoch_chart(title, note, unit, series))
+    return tuple(charts)
+
+
+def _name(group: Group, run: Run) -> str:
+    return group.name if len(group.runs) == 1 else f"{group.name}, seed {run.recipe.seed}"
+
+
+def _pictures(groups: Sequence[Group]) -> Iterator[Block]:
+    """The same picture of each row, of its first run; of many rows none."""
+    if len(groups) > MOST_WITH_PICTURES:
+        return
+    for name in SIDE_BY_SIDE:
+        found = tuple(
+            picture._replace(caption=f"{group.name}: {picture.caption}")
+            for group in groups
+            for picture in pictures_of(group.runs[0].folder.figures, (name,))
+            if group.runs[0].is_finished
+        )
+        if found:
+            yield Pictures(found)
+
+
+def _repeat(groups: Sequence[Group]) -> Iterator[Block]:
+    for group in groups:
+        for run in group.runs:
+            code = recipe_code(run)
+            yield Code(f"{_name(group, run)}: with the recipe below", repeat_command(run))
+            yield code._replace(folded=True, label=f"The recipe, {code.file_name}")
