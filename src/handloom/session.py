@@ -118,6 +118,7 @@ class _Session:
         self.pictures = pictures
         with processes.in_turn():  # what the first of a machine downloads, its others find
             self.parts = assemble.load_parts(recipe, None if data_dir is None else Path(data_dir))
+        assemble.check_callbacks(recipe)
         self.choice = assemble.build_engine(recipe, self.parts, processes)
         # The run keeps the engine that was chosen: another one would not go on to the same bits.
         self.recipe = recipe.model_copy(update={"engine": self.choice.engine.name})
@@ -208,9 +209,8 @@ class _Session:
         best = load_checkpoint(run.folder.checkpoint("best")).state
         result: dict[str, Any] = {"validation": run.evaluate(self.parts.validation).describe()}
         if self.parts.test is not None:
-            result["test"] = run.evaluate(self.parts.test).describe() | {
-                "evaluations": run.looks + 1
-            }
+            tested = run.evaluate(self.parts.test).describe()
+            result["test"] = tested | {"evaluations": run.looks + 1}
         run.folder.write_json(
             run.folder.result,
             result

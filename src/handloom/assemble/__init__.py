@@ -24,3 +24,4 @@ from handloom.assemble.plan import explain_plan as explain_plan
 from handloom.assemble.summary import NetworkSummary as NetworkSummary
 from handloom.assemble.summary import summarise_network as summarise_network
 from handloom.assemble.training import build_trainer as build_trainer
+from handloom.assemble.training import check_callbacks as check_callbacks

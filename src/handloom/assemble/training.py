@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from handloom._optional import require
 from handloom.assemble.parts import Parts, evaluation_batches, training_batches
 from handloom.engines import Choice
 from handloom.recipes import Recipe
+from handloom.runs import RunFolder
 from handloom.training import History, Trainer
-from handloom.training.callbacks import Callback, EarlyStop, Plateau
+from handloom.training.callbacks import Callback, EarlyStop, Plateau, TensorBoard
+
+
+def check_callbacks(recipe: Recipe) -> None:
+    """Raise MissingExtraError where a callback that the recipe asks for lacks its library."""
+    if recipe.training.tensorboard:
+        require("tensorboardX", extra="tensorboard")
 
 
 def build_trainer(
@@ -20,6 +28,8 @@ def build_trainer(
     """All of it, ready to `fit`; the recipe's own callbacks come before those that are given."""
     said = recipe.training
     own: list[Callback] = []
+    if said.tensorboard and history is not None and history.path is not None:
+        own.append(TensorBoard(RunFolder(history.path.parent).tensorboard))
     if said.plateau is not None:
         own.append(Plateau(said.plateau.monitor, said.plateau.factor, said.plateau.patience))
     if said.early_stopping_patience is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
@@ -35,3 +37,11 @@ def told_how_to_go_on(way: Callable[[], str], *, aloud: bool = True) -> Iterator
         raise typer.Exit(stop.exit_code if isinstance(stop, ReaderGone) else code) from None
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def resuming(path: Path, data_dir: Path | None) -> str:
+    """The command that goes on with the training at `path`."""
+    command = ["handloom", "train", "--resume", str(path)]
+    if data_dir is not None:
+        command += ["--data-dir", str(data_dir)]
+    return shlex.join(command)

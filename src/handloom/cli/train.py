@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +17,7 @@ from handloom.cli.options import (
     complete_run,
 )
 from handloom.cli.output import Voice, number
-from handloom.cli.stopping import told_how_to_go_on
+from handloom.cli.stopping import resuming, told_how_to_go_on
 
 if TYPE_CHECKING:
     from handloom.results import Run
@@ -30,6 +29,7 @@ Examples:
   handloom train mnist-lenet -o optimizer.lr=0.02 -o training.epochs=2
   handloom train mine.toml --seed 1 --data-dir ~/pictures
   handloom train --resume runs/a                go on after a kill
+  handloom train fashion-mlp-256 --folds 5 --seeds 3   an ensemble of fifteen runs
   handloom train digits --json -q | jq .test.accuracy
 """
 
@@ -85,12 +85,30 @@ def train(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Another seed than the recipe's.")
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Train an ensemble, K runs for each seed: each validates on another part of the "
+            "pictures, and all together have an out-of-fold score.",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Train an ensemble over N seeds, counted from the recipe's."
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        bool,
+        typer.Option("--tensorboard", help="Write events for TensorBoard into RUN/tensorboard."),
+    ] = False,
     resume: Annotated[
         Path | None,
         typer.Option(
             "--resume",
             metavar="RUN",
-            help="Go on with a run that was killed or stopped.",
+            help="Go on with a run or an ensemble that was killed or stopped.",
             autocompletion=complete_run,
         ),
     ] = None,
@@ -104,7 +122,9 @@ def train(
     """
     from handloom import session
     from handloom.cli.progress import choose_progress
+    from handloom.cli.together import train_together
     from handloom.engines import joined
+    from handloom.ensemble import is_ensemble
     from handloom.errors import ConfigError
     from handloom.recipes import load_recipe
 
@@ -114,11 +134,18 @@ def train(
         "torch.device": device,
         "training.threads": threads,
         "seed": seed,
+        "training.tensorboard": "true" if tensorboard else None,
     }
     overrides += [f"{key}={value}" for key, value in flags.items() if value is not None]
+    if resume is not None and out is not None:
+        raise ConfigError("--resume names the run already; leave --out out")
+    if folds is not None or seeds is not None or (resume is not None and is_ensemble(resume)):
+        train_together(
+            Voice.choose(as_json=as_json, quiet=quiet), recipe, folds=folds, seeds=seeds,
+            overrides=overrides, out=out, resume=resume, data_dir=data_dir,
+        )  # fmt: skip
+        return
     with joined() as processes:
-        if resume is not None and out is not None:
-            raise ConfigError("--resume names the run already; leave --out out")
         if resume is not None and recipe is None and overrides:
             raise ConfigError(
                 "a run goes on with its own recipe; leave the changes out, or --resume"
@@ -171,7 +198,4 @@ def _how_to_go_on(path: Path, data_dir: Path | None) -> str:
     """The command that continues the run at `path`."""
     if not (path / "recipe.toml").is_file():
         return "nothing had been written yet"
-    command = ["handloom", "train", "--resume", str(path)]
-    if data_dir is not None:
-        command += ["--data-dir", str(data_dir)]
-    return f"go on from the last finished epoch with: {shlex.join(command)}"
+    return f"go on from the last finished epoch with: {resuming(path, data_dir)}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from handloom._files import write_json
 from handloom.data import check_variants
 from handloom.ensemble.committee import Committee, judged
 from handloom.errors import RunError
-from handloom.recipes import Recipe, make_recipe
+from handloom.recipes import Recipe, load_recipe, make_recipe
 from handloom.results import PartResult, Run, open_run
 from handloom.runs import RunFolder
 
@@ -42,11 +43,11 @@ class Plan:
     def members(self) -> dict[str, Recipe]:
         """The members' folders and recipes, fold after fold for one seed after the other."""
         found = {}
-        for seed in self.seeds:
-            for fold in range(1, self.folds + 1) if self.folds else (None,):
-                data = self.recipe.data.model_copy(update={"folds": self.folds, "fold": fold})
-                name = f"seed-{seed}" if fold is None else f"fold-{fold}-seed-{seed}"
-                found[name] = self.recipe.model_copy(update={"seed": seed, "data": data})
+        folds = (None,) if self.folds is None else range(1, self.folds + 1)
+        for seed, fold in product(self.seeds, folds):
+            name = f"seed-{seed}" if fold is None else f"fold-{fold}-seed-{seed}"
+            place = {"data.folds": self.folds, "data.fold": fold}
+            found[name] = load_recipe(self.recipe, {"seed": seed, **place})
         return found
 
     def write(self, folder: Path) -> None:

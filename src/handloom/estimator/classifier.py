@@ -15,11 +15,11 @@ from handloom import nn
 from handloom._typing import AnyArray, FloatArray, Shape
 from handloom.data import Dataset, split
 from handloom.errors import ConfigError, LabelError, ShapeError
-from handloom.estimator.inputs import Inputs
+from handloom.estimator.inputs import Inputs, flattened, picture_shape
 from handloom.estimator.learner import Learner
+from handloom.estimator.listeners import Printed
 from handloom.estimator.settings import recipe_of
 from handloom.recipes import Recipe
-from handloom.training import Trainer
 from handloom.training.callbacks import Callback
 
 LARGEST_SEED = 2**31 - 1
@@ -243,22 +243,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         rows: Any
         rows, y = validate_data(self, X, y, reset=reset)
         check_classification_targets(y)
-        return rows, self._picture_shape(own, rows.shape[1]), y
-
-    def _picture_shape(self, own: Shape | None, features: int) -> Shape | None:
-        """(C, H, W) of the pictures, by X's own shape or by the parameter."""
-        if self.image_shape is None:
-            return own
-        told = tuple(int(size) for size in self.image_shape)
-        told = (1, *told) if len(told) == 2 else told
-        if len(told) != 3 or min(told) < 1:
-            raise ConfigError(
-                f"image_shape is {self.image_shape}; it has to be (H, W) or (C, H, W)"
-            )
-        if own not in (None, told) or np.prod(told) != features:
-            found = f"{features} numbers" if own is None else own
-            raise ShapeError(f"image_shape is {told}, and the examples in X are {found}")
-        return told
+        return rows, picture_shape(self.image_shape, own, rows.shape[1]), y
 
     def _dataset(self, rows: AnyArray, y: AnyArray) -> Dataset:
         """Examples and their class ids; raises LabelError for a class that was not told of."""
@@ -291,25 +276,3 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
     def _listeners(self) -> list[Callback]:
         return [Printed()] if self.verbose else []
-
-
-class Printed(Callback):
-    """Print a line an epoch, as scikit-learn's `verbose` does."""
-
-    def on_epoch_end(self, training: Trainer) -> None:
-        """The epoch's losses and accuracies."""
-        row = training.history.epochs[-1]
-        told = [
-            f"{name.replace('_', ' ')} {row[name]:.4f}"
-            for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-            if row.get(name) is not None
-        ]
-        print(f"epoch {row['epoch']}/{training.epochs}: {', '.join(told)}")
-
-
-def flattened(X: Any) -> tuple[Any, Shape | None]:
-    """An array of pictures as rows (N, D) with their shape (C, H, W); anything else as it is."""
-    if not isinstance(X, np.ndarray) or X.ndim not in (3, 4):
-        return X, None
-    shape = X.shape[1:] if X.ndim == 4 else (1, *X.shape[1:])
-    return X.reshape(len(X), -1), shape

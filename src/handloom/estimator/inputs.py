@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
 from handloom._typing import AnyArray, FloatArray, IntArray, Shape
 from handloom.data import Dataset, Features, Normalisation
-from handloom.errors import ConfigError, DataError
-
-Normalise = Literal["scale", "standard", "per-picture", "none"]
+from handloom.errors import ConfigError, DataError, ShapeError
 
 BLOCK = 4096  # rows that are brought to scale at once, in float64
 NAME = "X"
@@ -95,6 +94,31 @@ class Inputs:
         """Examples with their class ids (N,)."""
         kind = Dataset if self.are_pixels else Features
         return kind(self.examples(rows), labels, tuple(names), NAME)
+
+
+def flattened(X: Any) -> tuple[Any, Shape | None]:
+    """An array of pictures as rows (N, D) with their shape (C, H, W); anything else as it is."""
+    if not isinstance(X, np.ndarray) or X.ndim not in (3, 4):
+        return X, None
+    shape = X.shape[1:] if X.ndim == 4 else (1, *X.shape[1:])
+    return X.reshape(len(X), -1), shape
+
+
+def picture_shape(told: Shape | None, own: Shape | None, features: int) -> Shape | None:
+    """(C, H, W) of the pictures in X: as `told` by the parameter, or its `own`; None if neither.
+
+    Raises ConfigError for what is no shape, ShapeError where X, of so many `features`, has another.
+    """
+    if told is None:
+        return own
+    shape = tuple(int(size) for size in told)
+    shape = (1, *shape) if len(shape) == 2 else shape
+    if len(shape) != 3 or min(shape) < 1:
+        raise ConfigError(f"image_shape is {told}; it has to be (H, W) or (C, H, W)")
+    if own not in (None, shape) or math.prod(shape) != features:
+        found = f"{features} numbers" if own is None else own
+        raise ShapeError(f"image_shape is {shape}, and the examples in X are {found}")
+    return shape
 
 
 def _blocks(count: int) -> Iterator[slice]:

@@ -11,10 +11,10 @@ from handloom import assemble, nn
 from handloom._typing import AnyArray, FloatArray, Shape
 from handloom.data import Dataset, Normalisation
 from handloom.engines import Engine, limited_to
+from handloom.estimator.listeners import BestWeights
 from handloom.recipes import Recipe
 from handloom.training import History, Trainer
 from handloom.training.callbacks import Callback, EarlyStop
-from handloom.training.metrics import is_better, worst
 
 PREDICTED_AT_ONCE = 1000
 
@@ -182,25 +182,6 @@ class Learner:
         exact = self.model
         exact.astype(np.float64)
         return assemble.build_predictor(self.recipe, exact, self.image_shape)
-
-
-class BestWeights(Callback):
-    """Keep the weights of the best epoch in memory; a tie keeps the earlier one."""
-
-    def __init__(self) -> None:
-        self.weights: dict[str, AnyArray] = {}
-        self.epoch = 0
-
-    def on_fit_start(self, training: Trainer) -> None:
-        """Nothing is best yet."""
-        self.best = worst(training.monitor)
-
-    def on_epoch_end(self, training: Trainer) -> None:
-        """Compare."""
-        score = training.history.last(training.monitor)
-        if is_better(training.monitor, score, self.best):
-            self.best, self.epoch = score, training.epoch
-            self.weights = training.engine.weights()
 
 
 def predicting_part(state: Mapping[str, AnyArray]) -> str:

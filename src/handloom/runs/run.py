@@ -4,6 +4,7 @@ recipe.toml          the recipe, resolved            metrics.jsonl   one row an 
 environment.json     versions, processor, threads    result.json     figures of the best weights
 data.json            classes, sizes, normalisation   figures/        pictures
 checkpoints/         last, best, epoch-NNN           .lock           who is writing, while it does
+tensorboard/         events, if they are asked for
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class RunFolder:
     def foreign_entry(self) -> str | None:
         """The name of something in the folder that no run puts there, if there is any."""
         own = (self.recipe, self.environment, self.data, self.metrics, self.result)
-        known = {path.name for path in (*own, self.figures, self.checkpoints)}
+        known = {path.name for path in (*own, self.figures, self.checkpoints, self.tensorboard)}
         entries = sorted(path.name for path in self.path.glob("[!.]*"))
         return next((name for name in entries if name not in known), None)
 
@@ -96,6 +97,11 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Folder of checkpoints."""
         return self.path / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder of events for TensorBoard, where the recipe asks for them."""
+        return self.path / "tensorboard"
 
     def checkpoint(self, name: str) -> Path:
         """Path of the checkpoint `last`, `best` or `epoch-NNN`."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from handloom.recipes.schema.data import Side
-from handloom.recipes.schema.table import Between, Count, Share, Table, refuse, said
+from handloom.recipes.schema.table import Between, Count, Flag, Share, Table, refuse, said
 
 Monitor = Literal["val_loss", "val_accuracy"]
 Keep = Annotated[
@@ -46,6 +46,7 @@ class Training(Table):
     ema: Between | None = None  # decay of the running mean of the weights, per step
     eval_batch_size: Count = 1000
     threads: Count | None = None
+    tensorboard: Flag = False  # write events for TensorBoard into the run's folder
     sizes: Annotated[tuple[Size, ...], Field(strict=False, max_length=100)] = ()  # to begin with
 
     @model_validator(mode="after")

@@ -5,3 +5,4 @@ from handloom.training.callbacks.checkpoints import BestWeights as BestWeights
 from handloom.training.callbacks.checkpoints import Checkpoints as Checkpoints
 from handloom.training.callbacks.early_stop import EarlyStop as EarlyStop
 from handloom.training.callbacks.plateau import Plateau as Plateau
+from handloom.training.callbacks.tensorboard import TensorBoard as TensorBoard
