@@ -118,6 +118,7 @@ def compare(
     from handloom.experiments.compare.tables import FORMATS
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
+    room.check_reach(reach)  # before hours of training
     rows = _rows(subjects, _whole_numbers(seeds), override or [], runs)
     # A table for a file has standard output to itself.
     trains = voice if form is Format.TERMINAL or voice is not Voice.PERSON else Voice.PROGRAM
@@ -171,9 +172,10 @@ def _whole_numbers(told: str) -> list[int]:
     from handloom.errors import ConfigError
 
     words = listed(told)
-    if not all(word.isdecimal() for word in words) or len(set(words)) < len(words):
+    seeds = [int(word) for word in words if word.isdecimal()]
+    if len(set(seeds)) < len(words):
         raise ConfigError(f"--seeds takes different whole numbers like 0,1,2, got {told!r}")
-    return [int(word) for word in words]
+    return seeds
 
 
 def _names_a_folder(subject: str) -> bool:

@@ -87,8 +87,7 @@ def compare(
     Raises: ConfigError for a `reach` outside (0, 1], or nothing to compare; RunError for a run that
     has not ended, or whose pictures have changed; DataError where the pictures cannot be had.
     """
-    if reach is not None and not 0 < reach <= 1:
-        raise ConfigError(f"reach is an accuracy above 0 and up to 1, got {reach:g}")
+    check_reach(reach)
     groups = grouped(runs)
     for group in groups:
         for run in group.runs:
@@ -112,6 +111,12 @@ def compare(
         pairs=tuple(pairs_of(groups, by_group)),
         differences=differing([group.runs[0].recipe for group in groups]),
     )
+
+
+def check_reach(reach: float | None) -> None:
+    """Raise ConfigError unless it is an accuracy as a fraction, or None."""
+    if reach is not None and not 0 < reach <= 1:
+        raise ConfigError(f"reach is an accuracy above 0 and up to 1, got {reach:g}")
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:

@@ -23,7 +23,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
     If both networks are equally good, each of these pictures falls to either with probability 1/2.
     Sources: McNemar 1947; the mid-p, which counts half of the outcome itself, Fagerland, Lydersen
-    and Laake 2013: it keeps its level as the exact test does, and is less timid.
+    and Laake 2013: less timid than the exact test, and beyond its level rarely and by little.
     """
     from scipy.special import bdtr
 

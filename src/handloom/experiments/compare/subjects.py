@@ -14,16 +14,16 @@ from handloom.results import Run, open_run
 
 
 def rows_in(folder: Path) -> list[Run | Group]:
-    """A run; or of a study's folder a row for each complete trial.
+    """A run; or of a study's folder a row for each complete trial, the best first.
 
     Raises RunError where the folder is neither, or no trial is complete yet.
     """
     if not (folder / STUDY_FILE).is_file():
         return [open_run(folder)]
-    trials = [trial for trial in open_study(folder).trials if trial.state == "complete"]
+    trials = open_study(folder).ranking
     if not trials:
         raise RunError(f"{folder}: no trial of this study is complete; go on with handloom tune")
-    return [Group(trial.key, tuple(trial.runs)) for trial in trials]
+    return [Group(trial.name, trial.runs) for trial in trials]
 
 
 def drawn(comparison: Comparison) -> views.Compared:

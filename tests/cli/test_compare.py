@@ -1,0 +1,154 @@
+"""handloom compare: from runs and recipes to tables, files and a sentence."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from handloom.cli import compared
+from handloom.cli.compared import cut
+from handloom.experiments.compare.trainings import plan_trainings
+from handloom.results import open_run
+
+IDLE = "optimizer.lr=1e-9"
+
+
+@pytest.fixture
+def idle(bars: Path) -> Path:
+    """A recipe beside bars.toml that learns nothing."""
+    path = bars.with_name("idle.toml")
+    path.write_text(bars.read_text().replace("lr = 0.2", "lr = 1e-9"))
+    return path
+
+
+def test_recipes_over_seeds_are_trained_and_answered(bars, idle, handloom, elsewhere: Path) -> None:
+    done = handloom("compare", bars, idle, "--seeds", "0,1,2", "--reach", "0.9")
+    assert (done.code, done.err) == (0, "")
+    assert "A bars" in done.out
+    assert "B idle" in done.out
+    assert "bars is better than idle by 0." in done.out
+    assert "the difference is real" in " ".join(done.out.split())
+    assert "optimizer.lr: 0.2 (A), 1e-09 (B)" in done.out
+    assert re.search(r"^run +seeds +accuracy +95 % +loss +looks$", done.out, re.MULTILINE)
+    assert len(list((elsewhere / "runs/compare").glob("*/seed-*/result.json"))) == 6
+
+
+def test_the_second_time_nothing_is_trained(bars, handloom, elsewhere: Path) -> None:
+    first = handloom("compare", bars, "--seeds", "4", "--no-pace")
+    second = handloom("compare", bars, "--seeds", "4", "--no-pace")
+    assert "train loss" in first.out
+    assert "train loss" not in second.out
+    assert second.out.strip() in first.out
+    assert "pictures/s" not in second.out
+
+
+def test_json_is_the_comparison_and_nothing_else(bars, idle, handloom) -> None:
+    done = handloom("compare", bars, idle, "--json")
+    told = json.loads(done.out)
+    assert [row["name"] for row in told["rows"]] == ["bars", "idle"]
+    assert told["pairs"][0]["is_real"] is True
+    assert told["part"] == "validation"
+
+
+def test_quiet_prints_nothing_and_still_writes(bars, handloom, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = handloom("compare", bars, "-q", "--out", out)
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert {path.name for path in out.iterdir()} == {
+        "comparison.csv", "comparison.json", "comparison.md", "comparison.png", "comparison.tex",
+    }  # fmt: skip
+    assert (out / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("form", "begin"), [("markdown", "|  | run |"), ("csv", "name,seeds,"), ("latex", "% ")]
+)
+def test_a_table_for_a_file_has_the_output_to_itself(
+    form: str, begin: str, bars, handloom, elsewhere: Path
+) -> None:
+    done = handloom("compare", bars, "--format", form, "--out", "out")
+    assert (done.code, done.err) == (0, "")
+    ending = {"markdown": "md", "csv": "csv", "latex": "tex"}[form]
+    assert done.out == (elsewhere / "out" / f"comparison.{ending}").read_text()
+    assert done.out.startswith(begin)
+
+
+def test_runs_are_compared_as_they_are(trained: Path, idle, handloom) -> None:
+    handloom("train", idle, "--out", "runs/idle", "-q")
+    done = handloom("compare", trained, "runs/idle", "--format", "csv")
+    rows = list(csv.DictReader(done.out.splitlines()))
+    assert [row["name"] for row in rows] == ["run", "idle"]
+    assert float(rows[0]["accuracy"]) == open_run(trained).result["validation"]["accuracy"]
+
+
+def test_a_look_at_the_test_part_is_counted_and_printed(trained: Path, handloom) -> None:
+    told = json.loads(handloom("compare", trained, "--test", "--json").out)
+    assert told["rows"][0]["runs"][0]["looks"] == 2
+    assert open_run(trained).looks == 2
+    again = handloom("compare", trained, "--test")
+    assert re.search(r"^A run .* 3$", again.out, re.MULTILINE)
+
+
+def test_a_row_fits_in_eighty_columns(bars, idle, handloom, monkeypatch) -> None:
+    long = bars.with_name("a-recipe-whose-name-is-much-too-long-for-a-line.toml")
+    long.write_text(bars.read_text())
+    monkeypatch.setattr(compared, "console", lambda: type("Screen", (), {"width": 80}))
+    done = handloom("compare", long, idle, "--seeds", "0,1", "--reach", "0.99")
+    tables = done.out.rpartition("images/s")[2].partition("The recipes")[0]
+    assert "A a-recip…" in tables
+    assert max(map(len, tables.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["digit"], "no recipe is called 'digit'; did you mean"),
+        (["runs/none"], "runs/none is no run"),
+        (["."], "is no run"),
+        (["digits", "--seeds", "0,x"], "--seeds takes different whole numbers"),
+        (["digits", "--seeds", "1,1"], "--seeds takes different whole numbers"),
+        (["digits", "--reach", "97"], "up to 1, got 97"),
+        (["digits", "-o", "optimizer.lr=fast"], "optimizer.lr"),
+    ],
+)
+def test_a_mistake_is_told_in_a_line_before_any_training(
+    arguments: list[str], told: str, handloom, elsewhere: Path
+) -> None:
+    done = handloom("compare", *arguments)
+    assert done.code == 2
+    assert told in done.err
+    assert done.err.count("\n") == 1
+    assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize("flags", [["--seeds", "0,1"], ["-o", IDLE]])
+def test_what_is_for_recipes_is_refused_of_runs(trained: Path, flags, handloom) -> None:
+    done = handloom("compare", trained, *flags)
+    assert done.code == 2
+    assert "--seeds and -o are for recipes" in done.err
+
+
+def test_a_termination_says_how_to_go_on(bars, start, handloom, elsewhere: Path) -> None:
+    text = bars.read_text().replace("epochs = 3", "epochs = 100000")
+    bars.write_text(text)
+    (training,) = plan_trainings(bars, [], Path("runs/compare")).trainings
+    process = start("compare", bars)
+    while not training.folder.joinpath("checkpoints/last.safetensors").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert err == "handloom: stopped; the same command goes on from here\n"
+
+
+def test_a_long_name_keeps_both_its_ends() -> None:
+    assert cut("mnist-mlp-1000-early-stopping", 12) == "mnist-…pping"
+    assert cut("digits", 6) == "digits"
+    assert all(len(cut("fashion-mlp-256", room)) == room for room in range(1, 16))
