@@ -163,7 +163,9 @@ class Run:
             np.errstate(over="ignore", invalid="ignore"),
         ):
             parts = [
-                self._engine.predict(self.normalisation(images[start : start + PREDICT_BATCH]))
+                self._engine.predict_pictures(
+                    images[start : start + PREDICT_BATCH], self.normalisation
+                )
                 for start in range(0, len(images), PREDICT_BATCH)
             ]
         return np.concatenate(parts) if parts else np.empty((0, len(self.class_names)), np.float32)

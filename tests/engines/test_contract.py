@@ -25,7 +25,8 @@ from subjects import (
 )
 
 from handloom import engines, nn, optim
-from handloom.data import Augmentation
+from handloom.data import Augmentation, Normalisation
+from handloom.data.normalise import NormalisationKind
 from handloom.engines import Engine
 from handloom.engines.choose import EngineName
 from handloom.engines.weave import refusal
@@ -228,6 +229,18 @@ def test_predictions_are_those_of_its_weights(subject: Any, ema: float | None) -
     outputs = engine.predict(x)
     assert loss == pytest.approx(nn.cross_entropy(outputs, labels)[0], rel=1e-6)
     assert correct == (outputs.argmax(axis=1) == labels).sum()
+
+
+@every_engine
+@pytest.mark.parametrize("kind", ["scale", "standard", "per-picture"])
+def test_pictures_are_predicted_as_their_numbers(subject: Any, kind: NormalisationKind) -> None:
+    engine = engine_of(subject)
+    images = np.random.default_rng(5).integers(0, 256, (300, *SHAPE), np.uint8)
+    normalisation = Normalisation.fit(kind, images)
+    for count in (0, 1, 7, 300):
+        outputs = engine.predict_pictures(images[:count], normalisation)
+        expected = engine.predict(normalisation(images[:count]))
+        np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
 
 
 @every_engine

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-from handloom._typing import AnyArray, FloatArray, IntArray
-from handloom.data import Epoch
+from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
+from handloom.data import Epoch, Normalisation
 from handloom.nn.layer import Layer
 
 Loss = Callable[[FloatArray, AnyArray], tuple[float, FloatArray]]
@@ -78,6 +78,10 @@ class Engine(Protocol):
 
     def predict(self, x: FloatArray) -> FloatArray:
         """Outputs (N, K) of the network in evaluation mode, with the averaged weights if kept."""
+        ...
+
+    def predict_pictures(self, images: UInt8Array, normalisation: Normalisation) -> FloatArray:
+        """predict of pictures (N, C, H, W), uint8, as `normalisation` sees them."""
         ...
 
     def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:

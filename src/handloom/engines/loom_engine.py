@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,6 +16,7 @@ from handloom.data.batches import Epoch, one_ahead
 from handloom.engines.base import Loss, StepReport
 from handloom.engines.loom_terms import cross_entropy_of, mostly_dark, pixels_as_numbers
 from handloom.engines.numpy_engine import NumpyEngine, count_correct
+from handloom.engines.pace import Pace
 from handloom.engines.portions import Portions
 from handloom.nn.losses import check_labels
 from handloom.optim import Optimizer
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 NATIVE_SECONDS = 0.05
 """How long a native call should take: Ctrl-C waits for its end, and its start costs nothing."""
-FIRST_STEPS = 8  # steps of the first native call, before any was timed
 LOOKED_AT = 512  # pictures in which zeros are counted, to see whether skipping them pays
 PREDICTED_AT_ONCE = (1, 32, 256)  # batch sizes that prediction is compiled for
 
@@ -81,7 +80,7 @@ class LoomEngine:
         # The loss itself refuses settings that cannot be; native code would not notice.
         loss(np.eye(self._compiled.plan.classes), np.arange(self._compiled.plan.classes))
         self._portions = Portions(model)
-        self._seconds_a_step = 0.0
+        self._pace = Pace(NATIVE_SECONDS)
         self._behind = False  # whether the model's arrays are older than the compiled network's
         self._push()
         # Whether most pixels are zero: of the pictures to train on, and of those to be judged. What
@@ -134,12 +133,11 @@ class LoomEngine:
         how = self._numbers(epoch.normalisation, dark=self._dark)
         augmented = epoch.batches.augmentation is not None
         ready = one_ahead if augmented and epoch.batches.prefetch else map
-        portions = self._in_portions(start, stop)
+        portions = self._pace.portions(start, stop)
         take = partial(self._portions.take, epoch, as_bytes=how.are_bytes, by_size=how.sparse)
         for pictures, rows, labels in ready(take, portions):
-            started = time.perf_counter()
             reports = self._run(pictures, how, rows, labels, epoch.batch_size)
-            self._seconds_a_step = (time.perf_counter() - started) / len(reports)
+            self._pace.took(len(reports))
             yield from reports
             if not reports[-1].is_finite:
                 return
@@ -154,15 +152,12 @@ class LoomEngine:
 
     def predict(self, x: FloatArray) -> FloatArray:
         """x (N, C, H, W) -> outputs (N, K) in evaluation mode, of the averaged weights if kept."""
-        from handloom.loom.pieces.gather import Pictures
+        return self._predict(x, Normalisation("none"))
 
-        self._go_over_to(x.shape[1:])
-        at_once = next((n for n in PREDICTED_AT_ONCE if n >= len(x)), PREDICTED_AT_ONCE[-1])
-        if self._asked_dark is None and at_once > 1 and x.ndim == 4:
-            self._asked_dark = mostly_dark(x[:LOOKED_AT])
-        # A single picture costs the reading of the weights: those of dark pixels are left out.
-        sparse = self._compiled.takes_rows and (bool(self._asked_dark) or at_once == 1)
-        return self._compiled.predict(x, Pictures(sparse=sparse), at_once)
+    def predict_pictures(self, images: UInt8Array, normalisation: Normalisation) -> FloatArray:
+        """Outputs (N, K) for pictures (N, C, H, W), uint8; native code normalises them where the
+        normalisation is linear."""
+        return self._predict(images, normalisation)
 
     def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:
         """(mean loss, number classified right)."""
@@ -203,20 +198,24 @@ class LoomEngine:
             self._compiled = self._by_shape[shape]
             self._push()
 
+    def _predict(self, pictures: AnyArray, normalisation: Normalisation) -> FloatArray:
+        self._go_over_to(pictures.shape[1:])
+        count = len(pictures)
+        at_once = next((n for n in PREDICTED_AT_ONCE if n >= count), PREDICTED_AT_ONCE[-1])
+        if self._asked_dark is None and at_once > 1 and pictures.ndim == 4:
+            self._asked_dark = mostly_dark(pictures[:LOOKED_AT])
+        # A single picture costs the reading of the weights: those of dark pixels are left out.
+        how = self._numbers(normalisation, dark=bool(self._asked_dark) or at_once == 1)
+        if not how.are_bytes:
+            pictures = normalisation(pictures, self._compiled.dtype)
+        return self._compiled.predict(pictures, how, at_once)
+
     def _numbers(self, normalisation: Normalisation, *, dark: bool) -> Pictures:
         """How this network's pictures become numbers; zeros stay zeros only if merely scaled."""
         channels = self._compiled.request.input_shape[0]
-        sparse = dark and normalisation.kind == "scale" and self._compiled.takes_rows
+        zeros_stay = normalisation.kind in ("scale", "none")
+        sparse = dark and zeros_stay and self._compiled.takes_rows
         return replace(pixels_as_numbers(normalisation, channels), sparse=sparse)
-
-    def _in_portions(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
-        """Steps in portions that take about NATIVE_SECONDS each."""
-        while start < stop:
-            steps = FIRST_STEPS
-            if self._seconds_a_step:
-                steps = max(1, round(NATIVE_SECONDS / self._seconds_a_step))
-            yield start, min(stop, start + steps)
-            start += steps
 
     def _run(
         self,

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from handloom._typing import AnyArray, FloatArray, IntArray
-from handloom.data import Epoch
+from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
+from handloom.data import Epoch, Normalisation
 from handloom.engines.base import Loss, StepReport
 from handloom.errors import ConfigError, StateError
 from handloom.nn.layer import Layer
@@ -94,6 +94,10 @@ class NumpyEngine:
         if self.model.training:
             self.model.eval()
         return self.model.forward(x)
+
+    def predict_pictures(self, images: UInt8Array, normalisation: Normalisation) -> FloatArray:
+        """Outputs (N, K) for pictures (N, C, H, W), uint8."""
+        return self.predict(normalisation(images))
 
     def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:
         """(mean loss, number classified right)."""

@@ -130,9 +130,9 @@ class Compiled:
         )  # fmt: skip
         return reports[:, :3]
 
-    def predict(self, x: FloatArray, how: Pictures, batch: int) -> FloatArray:
+    def predict(self, x: UInt8Array | FloatArray, how: Pictures, batch: int) -> FloatArray:
         """x (N, C, H, W) -> outputs (N, K) in evaluation mode, `batch` pictures at a time."""
-        x = self._taken(x, self.dtype)
+        x = self._taken(x, np.uint8 if how.are_bytes else self.dtype)
         if (how, batch) not in self._predictors:
             request = replace(self.request, pictures=how, batch=batch, training=False, loss=None)
             self._predictors[how, batch] = self.program(request)

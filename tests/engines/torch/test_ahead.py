@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +12,8 @@ from subjects import assert_same, epoch_of, network, trained
 
 from handloom import nn, optim
 from handloom.data import Augmentation, Mixing, Stage
-from handloom.engines.torch import TorchEngine, ahead
-from handloom.engines.torch.ahead import Checkpoint, Pace
+from handloom.engines.torch import TorchEngine
+from handloom.engines.torch.ahead import Checkpoint
 from handloom.errors import ConfigError, ShapeError
 
 
@@ -122,24 +121,6 @@ def test_other_pictures_are_refused_before_they_are_uploaded() -> None:
     engine.ahead = True
     with pytest.raises(ShapeError, match=r"Conv2d expects \(1, H, W\), got \(2, 7, 6\)"):
         list(engine.train(epoch_of(), 0, 2))
-
-
-def test_portions_take_about_as_long_as_they_should(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    monkeypatch.setattr(time, "perf_counter", lambda: now)
-    pace, lengths = Pace(), []
-    for start, stop in pace.portions(0, 400):
-        lengths.append(stop - start)
-        now += 0.01 * (stop - start)
-        pace.took(stop - start)
-    wanted = round(ahead.PORTION_SECONDS / 0.01)
-    assert lengths[0] == ahead.FIRST_STEPS
-    assert lengths[1:-1] == [wanted] * (len(lengths) - 2)
-    assert sum(lengths) == 400
-    steady = Pace(steady=True)
-    for start, stop in steady.portions(0, 3 * ahead.FIRST_STEPS + 1):
-        assert stop - start in (ahead.FIRST_STEPS, 1)
-        steady.took(stop - start)
 
 
 def test_a_checkpoint_is_a_copy() -> None:

@@ -10,7 +10,7 @@ from shared import Job, Unable, serve
 
 import handloom
 from handloom import models, nn, optim
-from handloom.data import Batches, Dataset, Normalisation
+from handloom.data import Batches, Dataset, Normalisation, with_channels
 from handloom.engines import Engine, choose_engine, limited_to
 
 INPUT_SHAPE, NUM_CLASSES = (1, 28, 28), 10
@@ -91,9 +91,10 @@ class Predict(_Base):
     def __init__(self, job: Job) -> None:
         super().__init__(job)
         self.slices = job.slices(len(self.dataset))
+        self.images = with_channels(self.dataset.images)
 
     def outputs(self, rows: slice) -> np.ndarray:
-        return self.engine.predict(self.normalisation(self.dataset.images[rows]))
+        return self.engine.predict_pictures(self.images[rows], self.normalisation)
 
     def run(self, steps: int) -> None:
         for _ in range(steps):

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from handloom import nn
-from handloom._typing import AnyArray, FloatArray, Shape
-from handloom.data import Epoch
+from handloom._typing import AnyArray, FloatArray, Shape, UInt8Array
+from handloom.data import Epoch, Normalisation
 from handloom.engines.base import Loss, StepReport
 from handloom.engines.numpy_engine import NumpyEngine, count_correct
+from handloom.engines.pace import Pace
 from handloom.engines.processes import ALONE, Processes
-from handloom.engines.torch.ahead import Checkpoint, Pace, Portion
+from handloom.engines.torch.ahead import PORTION_SECONDS, Checkpoint, Portion
 from handloom.engines.torch.device import (
     Precision,
     describe_device,
@@ -82,7 +83,7 @@ class TorchEngine:
         self._twin = Twin(host, self._step)
         self._twin.push()
         self._pictures: DevicePictures | None = None
-        self._pace = Pace(steady=processes.size > 1)
+        self._pace = Pace(PORTION_SECONDS, steady=processes.size > 1)
         self.ahead = self.device.type != "cpu" and not self.uncovered
         """Whether steps are launched ahead of their reports, as suits a GPU."""
 
@@ -163,6 +164,10 @@ class TorchEngine:
                     outputs[start : start + len(part)] = found.cpu().numpy()
         return outputs
 
+    def predict_pictures(self, images: UInt8Array, normalisation: Normalisation) -> FloatArray:
+        """Outputs (N, K) for pictures (N, C, H, W), uint8."""
+        return self.predict(normalisation(images))
+
     def evaluate(self, x: FloatArray, labels: AnyArray) -> tuple[float, int]:
         """(mean loss, number classified right), each process predicting its part of x."""
         processes = self._how.processes
@@ -226,7 +231,8 @@ class TorchEngine:
 
     def _launch(self, epoch: Epoch, start: int, stop: int) -> Portion:
         """Give the device the steps start … stop - 1; nothing waits for it."""
-        with memory_told(epoch.batch_size, "training", "training.batch_size"):
+        told = memory_told(epoch.batch_size, "training", "training.batch_size")
+        with told, limited_to(self.threads):
             portion = Portion(start, Checkpoint(self._twin.tensors(), self.steps))
             for step, (x, labels) in enumerate(self._batches(epoch, start, stop), start):
                 lr = self._optimizer.current_lr()

@@ -1,0 +1,29 @@
+"""Portions of steps, by a clock that the test turns."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from handloom.engines.pace import FIRST_STEPS, Pace
+
+
+def test_portions_take_about_as_long_as_they_should(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    pace, lengths = Pace(0.25), []
+    for start, stop in pace.portions(0, 400):
+        lengths.append(stop - start)
+        now += 0.01 * (stop - start)
+        pace.took(stop - start)
+    assert lengths[0] == FIRST_STEPS
+    assert lengths[1:-1] == [25] * (len(lengths) - 2)
+    assert sum(lengths) == 400
+
+
+def test_steady_portions_do_not_look_at_the_clock() -> None:
+    steady = Pace(0.25, steady=True)
+    for start, stop in steady.portions(0, 3 * FIRST_STEPS + 1):
+        assert stop - start in (FIRST_STEPS, 1)
+        steady.took(stop - start)
