@@ -147,3 +147,44 @@ def test_a_known_set_is_answered_with_ids_though_its_classes_have_names(
     out = handloom("predict", trained_on_words, "-i", pictures).out
     assert {line.split(",")[1] for line in out.splitlines()[1:]} <= {"0", "1", "2"}
     assert "low" in handloom("predict", trained_on_words, "-i", pictures, "--names").out
+
+
+# -- a sample that wants something else ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (["1,0"] * 30, "the id '1' of row 3 is in row 2 too"),
+        ([f"{row},0" for row in range(29)], "wants 29 rows, but there are 30 pictures"),
+        ([f"{row},low" for row in range(30)], "has text as labels (low)"),
+        ([f"{row},{row % 7}" for row in range(30)], "has the label '3' in row 5"),
+        ([f"{row},0,0" for row in range(30)], "row 2 has 3 columns"),
+    ],
+)
+def test_what_a_sample_forbids_is_refused_before_anything_is_written(
+    trained, pictures, rows: list[str], told: str, handloom, tmp_path: Path
+) -> None:
+    (tmp_path / "sample.csv").write_text("image_id,label\n" + "\n".join(rows) + "\n")
+    submit = tmp_path / "submit.csv"
+    submit.write_text("an older one")
+    arguments = ["--sample", tmp_path / "sample.csv", "--output", submit]
+    outcome = handloom("predict", trained, "-i", pictures, *arguments)
+    assert outcome.code == 2
+    assert told in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert submit.read_text() == "an older one"
+
+
+def test_a_sample_of_words_is_answered_with_words(
+    trained_on_words, pictures, handloom, tmp_path: Path
+) -> None:
+    words = ["low", "mid", "top"] * 10
+    rows = "".join(f"{row},{word}\n" for row, word in enumerate(words))
+    (tmp_path / "sample.csv").write_text(f"image_id,label\n{rows}")
+    arguments = ["predict", trained_on_words, "-i", pictures, "--sample", tmp_path / "sample.csv"]
+    assert handloom(*arguments).code == 0
+    outcome = handloom(*arguments, "--ids")
+    assert outcome.code == 2
+    assert "has text as labels (low, mid, top), and these would be whole numbers" in outcome.err
+    assert "--names gives names" in outcome.err

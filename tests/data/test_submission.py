@@ -107,3 +107,67 @@ def test_names_that_are_not_among_the_files_are_refused(sample) -> None:
     files = [Path("a.png"), Path("b.png")]
     with pytest.raises(DataError, match=r"the ids \('c', …\) are neither names of the pictures"):
         read_sample(sample("id,label\nc,0\na,0\n"), 2, files=files)
+
+
+# -- what the sample's labels tell -----------------------------------------------------------------
+
+NAMES = ("coat", "shoe", "T-shirt/top")
+
+
+def labelled(sample, *labels: str):
+    rows = "".join(f"{row},{label}\n" for row, label in enumerate(labels))
+    return read_sample(sample("id,label\n" + rows), len(labels))
+
+
+@pytest.mark.parametrize(
+    ("labels", "allowed"),
+    [
+        (("0", "0"), range(3)),
+        (("2", "0"), range(3)),
+        (("9", "9"), range(3)),  # one label in every row holds the place
+        (("", ""), range(3)),
+        (("", ""), NAMES),
+        (("?", "?"), NAMES),
+        (("shoe", "coat"), NAMES),
+        (("7", "3"), ("3", "7")),  # folders that are called by numbers
+        ((), range(3)),
+    ],
+)
+def test_labels_of_the_wanted_kind_may_come(labels, allowed, sample) -> None:
+    labelled(sample, *labels).check_labels(allowed)
+
+
+@pytest.mark.parametrize(
+    ("labels", "allowed", "told"),
+    [
+        (
+            ("0", "0"), NAMES,
+            r"sample\.csv has whole numbers as labels \(0\), and these would be text "
+            r"\(coat, shoe, T-shirt/top\); --ids gives class ids, from 0",
+        ),
+        (
+            ("coat", "coat"), range(12),
+            r"has text as labels \(coat\), and these would be whole numbers \(0, 1, 2, …\); "
+            "--names gives names",
+        ),
+        (("0.1", "0.9"), range(3), r"decimal numbers as labels \(0\.1, 0\.9\).*than a class$"),
+        (("1", "10"), range(10), r"has the label '10' in row 3, which is none of those that may"),
+        (("coat", "boot"), NAMES, r"the label 'boot' in row 3, which is none .* \(coat, shoe, "),
+        (("coat", "1"), NAMES, r"the label '1' in row 3"),
+    ],
+)  # fmt: skip
+def test_labels_of_another_kind_are_refused(labels, allowed, told: str, sample) -> None:
+    with pytest.raises(DataError, match=told):
+        labelled(sample, *labels).check_labels(allowed)
+
+
+def test_a_table_without_a_sample_takes_any_labels() -> None:
+    numbered(2).check_labels(NAMES)
+    assert numbered(2).fill(["coat", "shoe"]) == "image_id,label\n0,coat\n1,shoe\n"
+
+
+def test_an_id_that_is_missing_and_a_header_that_is_none(sample) -> None:
+    with pytest.raises(DataError, match="row 3 has no id"):
+        read_sample(sample("id,label\n0,0\n,0\n"), 2)
+    with pytest.raises(DataError, match=r"wants 2 rows, .* its first row, 5,0, is no header"):
+        read_sample(sample("5,0\n6,0\n7,0\n"), 3)

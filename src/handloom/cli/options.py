@@ -18,7 +18,12 @@ def complete_recipe(incomplete: str) -> list[str]:
 def complete_run(incomplete: str) -> list[str]:
     """Run folders: those in runs/, and those in the folder that is being typed."""
     typed = Path(incomplete) if incomplete.endswith("/") else Path(incomplete).parent
-    found = {str(path.parent) for folder in ("runs", typed) for path in Path(folder).glob(RECIPES)}
+    found = {
+        str(path.parent)
+        for folder in ("runs", typed)
+        for pattern in (RECIPES, ENSEMBLES)
+        for path in Path(folder).glob(pattern)
+    }
     return sorted(path for path in found if path.startswith(incomplete))
 
 
@@ -29,10 +34,19 @@ def complete_set(incomplete: str) -> list[str]:
     return [known.name for known in describe_sets() if known.name.startswith(incomplete)]
 
 
-RECIPES = "*/recipe.toml"
+RECIPES, ENSEMBLES = "*/recipe.toml", "*/ensemble.json"
 
 RunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run folder.", autocompletion=complete_run)
+]
+RunsArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN...",
+        help="A run folder, several, or an ensemble's: together they give the mean of their "
+        "probabilities.",
+        autocompletion=complete_run,
+    ),
 ]
 RecipeArgument = Annotated[
     str,

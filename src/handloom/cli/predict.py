@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handloom.cli.options import JsonFlag, QuietFlag, RunArgument, Tta, listed
+from handloom.cli.options import JsonFlag, QuietFlag, RunsArgument, Tta, listed
 from handloom.cli.output import Voice
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ Examples:
   handloom predict runs/a --input t10k-images-idx3-ubyte.gz --names
   handloom predict runs/a --input coat.png
   handloom predict runs/a --input test.npy --tta flip,shift
+  handloom predict runs/fashion-mlp-256 runs/mine --input test.npy
 """
 
 
@@ -30,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
-    run: RunArgument,
+    runs: RunsArgument,
     source: Annotated[
         Path,
         typer.Option(
@@ -70,21 +71,23 @@ def predict(
     """Write a label for each picture, as contests want it.
 
     The table is `image_id,label`, a row a picture in the order of the input, ids from 0; no
-    pictures give the header alone. A folder's pictures are ordered by name.
+    pictures give the header alone. A folder's pictures are ordered by name. A sample submission
+    whose ids, rows or kind of labels do not fit is refused before anything is written.
     """
     from handloom import data
     from handloom._files import write_atomic
-    from handloom.results import open_run
+    from handloom.ensemble import open_together
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     _check_output(output)
-    trained = open_run(run)
+    trained = open_together(runs)
     channels, height, width = trained.image_shape
     images = data.read_images(source, size=(height, width), mode="RGB" if channels == 3 else "L")
     table = _table(source, len(images), sample)
-    predicted = trained.predict(images, tta=listed(tta)).tolist()
     by_name = not trained.labels_are_ids if names is None else names
-    labels = [trained.class_names[i] for i in predicted] if by_name else predicted
+    classes = trained.class_names if by_name else range(len(trained.class_names))
+    table.check_labels(classes)
+    labels = [classes[i] for i in trained.predict(images, tta=listed(tta)).tolist()]
     text = table.fill(labels)
     if output is None:
         voice.say(text.rstrip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from handloom.cli.options import DataDir, JsonFlag, QuietFlag, RunArgument, Tta, listed
+from handloom.cli.options import DataDir, JsonFlag, QuietFlag, RunsArgument, Tta, listed
 from handloom.cli.output import Voice, number
 
 EXAMPLES = """\b
@@ -12,6 +12,7 @@ Examples:
   handloom test runs/digits
   handloom test runs/digits --json | jq .accuracy
   handloom test runs/a --tta flip,shift
+  handloom test runs/a runs/b               the mean of their probabilities
 """
 WIDEST_MATRIX = 12  # classes; a wider matrix is a picture's work
 
@@ -22,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def test(
-    run: RunArgument,
+    runs: RunsArgument,
     data_dir: DataDir = None,
     tta: Tta = "",
     as_json: JsonFlag = False,
@@ -30,14 +31,16 @@ def test(
 ) -> None:
     """Look at the test set with a run's best weights.
 
+    Several runs, or an ensemble, look at it together: by the mean of their probabilities.
     Prints loss, accuracy, a row a class, and the confusion matrix. Each look is counted in the
     run's result.json: a test set that is looked at often is a test no more.
     """
-    from handloom.results import open_run
+    from handloom.ensemble import Committee, open_together
     from handloom.views import class_scores, confusion
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
-    trained = open_run(run)
+    trained = open_together(runs)
+    members = len(trained.runs) if isinstance(trained, Committee) else 1
     tested = trained.test(data_dir, tta=listed(tta))
     matrix = confusion(tested.labels, tested.predicted, trained.class_names)
     scores = class_scores(matrix)
@@ -46,6 +49,7 @@ def test(
         | {
             "evaluations": trained.looks,
             "tta": listed(tta),
+            "members": members,
             "classes": [score._asdict() for score in scores],
             "confusion": matrix.counts.tolist(),
         }
@@ -53,6 +57,7 @@ def test(
     voice.say(
         f"accuracy {number(tested.accuracy)}   loss {number(tested.loss)}   "
         f"on {len(tested.labels):,} pictures"
+        + (f", the mean of {members} runs" if members > 1 else "")
         + (f", each seen with {' and '.join(listed(tta))}" if listed(tta) else "")
     )
     voice.say(f"look number {trained.looks} at this test set\n")

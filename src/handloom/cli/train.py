@@ -29,7 +29,7 @@ Examples:
   handloom train mnist-lenet -o optimizer.lr=0.02 -o training.epochs=2
   handloom train mine.toml --seed 1 --data-dir ~/pictures
   handloom train --resume runs/a                go on after a kill
-  handloom train fashion-mlp-256 --folds 5 --seeds 3   an ensemble of fifteen runs
+  handloom train mnist-lenet --folds 5 --seeds 3   an ensemble of 15 runs
   handloom train digits --json -q | jq .test.accuracy
 """
 

@@ -6,13 +6,16 @@ sample submission sets its own header, separator, ids and their order. Which pic
     files in a folder    the file of that name, with or without its ending
     whole numbers        without a gap between them, in any order: the smallest is the first picture
     any other ids        row by row: the first row is the first picture
+
+The labels that stand in a sample tell which kind the contest wants, whole numbers or text, and
+where they differ from row to row also which ones; one label in every row only holds the place.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +36,34 @@ class Submission:
     ids: tuple[str, ...]
     pictures: IntArray
     separator: str = ","
+    sample_labels: tuple[str, ...] = ()
+    """What stands in the place of the labels, a row each; none without a sample."""
+    name: str = "the table"
+    """What messages call it."""
+
+    def check_labels(self, allowed: Sequence[int] | Sequence[str]) -> None:
+        """Raise DataError where the sample has labels of another kind than those that may come.
+
+        `allowed` are all of them: class ids, or the classes' names.
+        """
+        told = dict.fromkeys(text for text in self.sample_labels if text)
+        known = dict.fromkeys(str(label) for label in allowed)
+        wanted = {_kind_of(text) for text in told}
+        kinds = {_kind_of(text) for text in known}
+        if len(wanted) == 1 and not wanted & kinds:
+            (kind,) = wanted
+            way = {"whole numbers": "--ids gives class ids, from 0", "text": "--names gives names"}
+            mend = way.get(kind, "the contest wants something other than a class")
+            raise DataError(
+                f"{self.name} has {kind} as labels ({_few(told)}), and these would be "
+                f"{' and '.join(sorted(kinds))} ({_few(known)}); {mend}"
+            )
+        if len(told) > 1 and (strange := [text for text in told if text not in known]):
+            row = self.sample_labels.index(strange[0]) + 2
+            raise DataError(
+                f"{self.name} has the label {strange[0][:40]!r} in row {row}, which is none of "
+                f"those that may come here ({_few(known)})"
+            )
 
     def fill(self, labels: Sequence[int] | Sequence[str]) -> str:
         """The table as text; `labels` are one a picture, in the pictures' order."""
@@ -60,13 +91,19 @@ def read_sample(
     twice, or a file that is not among the pictures.
     """
     path = Path(path)
-    columns, ids, separator = _read_ids(path)
+    columns, rows, separator = _read_rows(path)
+    ids = tuple(row[0] for row in rows)
     if len(ids) != num_pictures:
+        headless = len(ids) + 1 == num_pictures and _kind_of(columns[1]) != "text"
+        hint = f"; its first row, {separator.join(columns)}, is no header" if headless else ""
         raise DataError(
-            f"{shown(path)} wants {len(ids)} rows, but there are {num_pictures} pictures to predict"
+            f"{shown(path)} wants {len(ids)} rows, but there are {num_pictures} pictures to "
+            f"predict{hint}"
         )
     line_of: dict[str, int] = {}
     for line, name in enumerate(ids, start=2):
+        if not name:
+            raise DataError(f"{shown(path)}: row {line} has no id")
         if line_of.setdefault(name, line) != line:
             raise DataError(
                 f"{shown(path)}: the id {name[:40]!r} of row {line} is in row {line_of[name]} too"
@@ -80,7 +117,12 @@ def read_sample(
             f"({files[0].name!r}, …) nor whole numbers without a gap"
         )
     return Submission(
-        columns, ids, np.arange(num_pictures) if pictures is None else pictures, separator
+        columns,
+        ids,
+        np.arange(num_pictures) if pictures is None else pictures,
+        separator,
+        sample_labels=tuple(row[1] for row in rows),
+        name=shown(path),
     )
 
 
@@ -103,8 +145,29 @@ def _by_number(ids: tuple[str, ...]) -> IntArray | None:
     return positions if whole else None
 
 
-def _read_ids(path: Path) -> tuple[tuple[str, str], tuple[str, ...], str]:
-    """(the two columns, the ids in their order, the separator)."""
+def _kind_of(label: str) -> str:
+    """What a label is, in the words of messages."""
+    try:
+        int(label)
+    except ValueError:
+        pass
+    else:
+        return "whole numbers"
+    try:
+        float(label)
+    except ValueError:
+        return "text"
+    return "decimal numbers"
+
+
+def _few(labels: Iterable[str]) -> str:
+    """The first of some labels, for a message."""
+    found = [text[:40] for text in labels]
+    return ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
+
+
+def _read_rows(path: Path) -> tuple[tuple[str, str], list[list[str]], str]:
+    """(the two columns, the rows under them in their order, the separator)."""
     with open_regular(path) as (file, size):
         if size > _MAX_SAMPLE_BYTES:
             raise DataError(f"{shown(path)} has {size:,} bytes, too many for a sample submission")
@@ -126,4 +189,4 @@ def _read_ids(path: Path) -> tuple[tuple[str, str], tuple[str, ...], str]:
                 "an id and a label"
             )
     first, second = rows[0]
-    return (first, second), tuple(row[0] for row in rows[1:]), separator
+    return (first, second), rows[1:], separator
