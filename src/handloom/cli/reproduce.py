@@ -64,6 +64,10 @@ def reproduce(
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Where the runs are kept.")
     ] = Path("runs/reproduce"),
+    workers: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="Processes that train a study's trials at a time."),
+    ] = 1,
     data_dir: DataDir = None,
     form: Annotated[
         Format, typer.Option("--format", help="Of the table that is printed.")
@@ -82,7 +86,9 @@ def reproduce(
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     done = []
     with told_how_to_go_on(lambda: "the same command goes on"), telling(quiet=quiet) as tell:
-        for each in room.reproduce(names or (), quick=quick, out=out, data_dir=data_dir, tell=tell):
+        for each in room.reproduce(
+            names or (), quick=quick, out=out, data_dir=data_dir, workers=workers, tell=tell
+        ):
             done.append(each)
             if form is Format.TERMINAL:
                 _show(voice, each)
@@ -105,15 +111,14 @@ def _show(voice: Voice, reproduction: Reproduction) -> None:
         told = cells(row)
         rows.append(told if row.label != above else ("", *told[1:-1], ""))
         above = row.label
-    voice.table(COLUMNS, rows)
-    voice.say()
+    if rows:
+        voice.table(COLUMNS, rows)
+        voice.say()
     for conclusion in reproduction.conclusions:
         verdict, because = conclusion.judgement
         voice.say(_wrapped(f"{verdict.value}: {claimed(conclusion)}. Ours: {because}"))
-    if experiment.note:
-        voice.say(_wrapped(f"Note: {experiment.note}"))
-    if reproduction.reduced:
-        voice.say(_wrapped(f"Reduced: {reproduction.reduced}"))
+    for word, text in reproduction.remarks.items():
+        voice.say(_wrapped(f"{word}: {text}"))
     voice.say()
 
 

@@ -13,7 +13,7 @@ from handloom import data
 from handloom.experiments.reproduce.experiment import Experiment, Search, Training
 from handloom.experiments.reproduce.figures import Outcome
 from handloom.experiments.reproduce.rows import EXPERIMENTS, contest
-from handloom.experiments.reproduce.searches import label_of, less_of
+from handloom.experiments.reproduce.searches import label_of, less_of, planned
 from handloom.experiments.reproduce.trainings import reduction
 from handloom.experiments.study.load import list_studies, load_study
 from handloom.recipes import list_recipes, load_recipe
@@ -116,14 +116,14 @@ def test_the_reduced_version_has_less_to_do(subject: Training) -> None:
 def test_a_reduced_study_is_a_study_with_less_to_do(row: Experiment) -> None:
     assert isinstance(row.subjects, Search)
     whole = load_study(row.subjects.study)
-    less = load_study(row.subjects.study, row.subjects.quick)
+    less = planned(row.subjects, quick=True)
     work = [
-        plan.recipe.training.epochs * plan.recipe.data.sample * len(seeds)
-        for plan, seeds in ((less, row.subjects.quick_seeds), (whole, whole.search.seeds))
+        plan.recipe.training.epochs * plan.recipe.data.sample * len(plan.search.seeds)
+        for plan in (less, whole)
     ]
     assert work[0] <= work[1] / 2
     assert set(row.subjects.quick_seeds) <= set(whole.search.seeds)
-    assert less_of(row.subjects, whole)
+    assert less_of(row.subjects)
 
 
 # -- the contest's files ---------------------------------------------------------------------------

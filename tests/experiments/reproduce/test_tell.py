@@ -68,6 +68,16 @@ def test_what_was_not_published_has_no_gap(made) -> None:
     assert row.published is row.gap is None
 
 
+def test_what_has_to_be_known_is_told_and_nothing_else(pair) -> None:
+    assert hold_against(PAIR, pair).remarks == {}
+    assert hold_against(PAIR, pair, "1 epoch").remarks == {"reduced": "1 epoch"}
+    left_out = hold_against(PAIR, {}, left_out="no library")
+    assert left_out.remarks == {"left out": "no library"}
+    assert left_out.rows == ()
+    verdicts = {conclusion.judgement.verdict.value for conclusion in left_out.conclusions}
+    assert verdicts == {"cannot be told"}
+
+
 def test_seconds_are_those_of_all_trainings(pair) -> None:
     assert hold_against(PAIR, pair).seconds == pytest.approx(2 * 10 + 2 * 3)
 

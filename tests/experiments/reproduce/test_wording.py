@@ -79,4 +79,4 @@ def test_markdown_holds_figures_conclusions_and_what_is_less(told: Reproduction)
     assert "| `pair` | a\\|b | test accuracy | 0.9200 | 0.9500 | +0.0300 | 10.0 |" in figures
     assert "a beats c (0.92) | **held** |" in conclusions
     assert "c wins | **did not hold** |" in conclusions
-    assert remark == "`pair`: half as wide; 1 seed instead of 3.\n"
+    assert remark == "`pair`, note: half as wide; reduced: 1 seed instead of 3.\n"

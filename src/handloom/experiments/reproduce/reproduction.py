@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from handloom.errors import ConfigError
-from handloom.experiments.reproduce.experiment import Experiment, Search
+from handloom.errors import ConfigError, MissingExtraError
+from handloom.experiments.reproduce.experiment import Experiment, Search, Training
+from handloom.experiments.reproduce.figures import Evidence
 from handloom.experiments.reproduce.rows import EXPERIMENTS
+from handloom.experiments.reproduce.searches import less_of, search_all
 from handloom.experiments.reproduce.tell import Reproduction, hold_against
 from handloom.experiments.reproduce.trainings import Tell, Workshop, reduction
 
@@ -24,13 +26,16 @@ def reproduce(
     quick: bool = False,
     out: str | Path = FOLDER,
     data_dir: str | Path | None = None,
+    workers: int = 1,
     tell: Tell = _nobody,
 ) -> Iterator[Reproduction]:
     """Run the published experiments of these names, or all, and hold each against its publication.
 
     Runs are kept in `out`/whole, or `out`/quick for the reduced versions: those that are there are
-    used again, those that were stopped gone on with. Raises ConfigError for a name that is none,
-    before anything is trained, and whatever a training raises.
+    used again, those that were stopped gone on with. `workers` processes at a time train the trials
+    of a study. An experiment that needs a library which is not installed is left out, and says so.
+    Raises ConfigError for a name that is none, before anything is trained, and what a training
+    raises.
     """
     chosen = choose(names)
     workshop = Workshop(
@@ -38,6 +43,7 @@ def reproduce(
         quick,
         None if data_dir is None else Path(data_dir),
         tell,
+        workers,
     )
     return (_reproduced(experiment, workshop) for experiment in chosen)
 
@@ -48,17 +54,26 @@ def choose(names: Sequence[str]) -> list[Experiment]:
         raise ConfigError(
             f"no experiment is called {unknown[0]!r}; there are {', '.join(EXPERIMENTS)}"
         )
-    return [
-        each
-        for name, each in EXPERIMENTS.items()
-        if (not names or name in names) and not isinstance(each.subjects, Search)
-    ]
+    return [each for name, each in EXPERIMENTS.items() if not names or name in names]
 
 
 def _reproduced(experiment: Experiment, workshop: Workshop) -> Reproduction:
-    subjects = experiment.subjects
-    assert not isinstance(subjects, Search)
-    evidence = workshop.train_all(subjects)
-    less = dict.fromkeys(part for each in subjects.values() for part in reduction(each))
-    reduced = "; ".join(less)
-    return hold_against(experiment, evidence, reduced if workshop.quick else "")
+    try:
+        evidence = _evidence(experiment.subjects, workshop)
+    except MissingExtraError as error:
+        return hold_against(experiment, {}, left_out=str(error))
+    reduced = "; ".join(_less(experiment.subjects)) if workshop.quick else ""
+    return hold_against(experiment, evidence, reduced)
+
+
+def _evidence(subjects: Mapping[str, Training] | Search, workshop: Workshop) -> Evidence:
+    if isinstance(subjects, Search):
+        return search_all(subjects, workshop)
+    return workshop.train_all(subjects)
+
+
+def _less(subjects: Mapping[str, Training] | Search) -> Iterable[str]:
+    """What is less in the reduced version, each thing once."""
+    if isinstance(subjects, Search):
+        return less_of(subjects)
+    return dict.fromkeys(part for each in subjects.values() for part in reduction(each))

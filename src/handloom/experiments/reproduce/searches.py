@@ -1,17 +1,55 @@
-"""The studies of the experiments: their configurations by name, and what is less of them."""
+"""The studies of the experiments: gone through, and their configurations by name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from handloom.experiments.reproduce.experiment import Search
-from handloom.experiments.reproduce.trainings import lessened
-from handloom.experiments.study.configuration import written
-from handloom.experiments.study.load import StudyPlan
+from handloom.experiments.reproduce.figures import Evidence, figures_of
+from handloom.experiments.reproduce.trainings import Tell, Workshop, lessened
+from handloom.experiments.study import Study, StudyPlan, StudyTrial, load_study, written
+from handloom.experiments.tune import Listener, Progress, tune
 
 TITLES = {"optimizer.lr": "lr", "optimizer.weight_decay": "L2", "schedule.factor": "gamma"}
 """How keys are called whose values do not speak for themselves."""
+
+
+def search_all(search: Search, workshop: Workshop) -> Evidence:
+    """The figures of every configuration that a study has trained to its end.
+
+    A study that is there goes on. Raises MissingExtraError without Optuna.
+    """
+    plan = planned(search, quick=workshop.quick)
+    study = tune(
+        plan,
+        out=workshop.folder / search.study,
+        workers=workshop.workers,
+        data_dir=workshop.data_dir,
+        listener=TellingOfTrials(workshop.tell),
+        pictures=False,
+    )
+    found = {label_of(trial.parameters): trial for trial in study.trials}
+    return {
+        label: figures_of(found[label].runs)
+        for label in map(label_of, plan.space.points() or [])
+        if label in found and found[label].state == "complete"
+    }
+
+
+def planned(search: Search, *, quick: bool) -> StudyPlan:
+    """The study, whole or reduced."""
+    if not quick:
+        return load_study(search.study)
+    plan = load_study(search.study, search.quick)
+    return replace(plan, search=plan.search.model_copy(update={"seeds": search.quick_seeds}))
+
+
+def less_of(search: Search) -> list[str]:
+    """What is less in the reduced version of a study."""
+    whole = load_study(search.study)
+    return lessened(whole.recipe, search.quick, whole.search.seeds, search.quick_seeds)
 
 
 def label_of(parameters: Mapping[str, Any]) -> str:
@@ -28,6 +66,31 @@ def label_of(parameters: Mapping[str, Any]) -> str:
     return ", ".join(plain + titled)
 
 
-def less_of(search: Search, plan: StudyPlan) -> list[str]:
-    """What is less in the reduced version of a study, whose whole one `plan` is."""
-    return lessened(plan.recipe, search.quick, plan.search.seeds, search.quick_seeds)
+class TellingOfTrials(Listener):
+    """Says after each epoch how far a study has come."""
+
+    def __init__(self, tell: Tell) -> None:
+        self.tell = tell
+        self.name = ""
+        self.total: int | None = None
+        self.ended = 0
+
+    def on_start(self, study: Study, total: int | None) -> None:
+        """Count what is done already."""
+        self.name, self.total = study.name, total
+        self.ended = sum(trial.state != "running" for trial in study.trials)
+
+    def on_progress(self, progress: Progress) -> None:
+        """The trial and its epoch."""
+        self.tell(
+            f"{self.name}: {self.ended} of {self.total} trials; {progress.key}, "
+            f"seed {progress.seed}: epoch {progress.epoch} of {progress.epochs}"
+        )
+
+    def on_end(self, trial: StudyTrial) -> None:
+        """One more."""
+        self.ended += 1
+
+    def on_note(self, text: str) -> None:
+        """Pass it on."""
+        self.tell(f"{self.name}: {text}")

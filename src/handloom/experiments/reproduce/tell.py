@@ -52,6 +52,17 @@ class Reproduction:
     conclusions: tuple[Conclusion, ...]
     seconds: float
     """Of all its trainings together."""
+    left_out: str = ""
+    """Why nothing was trained; empty if it was."""
+
+    @property
+    def remarks(self) -> dict[str, str]:
+        """What has to be known beside the figures, by a word for it."""
+        told = {
+            **self.remarks,
+            "left out": self.left_out,
+        }
+        return {word: text for word, text in told.items() if text}
 
     def describe(self) -> dict[str, Any]:
         """All of it, JSON-ready."""
@@ -59,8 +70,7 @@ class Reproduction:
             "name": self.experiment.name,
             "title": self.experiment.title,
             "source": self.experiment.source,
-            "note": self.experiment.note,
-            "reduced": self.reduced,
+            **self.remarks,
             "seconds": round(self.seconds, 3),
             "figures": [_described_row(row) for row in self.rows],
             "conclusions": [
@@ -75,7 +85,9 @@ class Reproduction:
         }
 
 
-def hold_against(experiment: Experiment, evidence: Evidence, reduced: str = "") -> Reproduction:
+def hold_against(
+    experiment: Experiment, evidence: Evidence, reduced: str = "", *, left_out: str = ""
+) -> Reproduction:
     """Our figures beside the published ones, and a judgement of each conclusion."""
     conclusions = (
         Conclusion(claim, claim.judge(evidence, reduced=bool(reduced)))
@@ -83,7 +95,12 @@ def hold_against(experiment: Experiment, evidence: Evidence, reduced: str = "") 
     )
     seconds = (sum(figures.values("seconds").values()) for figures in evidence.values())
     return Reproduction(
-        experiment, reduced, tuple(_rows(experiment, evidence)), tuple(conclusions), sum(seconds)
+        experiment,
+        reduced,
+        tuple(_rows(experiment, evidence)),
+        tuple(conclusions),
+        sum(seconds),
+        left_out,
     )
 
 

@@ -31,6 +31,8 @@ class Workshop:
     data_dir: Path | None
     tell: Tell
     """Gets a line now and then that says what is being done."""
+    workers: int = 1
+    """Processes that train trials of a study at a time."""
 
     def train_all(self, subjects: Mapping[str, Training]) -> Evidence:
         """The figures of every subject, trained with each of its seeds."""

@@ -94,8 +94,9 @@ def as_markdown(reproductions: Sequence[Reproduction]) -> str:
 
 def _remarks(reproductions: Iterable[Reproduction]) -> Iterator[str]:
     for each in reproductions:
-        if remark := "; ".join(filter(None, (each.experiment.note, each.reduced))):
-            yield f"`{each.experiment.name}`: {remark}."
+        if each.remarks:
+            told = "; ".join(f"{word}: {text}" for word, text in each.remarks.items())
+            yield f"`{each.experiment.name}`, {told}."
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:
