@@ -92,9 +92,10 @@ class Picture(NamedTuple):
 
 
 class Pictures(NamedTuple):
-    """Pictures side by side where they are several."""
+    """Pictures one below the other, or `abreast`, as far as the page is wide enough."""
 
     pictures: tuple[Picture, ...]
+    abreast: bool = False
 
 
 class Table(NamedTuple):

@@ -23,6 +23,16 @@ def diagnosis_blocks(run: Run, data_dir: Path | None) -> tuple[Block, ...]:
     return tuple(_blocks(diagnosis))
 
 
+def diagnosis_rows(name: str, run: Run, data_dir: Path | None) -> list[tuple[str, str, str]]:
+    """(run, what was found, what to try), a row a finding; one that says so where there is none."""
+    try:
+        diagnosis = room.diagnose(run, data_dir=data_dir)
+    except (DataError, RunError) as error:
+        return [(name, f"cannot be diagnosed: {error}", "–")]
+    found = [(name, each.sentence, each.advice) for each in diagnosis.findings]
+    return found or [(name, f"nothing, by {len(diagnosis.examined)} rules", "–")]
+
+
 def _blocks(diagnosis: room.Diagnosis) -> Iterator[Block]:
     looked = len(diagnosis.examined)
     if diagnosis.is_healthy:

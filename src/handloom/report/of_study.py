@@ -206,9 +206,17 @@ def _history(study: Study, trials: Trials) -> Chart | None:
     series: tuple[Series, ...] = (each._replace(dots=True, labels=names),)
     if any(value is not None for value in best.y):
         series = (best, *series)
-    note, unit = f"{NAMES[study.metric]} of each trial", _unit(study)
+    unit = _unit(study)
     summary = summarise("The course of the search", series, unit)
-    return Chart("The course of the search", note, "trial", unit, series, summary, group="trials")
+    return Chart(
+        "The course of the search",
+        NAMES[study.metric],
+        "trial",
+        unit,
+        series,
+        summary,
+        group="trials",
+    )
 
 
 def _curves(study: Study) -> Chart | None:

@@ -29,13 +29,15 @@ from handloom.report.blocks import (
     Text,
 )
 from handloom.report.charts import epoch_chart, metric_series
-from handloom.report.one_run import check_has_epochs, duration, percent
+from handloom.report.diagnosed import diagnosis_rows
+from handloom.report.one_run import check_has_epochs, percent
 from handloom.report.pictures import pictures_of
 from handloom.results import Run
 from handloom.views import draw_comparison, png
 
 COLOURS = 8
-MOST_WITH_PICTURES = 4
+MOST_SHOWN = 4
+"""Rows whose pictures and diagnoses are told; with more of them only figures and curves are."""
 SIDE_BY_SIDE = ("weights-filters", "kernels", "confusion", "worst-mistakes")
 METRICS = (
     ("Validation loss", "lower is better", "number", "val_loss"),
@@ -60,6 +62,7 @@ def runs_page(runs: Sequence[Run], data_dir: Path | None = None) -> Page:
         Section("answer", "The answer", "", tuple(_answer(groups, data_dir))),
         Section("asked", "What was asked", "", tuple(_asked(groups))),
         Section("curves", "How the trainings went", "", (Charts(_charts(groups)),)),
+        Section("diagnosis", "Diagnosis", "", tuple(_diagnoses(groups, data_dir))),
         Section("ended", "As each training ended", "", (_results(groups),)),
         Section("pictures", "Side by side", "", tuple(_pictures(groups))),
         Section("repeat", "To repeat it", "", tuple(_repeat(groups))),
@@ -101,29 +104,29 @@ def _table(comparison: Comparison) -> Table:
 
 def _results(groups: Sequence[Group]) -> Table:
     columns = ("run", "seed", "test accuracy", "test loss", "validation accuracy", "best epoch",
-               "epochs", "training", "looks at the test part")  # fmt: skip
-    rows = tuple(_result_row(run) for group in groups for run in group.runs)
-    return Table("What its own folder keeps", columns, rows)
+               "epochs", "seconds", "looks")  # fmt: skip
+    rows = tuple(_result_row(_name(group, run), run) for group in groups for run in group.runs)
+    return Table("What each run's folder keeps", columns, rows)
 
 
-def _result_row(run: Run) -> tuple[str, ...]:
+def _result_row(name: str, run: Run) -> tuple[str, ...]:
     seed = str(run.recipe.seed)
     if not run.is_finished:
         last = run.history.epochs[-1]
         accuracy = percent(last.get("val_accuracy"))
-        return (str(run.path), seed, "–", "–", accuracy, "–", str(last["epoch"]), "goes on", "0")
+        return (name, seed, "–", "–", accuracy, "–", str(last["epoch"]), "goes on", "0")
     result: dict[str, Any] = run.result
     test = result.get("test", {})
     loss = test.get("loss")
     return (
-        str(run.path),
+        name,
         seed,
         percent(test["accuracy"]) if test else "–",
         "–" if loss is None else f"{loss:.4f}",
         percent(result["validation"]["accuracy"]),
         str(result["best_epoch"]),
         str(result["epochs"]),
-        duration(result["seconds"]),
+        f"{result['seconds']:,.1f}",
         str(run.looks),
     )
 
@@ -169,9 +172,17 @@ def _name(group: Group, run: Run) -> str:
     return group.name if len(group.runs) == 1 else f"{group.name}, seed {run.recipe.seed}"
 
 
+def _diagnoses(groups: Sequence[Group], data_dir: Path | None) -> Iterator[Block]:
+    """What the rules say of each row's first run; of many rows nothing, since it takes seconds."""
+    if len(groups) > MOST_SHOWN:
+        return
+    rows = [row for group in groups for row in diagnosis_rows(group.name, group.runs[0], data_dir)]
+    yield Table("Of the first run of each", ("run", "what was found", "what to try"), tuple(rows))
+
+
 def _pictures(groups: Sequence[Group]) -> Iterator[Block]:
     """The same picture of each row, of its first run; of many rows none."""
-    if len(groups) > MOST_WITH_PICTURES:
+    if len(groups) > MOST_SHOWN:
         return
     for name in SIDE_BY_SIDE:
         found = tuple(
@@ -181,7 +192,7 @@ def _pictures(groups: Sequence[Group]) -> Iterator[Block]:
             if group.runs[0].is_finished
         )
         if found:
-            yield Pictures(found)
+            yield Pictures(found, abreast=True)
 
 
 def _repeat(groups: Sequence[Group]) -> Iterator[Block]:

@@ -2,11 +2,13 @@
 
 document.querySelector(".no-script").remove();
 
-/** What a cell is sorted by: its number where it begins with one, else its text. */
+const SIZES = { k: 1e3, M: 1e6, G: 1e9 };
+
+/** What a cell is sorted by: its number where it begins with one, 12.7 k as well; else its text. */
 function sortKey(cell) {
   const text = cell.textContent.trim();
   const number = Number.parseFloat(text.replaceAll(",", "").replaceAll("−", "-"));
-  return Number.isNaN(number) ? text.toLowerCase() : number;
+  return Number.isNaN(number) ? text.toLowerCase() : number * (SIZES[text.at(-1)] ?? 1);
 }
 
 function sortRows(table, column, heading) {

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from handloom.errors import DataError
+from handloom.experiments.diagnose import Diagnosis, Finding
+from handloom.report import diagnosed
+from handloom.report.blocks import Findings, Pictures, Table, Text
+from handloom.report.diagnosed import diagnosis_blocks, diagnosis_rows
+from handloom.results import Run
+from handloom.views import Bar, Bars
+
+ILL = Finding("lazy", "problem", "It sleeps <b>.", "Wake it.", "Grimm 1812")
+
+
+def says(monkeypatch, *findings: Finding, **settings) -> None:
+    told = Diagnosis(findings, ("lazy", "fine"), {"range": "ask for it"}, **settings)
+    monkeypatch.setattr(diagnosed.room, "diagnose", lambda run, data_dir: told)
+
+
+def test_a_finding_stands_there_with_its_picture(run: Run, monkeypatch) -> None:
+    bars = Bars("Sleep", "Hours.", "hours", (Bar("cat", 16.0, "16", True),))
+    says(monkeypatch, ILL._replace(picture=bars), ILL)
+    text, found, rest = diagnosis_blocks(run, None)
+    assert isinstance(text, Text)
+    assert "2 rules" in text.paragraphs[0]
+    assert "2 things came up" in text.paragraphs[0]
+    assert isinstance(found, Findings)
+    first, second = found.findings
+    assert (first.severity, first.sentence, first.advice, first.source) == ILL[1:5]
+    assert first.picture is not None
+    assert first.picture.png.startswith(b"\x89PNG")
+    assert first.picture.alt.endswith("It sleeps <b>.")
+    assert second.picture is None
+    assert isinstance(rest, Table)
+    assert rest.rows == (("fine", "nothing found"), ("range", "not asked: ask for it"))
+
+
+def test_of_a_healthy_run_it_says_so(run: Run, monkeypatch) -> None:
+    says(monkeypatch)
+    text, rest = diagnosis_blocks(run, None)
+    assert isinstance(text, Text)
+    assert "all were silent" in text.paragraphs[0]
+    assert isinstance(rest, Table)
+    assert diagnosis_rows("a", run, None) == [("a", "nothing, by 2 rules", "–")]
+
+
+def test_the_diagnosis_itself_brings_how_sure_the_network_is(run: Run) -> None:
+    blocks = diagnosis_blocks(run, None)
+    found = [block for block in blocks if isinstance(block, Findings)]
+    pictures = [block for block in blocks if isinstance(block, Pictures)]
+    names = {finding.picture.name for each in found for finding in each.findings if finding.picture}
+    names |= {picture.name for each in pictures for picture in each.pictures}
+    assert "miscalibration" in names
+
+
+def test_rows_of_a_comparison(run: Run, monkeypatch) -> None:
+    says(monkeypatch, ILL, ILL)
+    assert diagnosis_rows("a", run, None) == [("a", "It sleeps <b>.", "Wake it.")] * 2
+
+
+def test_without_its_data_it_says_why(run: Run, monkeypatch) -> None:
+    def gone(run, data_dir):
+        raise DataError("the pictures are not here")
+
+    monkeypatch.setattr(diagnosed.room, "diagnose", gone)
+    (text,) = diagnosis_blocks(run, None)
+    assert isinstance(text, Text)
+    assert "the pictures are not here" in text.paragraphs[0]
+    assert "the pictures are not here" in diagnosis_rows("a", run, None)[0][1]
