@@ -1,0 +1,171 @@
+"""A real Ray cluster of two machines, one of which is lost while it trains.
+
+Both are this computer, told apart by Ray alone; what is killed is all that runs on the second one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handloom import open_study, tune
+from handloom.experiments.study import Study
+from handloom.training import load_checkpoint
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc"),
+]
+
+STUDY = """
+recipe = "{recipe}"
+[overrides]
+"training.epochs" = 250
+"training.batch_size" = 4
+[space]
+"optimizer.lr" = {{ choice = [0.05, 0.1, 0.2] }}
+"model.hidden" = {{ choice = [[8], [12]] }}
+[search]
+sampler = "grid"
+seeds = [1, 2]
+"""
+PATIENCE_S = 150.0
+COMMAND = [sys.executable, "-c", "from handloom.cli.main import main; main()", "tune"]
+
+
+@pytest.fixture(scope="module")
+def plan(lasting_bars: Path) -> Path:
+    path = lasting_bars.parent / "lost.toml"
+    path.write_text(STUDY.format(recipe=lasting_bars))
+    return path
+
+
+@pytest.fixture
+def machines() -> Iterator[Any]:
+    """A cluster whose head has one core."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    yield cluster
+    cluster.shutdown()
+
+
+def begun(plan: Path, study: Path, machines: Any, flag: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, str(plan), "--out", str(study), "--on", f"ray={machines.address}", flag],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def eventually(running: subprocess.Popen[str], happens: Callable[[], Any], what: str) -> Any:
+    until = time.monotonic() + PATIENCE_S
+    while not (result := happens()):
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < until, f"waited in vain for {what}"
+        time.sleep(0.02)
+    return result
+
+
+def children(process: int) -> list[int]:
+    path = Path(f"/proc/{process}/task/{process}/children")
+    return [int(number) for number in path.read_text().split()]
+
+
+def name_of(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except FileNotFoundError:
+        return ""
+
+
+def trial_on(raylet: int) -> tuple[int, str] | None:
+    """The process that trains a trial on the raylet's machine, and the trial's key."""
+    for process in children(raylet):
+        title = name_of(process)
+        if "handloom " in title and "lr=" in title:
+            return process, title.split("handloom ")[1].split()[0]
+    return None
+
+
+def num_epochs(study: Path, key: str) -> int:
+    files = (study / "trials" / key).glob("seed-*/metrics.jsonl")
+    return sum(len(path.read_text().splitlines()) for path in files)
+
+
+def lose(raylet: int) -> None:
+    """Everything of a machine at once, as when its power fails."""
+    for process in [raylet, *children(raylet)]:
+        os.kill(process, signal.SIGKILL)
+
+
+def weights(study: Study) -> dict[tuple[str, int], Any]:
+    return {
+        (trial.key, seed): load_checkpoint(run.folder.checkpoint("best")).tensors
+        for trial in study.trials
+        for seed, run in zip(trial.seeds, trial.runs, strict=True)
+    }
+
+
+def test_a_machine_is_lost_and_nothing_with_it(machines: Any, plan: Path, tmp_path: Path) -> None:
+    second = machines.add_node(num_cpus=1)
+    (raylet,) = (told.process.pid for told in second.all_processes["raylet"])
+    study = tmp_path / "study"
+    running = begun(plan, study, machines, "--json")
+    try:
+        _, key = eventually(running, lambda: trial_on(raylet), "a trial on the second machine")
+        eventually(running, lambda: num_epochs(study, key) > 3, "its epochs")
+        assert trial_on(raylet) is not None
+        lose(raylet)
+        before = num_epochs(study, key)
+        assert before < 500, "the trial had ended before its machine was lost"
+        output, complaints = running.communicate(timeout=PATIENCE_S)
+    finally:
+        running.kill()
+    assert running.returncode == 0, complaints
+    json.loads(output)  # and nothing of Ray's beside it
+    ended = open_study(study)
+    assert [trial.state for trial in ended.trials] == ["complete"] * 6
+    assert len({trial.key for trial in ended.trials}) == 6
+    assert len((study / "trials.csv").read_text().splitlines()) == 7
+    for trial in ended.trials:
+        for run in trial.runs:
+            assert [row["epoch"] for row in run.history.epochs] == [*range(1, 251)]
+    alone = tune(plan, out=tmp_path / "alone")
+    theirs, ours = weights(alone), weights(ended)
+    assert theirs.keys() == ours.keys()
+    for place, tensors in theirs.items():
+        assert all((tensors[name] == ours[place][name]).all() for name in tensors), place
+
+
+def test_a_machine_that_comes_later_takes_its_part(
+    machines: Any, plan: Path, tmp_path: Path
+) -> None:
+    study = tmp_path / "study"
+    running = begun(plan, study, machines, "-q")
+    try:
+        eventually(running, lambda: list(study.glob("trials/*/seed-*/metrics.jsonl")), "a trial")
+        second = machines.add_node(num_cpus=1)
+        (raylet,) = (told.process.pid for told in second.all_processes["raylet"])
+        eventually(running, lambda: trial_on(raylet), "a trial on the second machine")
+        running.send_signal(signal.SIGINT)
+        output, complaints = running.communicate(timeout=PATIENCE_S)
+    finally:
+        running.kill()
+    assert running.returncode == 130
+    assert output == ""
+    assert f"--on ray={machines.address}" in complaints
+    assert trial_on(raylet) is None
+    ended = tune(plan, out=study, on=f"ray={machines.address}")
+    assert [trial.state for trial in ended.trials] == ["complete"] * 6
