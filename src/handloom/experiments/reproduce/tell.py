@@ -59,7 +59,8 @@ class Reproduction:
     def remarks(self) -> dict[str, str]:
         """What has to be known beside the figures, by a word for it."""
         told = {
-            **self.remarks,
+            "note": self.experiment.note,
+            "reduced": self.reduced,
             "left out": self.left_out,
         }
         return {word: text for word, text in told.items() if text}
