@@ -236,10 +236,12 @@ _SHAPES = (
 
 
 def kind_of(value: Any) -> str | None:
-    """Which domain a table tells; None where it is none."""
+    """Which domain a table tells, or is; None where it is none."""
+    keys = value if isinstance(value, Mapping) else getattr(type(value), "model_fields", ())
     # `log` also stands beside `int`, where it is a switch.
-    order = ("choice", "range", "int", "length", "log")
-    return next((kind for kind in order if isinstance(value, Mapping) and kind in value), None)
+    return next(
+        (kind for kind in ("choice", "range", "int", "length", "log") if kind in keys), None
+    )
 
 
 def _told_apart(*, error: str) -> Discriminator:

@@ -67,7 +67,7 @@ def pruner(plan: StudyPlan) -> BasePruner:
     """The plan's pruner. The median's leaves five trials, and a fifth of the epochs, in peace."""
     pruners, epochs = require("optuna", extra="tune").pruners, plan.recipe.training.epochs
     if plan.search.pruner == "median":
-        return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=epochs // 5)
+        return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1 + epochs // 5)
     if plan.search.pruner == "hyperband":
         return pruners.HyperbandPruner(min_resource=1, max_resource=epochs)
     if plan.search.pruner == "successive-halving":
