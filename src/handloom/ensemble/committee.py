@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,10 +53,8 @@ class Committee:
 
         `tta` and errors as in `Run.predict_outputs`.
         """
-        total = np.zeros((len(images), len(self.class_names)))
-        for run in self.runs:
-            total += run.predict_probabilities(images, tta=tta)
-        return total / len(self.runs)
+        each = (run.predict_probabilities(images, tta=tta) for run in self.runs)
+        return mean_probabilities(each)
 
     def predict(self, images: UInt8Array, *, tta: Sequence[str] = ()) -> IntArray:
         """Class ids (N,)."""
@@ -76,7 +74,7 @@ class Committee:
         each = [run.evaluate(part, tta=tta) for run in self.runs]
         for run, tested in zip(self.runs, each, strict=True):
             run.count_look(tested, tta=tta)
-        return judged(part.labels, np.mean([one.probabilities for one in each], axis=0))
+        return judged(part.labels, mean_probabilities(one.probabilities for one in each))
 
     def test_part(self, data_dir: str | Path | None = None) -> Dataset:
         """The pictures that none of the runs learnt from."""
@@ -91,6 +89,12 @@ class Committee:
                     f"{first.path} and {run.path} have different test parts; test them one by one"
                 )
         return part
+
+
+def mean_probabilities(each: Iterable[FloatArray]) -> FloatArray:
+    """The mean of probabilities (N, K), float64; its rows sum to 1, whatever theirs rounded to."""
+    total = np.sum([*each], axis=0, dtype=np.float64)
+    return total / total.sum(axis=1, keepdims=True)
 
 
 def judged(labels: IntArray, probabilities: FloatArray) -> PartResult:

@@ -20,7 +20,7 @@ import numpy as np
 from handloom import assemble
 from handloom._files import write_json
 from handloom.data import check_variants
-from handloom.ensemble.committee import Committee, judged
+from handloom.ensemble.committee import Committee, judged, mean_probabilities
 from handloom.errors import RunError
 from handloom.recipes import Recipe, load_recipe, make_recipe
 from handloom.results import PartResult, Run, open_run
@@ -139,7 +139,7 @@ class Ensemble(Committee):
             if left_out.fingerprint() != run.data["fingerprints"]["validation"]:
                 raise RunError(f"{run.path} was trained on other data: they have changed since")
             total[positions] += run.predict_probabilities(left_out.images)
-        return judged(known.labels, total / len(self.plan.seeds))
+        return judged(known.labels, mean_probabilities([total]))
 
 
 def is_ensemble(path: str | Path) -> bool:

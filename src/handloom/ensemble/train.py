@@ -54,8 +54,8 @@ def train_ensemble(
     assemble.build_engine(one, assemble.load_parts(one, _path(data_dir)))
     path = session.free_folder(recipe) if run_dir is None else Path(run_dir)
     folder = RunFolder.create(path).path
+    plan.write(folder)
     with RunLock(folder):
-        plan.write(folder)
         return _train(folder, plan, data_dir, listeners)
 
 
