@@ -13,6 +13,7 @@ from handloom._files import sweep
 from handloom.engines import Engine, Processes, available_cores, joined, limited_to
 from handloom.errors import CheckpointError, DivergenceError, RunError, StateError
 from handloom.recipes import Recipe, load_recipe, to_toml
+from handloom.recipes.flat import flattened
 from handloom.results import Run, check_same_data
 from handloom.runs import RunFolder, RunLock, describe_environment
 from handloom.training import Checkpoint, History, Trainer, load_checkpoint
@@ -282,17 +283,7 @@ def _pinned(recipe: Recipe, processes: Processes, like: Recipe | None = None) ->
 
 def _differences(one: Recipe, other: Recipe) -> list[str]:
     """Key paths in which two recipes differ; the description does not count."""
-
-    def flat(value: Any, path: str = "") -> dict[str, Any]:
-        if not isinstance(value, dict):
-            return {path: value}
-        return {
-            key: leaf
-            for name, inner in value.items()
-            for key, leaf in flat(inner, f"{path}.{name}" if path else name).items()
-        }
-
-    first, second = flat(one.model_dump()), flat(other.model_dump())
+    first, second = flattened(one), flattened(other)
     return sorted(
         key
         for key in first.keys() | second.keys()

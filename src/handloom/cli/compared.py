@@ -89,4 +89,4 @@ def _written(value: Any) -> str:
 
 
 def _wrapped(text: str) -> str:
-    return fill(text, WIDTH, subsequent_indent="  ")
+    return fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)

@@ -10,6 +10,7 @@ from scipy import stats
 
 from handloom.experiments.compare.evaluation import Evaluation
 from handloom.experiments.compare.groups import Group
+from handloom.experiments.compare.paired import mcnemar
 from handloom.experiments.compare.pairs import Pair, pairs_of
 
 PICTURES = 1000
@@ -51,6 +52,8 @@ def test_seeds_that_agree_are_believed(seen: list[Evaluation]) -> None:
     assert pair.tests[0].p == pytest.approx(2 * stats.t.sf(t, 2))
     assert pair.difference == pytest.approx(0.06)
     assert [test.name for test in pair.tests] == ["corrected paired t", "Wilcoxon"]
+    assert pair.differences == pytest.approx(differences)
+    assert pair.p_by_seed == tuple(mcnemar(only, 0) for only in (60, 62, 58))
 
 
 def test_on_the_same_pictures_the_less_sure_of_two_answers_decides(seen: list[Evaluation]) -> None:

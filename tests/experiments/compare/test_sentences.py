@@ -66,6 +66,21 @@ def test_what_may_have_brought_it_about_is_named() -> None:
     assert "it holds over 3 seeds and over the pictures" in sentence_of(both, "test", 1)
 
 
+def test_single_seeds_that_tell_more_are_mentioned() -> None:
+    unclear = replace(THREE, p_adjusted=0.2)
+    clearer = replace(unclear, p_by_seed=(0.01, 0.3, 0.04), differences=(0.02, 0.001, 0.013))
+    assert sentence_of(clearer, "test", 1) == (
+        f"{sentence_of(unclear, 'test', 1)} Between the networks of one seed the lead is clear in "
+        "2 of 3 (McNemar, p below 0.05): more seeds may tell."
+    )
+    for silent in (
+        replace(clearer, differences=(-0.02, 0.001, 0.013)),
+        replace(clearer, p_by_seed=(0.01, 0.3, 0.06)),
+        replace(clearer, p_adjusted=0.01),
+    ):
+        assert "more seeds" not in sentence_of(silent, "test", 1)
+
+
 def test_equal_and_untested_pairs_say_so() -> None:
     same = replace(ONE, only_first=0, only_second=0, difference=0.0)
     assert sentence_of(same, "test", 1) == "lenet and mlp are right on the very same pictures."
@@ -77,7 +92,13 @@ def test_equal_and_untested_pairs_say_so() -> None:
 
 @pytest.mark.parametrize(
     ("p", "told"),
-    [(1.0, "p = 1"), (0.157, "p = 0.16"), (0.00012, "p = 0.00012"), (1e-30, "p < 0.0001")],
+    [
+        (1.0, "p = 1.00"),
+        (0.1, "p = 0.10"),
+        (0.0214, "p = 0.021"),
+        (0.00012, "p = 0.00012"),
+        (1e-30, "p < 0.0001"),
+    ],
 )
 def test_p_has_two_digits(p: float, told: str) -> None:
     assert p_in_words(p) == told

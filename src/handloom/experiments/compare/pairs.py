@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from handloom._typing import IntArray
 from handloom.experiments.compare import paired
 from handloom.experiments.compare.evaluation import Evaluation
 from handloom.experiments.compare.figures import overlap_of
@@ -49,11 +51,15 @@ class Pair:
     """Why they cannot be paired; then all that follows is empty."""
     difference: float = 0.0
     """Of the accuracies, the mean over the seeds."""
+    differences: tuple[float, ...] = ()
+    """The same seed by seed."""
     only_first: int = 0
     """Pictures, over all seeds, that the first alone had right."""
     only_second: int = 0
     pictures: int = 0
     """Over all seeds."""
+    p_by_seed: tuple[float, ...] = ()
+    """McNemar's, of the two networks of each seed."""
     tests: tuple[PairedTest, ...] = ()
     """The first one decides: of several questions the one that is answered less surely."""
     p_adjusted: float | None = None
@@ -99,20 +105,22 @@ def _tested(
     if any(a.fingerprint != b.fingerprint for a, b in both):
         return replace(pair, why_untested="they were evaluated on different pictures")
     outcomes = [a.is_right.astype(np.int8) - b.is_right.astype(np.int8) for a, b in both]
-    only_first, only_second = (
-        sum(int(np.count_nonzero(each == side)) for each in outcomes) for side in (1, -1)
-    )
+    alone = [tuple(int(np.count_nonzero(each == side)) for side in (1, -1)) for each in outcomes]
+    only_first, only_second = (sum(counts) for counts in zip(*alone, strict=True))
     pictures = sum(map(len, outcomes))
+    differences = tuple(float(each.mean()) for each in outcomes)
     return replace(
         pair,
-        difference=float(np.mean([each.mean() for each in outcomes])),
+        difference=fmean(differences),
+        differences=differences,
         only_first=only_first,
         only_second=only_second,
         pictures=pictures,
+        p_by_seed=tuple(paired.mcnemar(*counts) for counts in alone),
         tests=(
             _of_one_seed(only_first, only_second, pictures)
             if len(seeds) == 1
-            else _of_seeds(outcomes, [a for a, _ in both])
+            else _of_seeds(outcomes, differences, [a for a, _ in both])
         ),
     )
 
@@ -129,12 +137,11 @@ def _of_one_seed(only_first: int, only_second: int, pictures: int) -> tuple[Pair
 
 
 def _of_seeds(
-    outcomes: Sequence[np.ndarray], evaluations: Sequence[Evaluation]
+    outcomes: Sequence[IntArray], differences: Sequence[float], evaluations: Sequence[Evaluation]
 ) -> tuple[PairedTest, ...]:
     """Whether other seeds would tell the same; and, where all seeds saw the same pictures, whether
     other pictures would. Validation pictures that each seed drew anew are in the first already."""
     overlap = overlap_of(evaluations)
-    differences = [float(each.mean()) for each in outcomes]
     by_rank = PairedTest("Wilcoxon", paired.wilcoxon(differences))
     p = paired.paired_t(differences, overlap)
     name = "corrected paired t" if overlap else "paired t"

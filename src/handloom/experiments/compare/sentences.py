@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handloom.experiments.compare.evaluation import Part
-from handloom.experiments.compare.pairs import Pair
+from handloom.experiments.compare.pairs import ALPHA, Pair
 
 LEAST_P = 1e-4  # smaller ones are told as smaller than it
 
@@ -52,7 +52,21 @@ def _of_seeds(pair: Pair, part: Part, probability: str) -> str:
     )
     return (
         f"{better} and {worse} cannot be told apart by {seeds} seeds: {better} leads by {lead}, "
-        f"which {chance} alone may bring about ({probability})."
+        f"which {chance} alone may bring about ({probability}).{_seed_by_seed(pair)}"
+    )
+
+
+def _seed_by_seed(pair: Pair) -> str:
+    """What the networks of single seeds tell, where most of them are clearer than all together."""
+    clear = sum(
+        p < ALPHA and difference * pair.difference > 0
+        for p, difference in zip(pair.p_by_seed, pair.differences, strict=True)
+    )
+    if 2 * clear <= len(pair.seeds):
+        return ""
+    return (
+        f" Between the networks of one seed the lead is clear in {clear} of {len(pair.seeds)} "
+        f"(McNemar, p below {ALPHA}): more seeds may tell."
     )
 
 
@@ -83,4 +97,6 @@ def _probability(pair: Pair, pairs: int) -> str:
 
 def p_in_words(p: float) -> str:
     """Two digits of it, or that it is small."""
-    return f"p < {LEAST_P:.4f}" if p < LEAST_P else f"p = {float(f'{p:.2g}'):g}"
+    if p < LEAST_P:
+        return f"p < {LEAST_P:.4f}"
+    return f"p = {p:.2f}" if p >= 0.1 else f"p = {p:.2g}"
