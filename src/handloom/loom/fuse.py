@@ -15,6 +15,7 @@ from handloom.loom.chain import Named, in_a_row
 from handloom.loom.piece import Piece
 from handloom.loom.pieces import (
     conv,
+    conv_rows,
     elementwise,
     flatten,
     global_pool,
@@ -116,16 +117,17 @@ class Network:
     def _conv(self, path: str, layer: nn.Conv2d, rest: list[Named], source: Tensor) -> Tensor:
         shape = layer.output_shape(source.shape)
         if winograd.covers(layer, self.sizes):
-            paths, activation, _ = self._following(path, rest, None)
-            output = self._tensor(shape)
-            return self._add(
-                winograd.WinogradPiece, layer, paths, source, output, activation=activation
-            )
-        paths, activation, pooling = self._following(path, rest, shape)
+            paths, activation, pooling = *self._following(path, rest, None)[:2], None
+            piece: Callable[..., Any] = winograd.WinogradPiece
+        else:
+            paths, activation, pooling = self._following(path, rest, shape)
+            tiled = winograd_fused.covers(layer, source.shape, pooling)
+            fused = winograd_fused.WinogradFusedPiece if tiled else conv.ConvPiece
+            piece = partial(fused, pool=pooling)
+        if self.sizes.single:
+            piece = partial(conv_rows.by_rows, piece)
         output = self._tensor(shape if pooling is None else pooling.output_shape(shape))
-        tiled = winograd_fused.covers(layer, source.shape, pooling)
-        piece = winograd_fused.WinogradFusedPiece if tiled else conv.ConvPiece
-        return self._add(piece, layer, paths, source, output, activation=activation, pool=pooling)
+        return self._add(piece, layer, paths, source, output, activation=activation)
 
     def _norm(self, path: str, layer: Any, rest: list[Named], source: Tensor) -> Tensor:
         shape = source.shape

@@ -82,6 +82,8 @@ class Stage:
     """Multiplications and additions of one step, all examples together."""
     bytes: int = 0
     """Read and written by one step, as far as it is more than a cache line or two."""
+    lanes: int | None = None
+    """Numbers in its vectors, if not as many as a register holds; filled in by the plan."""
     piece: Piece | None = None
     """The one that it is part of, filled in by the plan; pictures and loss belong to none."""
 
@@ -119,6 +121,8 @@ class Piece:
     """
 
     least = 1
+    reads_maps = False
+    """Whether it takes maps and puts out rows."""
 
     def __init__(self, title: str, paths: tuple[str, ...], output: Tensor) -> None:
         self.title = title
@@ -127,6 +131,12 @@ class Piece:
         self.parameters: dict[str, Stored] = {}
         self.buffers: dict[str, Stored] = {}
         self.squares: list[Block] = []
+
+    @property
+    def abreast(self) -> int | None:
+        """Examples in a vector of the maps that it works on, if it does."""
+        output = self.output
+        return output.sizes.abreast if output.is_maps or self.reads_maps else None
 
     def allocate(self, arena: Arena) -> None:
         """Take memory that is this piece's own: copies of weights, gradients, scratch."""

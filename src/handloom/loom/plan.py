@@ -144,16 +144,22 @@ class Plan:
 
 def _stages(pieces: Iterable[Piece], made: Callable[[Piece], list[Stage]]) -> list[Stage]:
     """The stages that pieces make, and each knows its piece."""
-    return [replace(stage, piece=piece) for piece in pieces for stage in made(piece)]
+    return [
+        replace(stage, piece=piece, lanes=piece.abreast if stage.by_group else None)
+        for piece in pieces
+        for stage in made(piece)
+    ]
 
 
 def _sizes(layers: list[chain.Named], machine: Machine, request: Request) -> Sizes:
     """Groups, tiles and rows that suit the network and the batch."""
     lanes = machine.lanes(request.real)
+    single = False
     line = 64 // (4 if request.real == "float" else 8)
     if chain.has_maps(layers, request.input_shape):
-        group = lanes
-        tile = max(n for n in range(1, machine.tile_rows(2) + 1) if lanes % n == 0)
+        single = request.batch == 1 and not request.training
+        group = 1 if single else lanes
+        tile = max(n for n in range(1, machine.tile_rows(2) + 1) if group % n == 0)
     else:
         group = tile = best_rows(machine, request.batch)
         if request.pictures.sparse:
@@ -162,4 +168,4 @@ def _sizes(layers: list[chain.Named], machine: Machine, request: Request) -> Siz
     needed = max(round_up(widest, machine.tile_rows(2)), round_up(widest, 2 * lanes))
     # An odd number of cache lines: rows 4096 bytes apart would share one place in the cache.
     row = (round_up(needed, line) // line | 1) * line
-    return Sizes(machine, lanes, request.batch, group, tile, row, request.training)
+    return Sizes(machine, lanes, request.batch, group, tile, row, request.training, single)

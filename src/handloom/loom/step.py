@@ -10,6 +10,7 @@ over examples is added up in the order of the groups, so that the number of thre
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from handloom.loom.language.emitter import Emitter
@@ -123,10 +124,8 @@ def write_stages(step: Step, plan: Plan, stages: Sequence[Stage]) -> None:
     """Write stages, with a meeting wherever one needs what other threads did before it."""
 
     def write(stage: Stage, *group: Value) -> None:
-        if plan.clock is None:
-            stage.emit(step, *group)
-            return
-        with plan.clock.around(step, stage):
+        around = nullcontext() if plan.clock is None else plan.clock.around(step, stage)
+        with around, step.e.vectors_of(stage.lanes or step.e.program.lanes):
             stage.emit(step, *group)
 
     before: Stage | None = None

@@ -2,7 +2,8 @@
 
     Rows  (N, features)    one row an example; what dense layers read in a straight line
     Maps  (N, C, H, W)     [group][channel][y][x][lane]: as many examples side by side as a vector
-                           has lanes, so that a convolution is plain arithmetic on vectors
+                           has lanes, so that a convolution is plain arithmetic on vectors; one
+                           example to be judged stands alone, and vectors hold pixels of a row
 
 A batch is cut into groups of examples; a group is what one thread carries through the network
 without waiting for the others.
@@ -40,6 +41,13 @@ class Sizes:
     part of the instructions, where a variable would take registers from the tile; and all layers
     share one kernel."""
     training: bool
+    single: bool = False
+    """Whether there is but one example, to be judged."""
+
+    @property
+    def abreast(self) -> int:
+        """Examples side by side in Maps: as many as a vector has lanes, or the only one."""
+        return 1 if self.single else self.lanes
 
     @property
     def groups(self) -> int:
@@ -144,13 +152,13 @@ class Tensor:
     def maps(self) -> Maps:
         """How the values of pictures lie."""
         channels, height, width = self.shape
-        return Maps(channels, height, width, self.border, self.sizes.lanes)
+        return Maps(channels, height, width, self.border, self.sizes.abreast)
 
     @property
     def error_maps(self) -> Maps:
         """How the errors of pictures lie."""
         channels, height, width = self.shape
-        return Maps(channels, height, width, self.error_border, self.sizes.lanes)
+        return Maps(channels, height, width, self.error_border, self.sizes.abreast)
 
     @property
     def rows(self) -> Rows:

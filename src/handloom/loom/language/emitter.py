@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 
 
 class Emitter(Control):
-    """Writes instructions at the end of `function`; `real` and `lanes` are the program's."""
+    """Writes instructions at the end of `function`; `real` is the program's.
 
-    def __init__(self, program: Program, function: Any) -> None:
+    A vector has `lanes` numbers: as many as a register holds, unless another number is asked for.
+    """
+
+    def __init__(self, program: Program, function: Any, lanes: int | None = None) -> None:
         self.program = program
         self.function = function
         self.builder = ir.IRBuilder(function.append_basic_block("entry"))
         self.real = program.real
-        self.lanes = program.lanes
+        self.lanes = lanes or program.lanes
         self.zero = self.splat(0.0)
 
     # -- numbers ----------------------------------------------------------------------------------
@@ -216,6 +219,15 @@ class Emitter(Control):
         return self.intrinsic("llvm.readcyclecounter", INT)
 
     # -- calls ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def vectors_of(self, lanes: int) -> Iterator[None]:
+        """`with e.vectors_of(lanes):` emits code whose vectors have so many numbers."""
+        before = self.lanes, self.zero
+        self.lanes = lanes
+        self.zero = self.splat(0.0)
+        yield
+        self.lanes, self.zero = before
 
     def call(self, function: Any, arguments: Sequence[Value]) -> None:
         """Call a function of this program."""

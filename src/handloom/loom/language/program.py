@@ -56,15 +56,19 @@ class Program:
         ]
         self._define(name, samples, body)
 
-    def kernel(self, body: Callable[..., None], arguments: list[Value], constants: Any) -> Any:
-        """The native function of `body` for these constants; written when first asked for."""
+    def kernel(
+        self, body: Callable[..., None], arguments: list[Value], constants: Any, lanes: int
+    ) -> Any:
+        """The native function of `body` for these constants and vectors of so many lanes; written
+        when first asked for."""
         kinds = tuple(getattr(argument, "kind", argument.ir.type) for argument in arguments)
-        key = body, kinds, tuple(sorted(constants.items()))
+        key = body, kinds, tuple(sorted(constants.items())), lanes
         if key not in self._kernels:
             function = self._define(
                 f"{body.__name__}.{len(self._kernels)}",
                 arguments,
                 lambda e, *values: body(e, *values, **constants),
+                lanes,
             )
             # A copy at each call would only cost compile time and instruction cache.
             function.linkage = "internal"
@@ -72,11 +76,13 @@ class Program:
             self._kernels[key] = function
         return self._kernels[key]
 
-    def _define(self, name: str, like: list[Value], body: Callable[..., None]) -> Any:
+    def _define(
+        self, name: str, like: list[Value], body: Callable[..., None], lanes: int | None = None
+    ) -> Any:
         """A new function whose parameters are of the sort of the values `like`."""
         signature = ir.FunctionType(ir.VoidType(), [value.ir.type for value in like])
         function = ir.Function(self.module, signature, name)
-        e = Emitter(self, function)
+        e = Emitter(self, function, lanes)
         body(e, *[value.like(e, own) for value, own in zip(like, function.args, strict=True)])
         e.builder.ret_void()
         return function
@@ -93,6 +99,6 @@ def kernel(body: Callable[..., None]) -> Callable[..., None]:
     @wraps(body)
     def emit_call(e: Emitter, *arguments: Any, **constants: Any) -> None:
         values = [e.lift(argument) for argument in arguments]
-        e.call(e.program.kernel(body, values, constants), values)
+        e.call(e.program.kernel(body, values, constants, e.lanes), values)
 
     return emit_call

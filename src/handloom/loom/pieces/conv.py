@@ -74,6 +74,12 @@ class ConvPiece(Piece):
 
     def _stored(self, layer: nn.Conv2d, arena: Arena) -> Stored:
         """Memory for the weights, which lie as they are."""
+        self.strides = (
+            self.shape.channels * self.shape.taps,
+            self.shape.taps,
+            self.shape.kernel[1],
+            1,
+        )
         return flat(arena.parameters.take(layer.weight.value.size), layer.weight.shape)
 
     def allocate(self, arena: Arena) -> None:

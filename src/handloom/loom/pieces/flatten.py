@@ -96,6 +96,8 @@ def unflatten(
 class FlattenPiece(Piece):
     """Rows of the maps' numbers, in the order C, H, W."""
 
+    reads_maps = True
+
     def __init__(
         self,
         layer: nn.Flatten,
@@ -108,7 +110,7 @@ class FlattenPiece(Piece):
         arena: Arena,
     ) -> None:
         super().__init__("flatten", paths, output)
-        assert sizes.group == sizes.lanes, "a group of maps is one vector of examples"
+        assert sizes.group == sizes.abreast, "a group of maps is one vector of examples"
         self.source = source.read()
 
     def forward(self) -> list[Stage]:

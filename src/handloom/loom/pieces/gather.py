@@ -44,17 +44,15 @@ def _scaled(e: Emitter, pixels: Value, how: Pictures, channel: int) -> Value:
 
 
 @kernel
-def gather_row(
-    e: Emitter, pictures: Pointer, row: Pointer, *, how: Pictures, channels: int, pixels: int
+def gather_run(
+    e: Emitter, pictures: Pointer, run: Pointer, *, how: Pictures, channel: int, pixels: int
 ) -> None:
-    """One picture as a row of features."""
-    for channel in range(channels):
-        start = channel * pixels
-        whole = pixels - pixels % e.lanes
-        for i in e.range(0, whole, e.lanes):
-            row[i + start] = _numbers(e, pictures, i + start, how, channel)
-        for i in e.range(whole, pixels):
-            row[i + start] = _scaled(e, pictures[i + start], how, channel)
+    """Neighbouring pixels of one channel of one picture."""
+    whole = pixels - pixels % e.lanes
+    for i in e.range(0, whole, e.lanes):
+        run[i] = _numbers(e, pictures, i, how, channel)
+    for i in e.range(whole, pixels):
+        run[i] = _scaled(e, pictures[i], how, channel)
 
 
 @kernel
@@ -121,13 +119,16 @@ class Gather:
         self, step: Step, group: Value, pictures: Pointer, chosen: Pointer, live: Value
     ) -> None:
         e, row = step.e, self.sizes.row
-        size = self.channels * self.height * self.width
+        pixels = self.height * self.width
+        size = self.channels * pixels
         rows = step.values(self.target, group)
         for i in e.range(live):
-            gather_row(
-                e, pictures + chosen[i] * size, rows + i * row,
-                how=self.how, channels=self.channels, pixels=self.height * self.width,
-            )  # fmt: skip
+            for channel in range(self.channels):
+                start = channel * pixels
+                gather_run(
+                    e, pictures + (chosen[i] * size + start), rows + (i * row + start),
+                    how=self.how, channel=channel, pixels=pixels,
+                )  # fmt: skip
         for i in e.range(live, self.sizes.group):
             clear_row(e, rows + i * row, size=size)
 
@@ -153,7 +154,12 @@ class Gather:
         goal: Pointer, start: Value, width: int, channel: int,
     ) -> None:  # fmt: skip
         """`width` neighbouring pixels in squares; the last square overlaps the one before."""
-        e, lanes = step.e, step.e.lanes
+        e, lanes = step.e, self.target.maps.lanes
+        if lanes == 1:
+            size = self.channels * self.height * self.width
+            picture = pictures + (chosen[0] * size + start)
+            gather_run(e, picture, goal, how=self.how, channel=channel, pixels=width)
+            return
         how = {
             "how": self.how,
             "channel": channel,

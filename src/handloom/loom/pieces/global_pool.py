@@ -46,6 +46,8 @@ def share_out(
 class GlobalAvgPoolPiece(Piece):
     """Each channel becomes a map of one pixel, and such maps are flattened."""
 
+    reads_maps = True
+
     def __init__(
         self,
         layer: nn.GlobalAvgPool2d,
@@ -60,7 +62,7 @@ class GlobalAvgPoolPiece(Piece):
         super().__init__("global average pool", paths, output)
         self.source = source.read()
         self.sizes = sizes
-        self.dots = Maps(source.shape[0], 1, 1, 0, sizes.lanes)
+        self.dots = Maps(source.shape[0], 1, 1, 0, sizes.abreast)
 
     def allocate(self, arena: Arena) -> None:
         """The maps of one pixel, of the group that a thread is at."""

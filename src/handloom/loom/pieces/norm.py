@@ -52,7 +52,7 @@ class BatchNormPiece(Piece):
         self.activation = activation
         self.window = (1, 1) if pool is None else pool.windows.kernel
         maps = source.is_maps
-        self.grain = Grain(sizes.lanes if maps else sizes.row, features=not maps)
+        self.grain = Grain(sizes.abreast if maps else sizes.row, features=not maps)
         (self.channels,) = layer.weight.shape
         self.size = round_up(self.channels, sizes.lanes)
         self.pixels = math.prod(source.shape[1:])

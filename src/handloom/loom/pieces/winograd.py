@@ -20,6 +20,7 @@ from handloom.loom.arena import Arena, round_up
 from handloom.loom.language.value import Pointer, Value
 from handloom.loom.piece import Piece, Stage, Step, Stored, flat
 from handloom.loom.pieces.activation import Activation
+from handloom.loom.pieces.conv_shape import Convolution
 from handloom.loom.pieces.optimizer import Updating
 from handloom.loom.pieces.partials import Partials
 from handloom.loom.pieces.winograd_gradient import WeightGradient
@@ -68,11 +69,13 @@ class WinogradPiece(Piece):
         self.sizes = sizes
         self.delivers = sizes.training and source.needs_errors
         self.itemsize = arena.dtype.itemsize
+        self.shape = Convolution.of(layer, source.shape, None)
         self.padded_filters = round_up(self.filters, sizes.lanes)
         self.padded_channels = round_up(self.channels, sizes.lanes)
         self.tap = self.padded_filters * self.padded_channels
         self.weight_name, self.bias_name = f"{prefix}.weight", f"{prefix}.bias"
         self.weights = arena.parameters.take(9 * self.tap)
+        self.strides = self.padded_channels, 1, 3 * self.tap, self.tap
         self.parameters[self.weight_name] = Stored(
             self.weights, layer.weight.shape, self._pack, self._unpack
         )

@@ -69,6 +69,7 @@ class WinogradFusedPiece(ConvPiece):
             known = numbers.reshape(taps)[..., : shape.filters]
             return np.ascontiguousarray(known.transpose(3, 2, 0, 1))
 
+        self.strides = 1, self.row, shape.kernel[1] * self.tap, self.tap
         block = arena.parameters.take(shape.taps * self.tap)
         return Stored(block, layer.weight.shape, pack, unpack)
 
