@@ -101,7 +101,7 @@ def test_the_reduced_version_is_less(bars: Path, tmp_path: Path) -> None:
     subject = Training(
         str(bars),
         {"training.epochs": 3},
-        quick={"training.epochs": 1, "data.sample": 0.5},
+        quick={"training.epochs": 1, "data.sample": 0.5, "training.threads": 1},
         quick_seeds=(1,),
         name="bars",
     )

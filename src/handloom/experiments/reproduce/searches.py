@@ -24,7 +24,7 @@ def search_all(search: Search, workshop: Workshop) -> Evidence:
     plan = planned(search, quick=workshop.quick)
     study = tune(
         plan,
-        out=workshop.folder / search.study,
+        out=workshop.folder / plan.name,
         workers=workshop.workers,
         data_dir=workshop.data_dir,
         listener=TellingOfTrials(workshop.tell),

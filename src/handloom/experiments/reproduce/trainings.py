@@ -107,7 +107,11 @@ def lessened(
 ) -> list[str]:
     """'training.epochs 5 instead of 40', and so on: how `quick` differs from the whole."""
     values = flattened(whole)
-    less = [f"{key} {value:g} instead of {values[key]:g}" for key, value in quick.items()]
+    less = [
+        f"{key} {value:g} instead of {values[key]:g}"
+        for key, value in quick.items()
+        if key != "training.threads"  # fewer of them make it no smaller
+    ]
     if len(quick_seeds) < len(seeds):
         less.append(f"{len(quick_seeds)} seed instead of {len(seeds)}")
     return less

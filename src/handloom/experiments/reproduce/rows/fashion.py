@@ -13,12 +13,12 @@ DEEP_MLP = Experiment(
     title="Fashion-MNIST, 784-512-128-10: where overfitting starts",
     source="report 1, its curves of 50 epochs",
     subjects={
-        STEPPED: Training("fashion-mlp-512", quick={"data.sample": 0.5}),
+        STEPPED: Training("fashion-mlp-512", quick={"data.sample": 0.25}),
         # Not published: it tells whether the rate's decay is what moves the lowest point.
         CONSTANT: Training(
             "fashion-mlp-512",
             {"schedule.name": "constant"},
-            quick={"data.sample": 0.5},
+            quick={"data.sample": 0.25},
             name="fashion-mlp-512-constant",
         ),
     },
@@ -42,7 +42,7 @@ GRID = Experiment(
     name="fashion-grid",
     title="Fashion-MNIST, three networks × four learning rates × four L2: the best of 48",
     source="report 2, the winner of its grid",
-    subjects=Search("fashion-grid", quick={"training.epochs": 8, "data.sample": 0.25}),
+    subjects=Search("fashion-grid", quick={"training.epochs": 6, "data.sample": 0.2}),
     published=(
         Published(WINNER, "validation_accuracy", 0.8922),
         Published(WINNER, "validation_loss", 0.3198),
