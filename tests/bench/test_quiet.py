@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,12 +12,17 @@ from handloom.bench import quiet
 
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Tell what /proc/stat says, look by look; the last is repeated."""
+    """Tell what /proc/stat says, look by look; the last is repeated. Time goes by in pauses."""
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
 
     def tell(*looks: str) -> None:
         said = list(looks)
-        monkeypatch.setattr(quiet, "LOOK", 0.0)
-        monkeypatch.setattr(quiet, "PATIENCE", 0.01)
+        clock = SimpleNamespace(sleep=sleep, monotonic=lambda: now)
+        monkeypatch.setattr(quiet, "time", clock)
         text = Path.read_text
 
         def read(path: Path, *args: object) -> str:
