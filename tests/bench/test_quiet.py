@@ -23,6 +23,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         said = list(looks)
         clock = SimpleNamespace(sleep=sleep, monotonic=lambda: now)
         monkeypatch.setattr(quiet, "time", clock)
+        monkeypatch.setattr(quiet, "PATIENCE", 2.0)
         text = Path.read_text
 
         def read(path: Path, *args: object) -> str:
