@@ -13,6 +13,7 @@ from handloom.experiments.reproduce.checks import (
     Descends,
     IsBest,
     IsQuicker,
+    KeepsUp,
     LowestNear,
     Overfits,
     Reaches,
@@ -68,6 +69,24 @@ CASES = [
     ),
     Case(Beats("a", "b"), lambda make: accuracies(make, a=(0.95,), b=(0.93,)), HELD, "+0.0200 ± "),
     Case(Beats("a", "b"), lambda make: accuracies(make, a=(0.95,), b=(0.949,)), OPEN, "+0.0010 ± "),
+    Case(
+        KeepsUp("a", "b", within=0.01),
+        lambda make: accuracies(make, a=(0.949,), b=(0.95,)),
+        HELD,
+        "0.9490 against 0.9500, -0.0010 ± 0.0061",
+    ),
+    Case(
+        KeepsUp("a", "b", within=0.01),
+        lambda make: accuracies(make, a=(0.93,), b=(0.95,)),
+        FAILED,
+        "0.9300 against 0.9500, -0.0200 ± 0.0066",
+    ),
+    Case(
+        KeepsUp("a", "b", within=0.01),
+        lambda make: accuracies(make, a=(0.942,), b=(0.95,)),
+        OPEN,
+        "0.9420 against 0.9500, -0.0080 ± 0.0063",
+    ),
     Case(
         Descends(("a", "b", "c")),
         lambda make: accuracies(make, a=(0.97,), b=(0.96,), c=(0.95,)),

@@ -34,12 +34,35 @@ class Beats:
         """Held or not where the difference is beyond chance."""
         better, worse = evidence[self.better], evidence[self.worse]
         apart = difference(better, worse, self.what)
-        verdict = (
-            Verdict.HELD if apart.is_above else Verdict.FAILED if apart.is_below else Verdict.OPEN
-        )
+        because = f"{better.mean(self.what):.4f} against {worse.mean(self.what):.4f}, {apart}"
+        return Judgement(_verdict(held=apart.is_above, failed=apart.is_below), because)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepsUp:
+    """`label` is as accurate as `other`, or less so by no more than `within`."""
+
+    label: str
+    other: str
+    within: float = 0.002
+    what: str = "test_accuracy"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Both."""
+        return self.label, self.other
+
+    def __call__(self, evidence: Evidence) -> Judgement:
+        """Held or not where the whole interval is on one side of `within`."""
+        own, other = evidence[self.label], evidence[self.other]
+        apart = difference(own, other, self.what)
+        because = f"{own.mean(self.what):.4f} against {other.mean(self.what):.4f}, {apart}"
         return Judgement(
-            verdict,
-            f"{better.mean(self.what):.4f} against {worse.mean(self.what):.4f}, {apart}",
+            _verdict(
+                held=apart.mean - apart.margin >= -self.within,
+                failed=apart.mean + apart.margin < -self.within,
+            ),
+            because,
         )
 
 
@@ -51,8 +74,7 @@ class Descends:
     what: str = "test_accuracy"
 
     def __call__(self, evidence: Evidence) -> Judgement:
-        """Held where each step goes down and the whole way is beyond chance; not, where one rises
-        beyond chance."""
+        """Held if no step rises and the whole way is beyond chance; not if a rise is beyond it."""
         steps = [
             difference(evidence[one], evidence[next_one], self.what)
             for one, next_one in pairwise(self.labels)
@@ -60,10 +82,9 @@ class Descends:
         whole = difference(evidence[self.labels[0]], evidence[self.labels[-1]], self.what)
         told = ", ".join(f"{evidence[label].mean(self.what):.4f}" for label in self.labels)
         because = f"{told}; first less last {whole}"
-        if whole.is_below or any(step.is_below for step in steps):
-            return Judgement(Verdict.FAILED, because)
         descends = whole.is_above and all(step.mean >= 0 for step in steps)
-        return Judgement(Verdict.HELD if descends else Verdict.OPEN, because)
+        rises = whole.is_below or any(step.is_below for step in steps)
+        return Judgement(_verdict(held=descends, failed=rises), because)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +198,20 @@ class IsQuicker:
     def __call__(self, evidence: Evidence) -> Judgement:
         """Left open where the two are within a tenth."""
         quick, slow = (evidence[label].mean("seconds") for label in self.labels)
-        verdict = (
-            Verdict.HELD
-            if slow > QUICKER * quick
-            else Verdict.FAILED
-            if quick > QUICKER * slow
-            else Verdict.OPEN
-        )
+        verdict = _verdict(held=slow > QUICKER * quick, failed=quick > QUICKER * slow)
         return Judgement(verdict, f"{quick:,.1f} s against {slow:,.1f} s")
 
 
 def ranking(evidence: Evidence, what: str) -> list[str]:
     """The labels of all configurations, the most accurate first; of equals the earlier one."""
     return sorted(evidence, key=lambda label: evidence[label].mean(what), reverse=True)
+
+
+def _verdict(*, held: bool, failed: bool) -> Verdict:
+    """What neither holds nor fails is left open."""
+    if failed:
+        return Verdict.FAILED
+    return Verdict.HELD if held else Verdict.OPEN
 
 
 def _listed(figures: Figures, what: str) -> str:
