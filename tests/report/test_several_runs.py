@@ -12,7 +12,7 @@ from handloom.errors import ConfigError, RunError
 from handloom.report import open_subjects, write_report
 from handloom.results import Run, open_run
 
-from .conftest import Parsed, read
+from .conftest import Parsed, lend_pictures, read
 
 CHANGES = {
     "wide": {},
@@ -80,7 +80,7 @@ def test_each_run_can_be_repeated(page: Parsed) -> None:
 
 def test_pictures_stand_side_by_side(run: Run, runs: dict[str, Run], tmp_path: Path) -> None:
     drawn = open_run(shutil.copytree(runs["slow"].path, tmp_path / "slow"))
-    shutil.copytree(run.folder.figures, drawn.folder.figures)
+    lend_pictures(run, drawn)
     parsed = read(write_report([run, drawn], tmp_path / "a.html"))
     assert "pictures" in parsed.sections
     assert "bars: What the first layer looks for" in parsed.text
@@ -114,7 +114,7 @@ def test_seeds_of_one_recipe_alone(runs: dict[str, Run], tmp_path: Path) -> None
 
 
 def test_the_same_training_twice_is_refused(runs: dict[str, Run]) -> None:
-    with pytest.raises(ConfigError, match="the same training"):
+    with pytest.raises(ConfigError, match="name one of them"):
         write_report([runs["wide"], open_run(runs["wide"].path)])
 
 
