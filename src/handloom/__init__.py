@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from handloom.experiments.study import Study, StudyTrial, open_study
     from handloom.experiments.tune import tune
     from handloom.recipes import Recipe, load_recipe
+    from handloom.report import write_report
     from handloom.results import PartResult, Run, open_run
     from handloom.session import resume, train
     from handloom.training import callbacks
@@ -48,6 +49,7 @@ __all__ = [
     "train",
     "train_ensemble",
     "tune",
+    "write_report",
 ]
 
 _ROOMS = {
@@ -80,6 +82,7 @@ _HOMES = {
     "train": "handloom.session",
     "tune": "handloom.experiments.tune",
     "train_ensemble": "handloom.ensemble",
+    "write_report": "handloom.report",
 }
 
 
