@@ -82,6 +82,13 @@ def test_a_key_that_the_override_itself_gives_is_never_dropped() -> None:
         load_recipe("digits", ["optimizer.name=adam", "optimizer.momentum=0.9"])
 
 
+def test_a_kind_may_be_named_first_and_its_whole_table_given_after() -> None:
+    overrides = {"optimizer.name": "adam", "optimizer": {"name": "sgd", "lr": 0.5}}
+    assert load_recipe("digits", overrides).optimizer.model_dump(exclude_defaults=True) == {
+        "name": "sgd", "lr": 0.5,
+    }  # fmt: skip
+
+
 def test_a_new_source_of_pictures_replaces_the_recipes() -> None:
     data = load_recipe("digits", ["data.images=a.npy", "data.labels=a.csv"]).data
     assert (data.name, data.validation) == (None, 0.1)

@@ -117,7 +117,8 @@ def _drop_keys_of_old_kind(old: Any, new: Any, table: str, given: set[KeyPath]) 
     name = new["name"]
     if name == old.get("name") or not isinstance(name, str) or name not in KINDS[table]:
         return
-    kept = {*KINDS[table][name].model_fields, *(path[1] for path in given if path[0] == table)}
+    named = {path[1] for path in given if path[0] == table and len(path) > 1}
+    kept = {*KINDS[table][name].model_fields, *named}
     for key in set(new) - kept:
         del new[key]
 

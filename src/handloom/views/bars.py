@@ -41,7 +41,7 @@ class Bars(NamedTuple):
 
 # -- drawing ---------------------------------------------------------------------------------------
 
-NAME_WIDTH, AXES_WIDTH, TOLD_WIDTH = 240, 460, 250
+NAME_WIDTH, AXES_WIDTH, TOLD_WIDTH = 230, 470, 190
 ROW = 34
 BAND = "#e8f1ec"
 DECADE = 10.0
@@ -94,11 +94,18 @@ def _limits(bars: Bars, shown: tuple[Bar, ...]) -> tuple[float, float]:
 
 
 def _scale(axes: Axes, bars: Bars, low: float, high: float, rows: int) -> None:
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
+    from matplotlib.ticker import (
+        FuncFormatter,
+        LogLocator,
+        MaxNLocator,
+        NullFormatter,
+        PercentFormatter,
+    )
 
     if bars.is_log:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(numticks=6))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from handloom._typing import FloatArray
 from handloom.views import style
 from handloom.views.sheet import Sheet, message_sheet
@@ -45,38 +43,41 @@ def draw_rate_range(found: RateRange) -> Figure:
         f"One pass from fresh weights, the rate growing with each of {len(found.rates):,} steps. "
         "Between the rate of the steepest fall and the lowest point lie those worth trying."
     )
-    sheet = Sheet(WIDTH + 2 * style.MARGIN + 190, HEIGHT + 96, heading, note)
-    axes = sheet.axes(style.MARGIN + 60, 40, WIDTH, HEIGHT)
+    sheet = Sheet(WIDTH + 2 * style.MARGIN + 120, HEIGHT + 126, heading, note)
+    axes = sheet.axes(style.MARGIN + 60, 70, WIDTH, HEIGHT)
     axes.plot(found.rates, found.losses, color=style.FAINT, linewidth=1.0)
     axes.plot(found.rates, found.smooth, color=style.TRAIN)
-    axes.set_xscale("log")
-    axes.set_xlim(found.rates[0], found.rates[-1])
-    _scale_loss(axes, found)
-    axes.set_xlabel("learning rate, log scale")
-    axes.set_ylabel("loss of the step")
+    _scale(axes, found)
     axes.axvspan(found.steepest, found.largest, color="#e8f1ec", zorder=0)
     marks = (
-        (found.steepest, "steepest fall", style.RIGHT, 0),
-        (found.largest, "lowest", style.RIGHT, 0),
-        (found.used, "the recipe's", style.WRONG, 20),
+        (found.steepest, "steepest fall", style.RIGHT),
+        (found.largest, "lowest", style.RIGHT),
+        (found.used, "the recipe's", style.WRONG),
     )
-    for rate, name, colour, lift in marks:
-        if found.rates[0] <= rate <= found.rates[-1]:
-            _mark(axes, rate, f"{name} {rate:.2g}", colour, lift)
+    for line, (rate, name, colour) in enumerate(marks):
+        _mark(axes, rate, f"{name} {rate:.2g}", colour, line)
     return sheet.finished()
 
 
-def _scale_loss(axes: Axes, found: RateRange) -> None:
-    """From the lowest to somewhat above the start: what comes after is off the page."""
-    finite = found.smooth[np.isfinite(found.smooth)]
-    low, start = float(finite.min()), float(finite[0])
+def _scale(axes: Axes, found: RateRange) -> None:
+    """Losses from the lowest to somewhat above the start: what comes after is off the page."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.set_xscale("log")
+    axes.set_xlim(min(found.rates[0], found.used), max(found.rates[-1], 1.5 * found.used))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("learning rate, log scale")
+    low, start = float(found.smooth.min()), float(found.smooth[0])
     room = max(start - low, 1e-6)
-    axes.set_ylim(max(0.0, low - 0.1 * room), start + 0.6 * room)
+    axes.set_ylim(max(0.0, low - 0.3 * room), start + 0.6 * room)
+    axes.set_ylabel("loss of the step")
 
 
-def _mark(axes: Axes, rate: float, label: str, colour: str, lift: int) -> None:
+def _mark(axes: Axes, rate: float, label: str, colour: str, line: int) -> None:
+    """An upright line, its label above the axes, in a line of text of its own."""
     axes.axvline(rate, color=colour, linestyle=(0, (4, 3)), linewidth=1.2)
     axes.annotate(
-        label, (rate, 1), xycoords=("data", "axes fraction"), xytext=(0, 4 + lift / 2),
+        label, (rate, 1), xycoords=("data", "axes fraction"), xytext=(0, 3 + 11 * line),
         textcoords="offset points", ha="center", size=style.SMALL, color=colour,
     )  # fmt: skip

@@ -10,7 +10,6 @@ from handloom.errors import RunError
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Diagnosis
 from handloom.experiments.diagnose.rules import Rule, all_rules
-from handloom.experiments.diagnose.suspicion import suspects_sheet
 from handloom.results import Run, open_run
 from handloom.views import Picture
 
@@ -85,9 +84,7 @@ def _worth_a_look(evidence: Evidence) -> dict[str, Picture]:
     pictures: dict[str, Picture] = {}
     if evidence.has_weights:
         pictures["miscalibration"] = evidence.reliability
-        pictures["suspicious-labels"] = suspects_sheet(
-            evidence.judged_validation, evidence.judged_seen
-        )
+        pictures["suspicious-labels"] = evidence.suspects
     if evidence.range_test:
         pictures["learning-rate-range"] = evidence.rate_range
     return pictures

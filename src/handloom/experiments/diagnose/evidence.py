@@ -9,7 +9,8 @@ from typing import Any, cast
 import numpy as np
 
 from handloom import assemble, nn
-from handloom._typing import FloatArray, IntArray
+from handloom._typing import FloatArray, IntArray, UInt8Array
+from handloom.assemble.parts import load_data
 from handloom.data import Batch, Dataset, with_channels
 from handloom.engines import NumpyEngine, limited_to
 from handloom.errors import CheckpointError, StateError
@@ -26,16 +27,17 @@ from handloom.experiments.diagnose.probe import (
     relative_change,
 )
 from handloom.experiments.diagnose.range_test import learning_rate_range
-from handloom.experiments.diagnose.suspicion import Judged, judged
+from handloom.experiments.diagnose.suspicion import Judged, judged, suspects_sheet
 from handloom.results import Run
 from handloom.training import load_checkpoint
-from handloom.views import Curves, RateRange, Reliability, curves, probabilities_of
+from handloom.views import Curves, RateRange, Reliability, Suspects, curves, probabilities_of
 
 SAMPLE_STREAM = 11  # of the recipe's seed: which pictures are looked at
 MOST_PREDICTED = 10_000  # pictures of a part that are predicted
 MOST_KNOWN, MOST_ASKED = 5_000, 1_000  # pictures compared to tell how hard the data are
 MOST_IN_UNITS = 500  # pictures that every unit is shown
 MOST_IN_GRADIENTS = 256
+TINY = 1e-12
 STEPS = 6  # optimizer steps that are tried
 
 
@@ -52,6 +54,7 @@ class Evidence:
     ) -> None:
         self.run = run
         self.recipe = run.recipe
+        self.data_dir = None if data_dir is None else Path(data_dir)
         self.parts = run.parts(data_dir)
         self.range_test = range_test
 
@@ -108,6 +111,13 @@ class Evidence:
         """Of the best weights."""
         return _accuracy(self.validation_probabilities, self.validation.labels)
 
+    @property
+    def validation_loss_error(self) -> float:
+        """Standard error of the best weights' validation loss, as a share of that loss."""
+        logs = _logarithm(self.validation_probabilities)
+        losses = -logs[np.arange(len(logs)), self.validation.labels]
+        return float(losses.std() / max(losses.mean() * np.sqrt(len(losses)), TINY))
+
     @cached_property
     def reliability(self) -> Reliability:
         """Confidence against accuracy on the validation part."""
@@ -125,6 +135,11 @@ class Evidence:
         """Labels of `validation` beside what the network says of them."""
         logs = _logarithm(self.validation_probabilities)
         return judged(self.validation, logs, self.reliability.temperature, "validation")
+
+    @cached_property
+    def suspects(self) -> Suspects:
+        """The sheet of suspicious labels, of both parts."""
+        return suspects_sheet((self.judged_validation, self.judged_seen), self.row_of)
 
     @cached_property
     def nearest_accuracy(self) -> float:
@@ -181,6 +196,18 @@ class Evidence:
     def shared_with_validation(self) -> tuple[Pair, ...]:
         """Pictures of the validation part that the training part holds too."""
         return shared_pictures(self.parts.train.images, self.parts.validation.images)
+
+    def row_of(self, image: UInt8Array) -> int | None:
+        """The row, from 0, of a picture in the data that the parts were split from.
+
+        None where it stands there no more, being a varied copy.
+        """
+        rows = np.flatnonzero((self._source == image).all(axis=(*range(1, self._source.ndim),)))
+        return int(rows[0]) if rows.size else None
+
+    @cached_property
+    def _source(self) -> UInt8Array:
+        return load_data(self.recipe, self.data_dir).train.images
 
     # -- on request -------------------------------------------------------------------------------
 

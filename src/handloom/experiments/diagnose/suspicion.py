@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from handloom._typing import FloatArray, IntArray
+from handloom._typing import FloatArray, IntArray, UInt8Array
 from handloom.data import Dataset
 from handloom.experiments.diagnose.calibration import softened
+from handloom.experiments.diagnose.wording import place
 from handloom.views import Suspect, Suspects
 
 ODDS = 100.0
@@ -50,19 +52,22 @@ def judged(part: Dataset, log_probabilities: FloatArray, temperature: float, nam
     return Judged(part, softened(log_probabilities, max(temperature, 1.0)), name)
 
 
-def suspects_sheet(*parts: Judged) -> Suspects:
-    """The most suspicious labels of all parts, those with the highest odds first."""
+def suspects_sheet(parts: Sequence[Judged], row_of: Callable[[UInt8Array], int | None]) -> Suspects:
+    """The most suspicious labels of all parts, those with the highest odds first.
+
+    `row_of` tells where a picture stands in the data.
+    """
     found = [
-        (float(odds), each, int(place))
+        (float(odds), each, int(at))
         for each in parts
-        for place, odds in zip(each.suspects, each.odds[each.suspects], strict=True)
+        for at, odds in zip(each.suspects, each.odds[each.suspects], strict=True)
     ]
     found.sort(key=lambda one: -one[0])
     shown = []
-    for _, (part, log_probabilities, name), place in found[:MOST_SHOWN]:
-        said = int(log_probabilities[place].argmax())
-        sureness = float(np.exp(log_probabilities[place, said]))
-        where = f"{name} {place:,}"
-        shown.append(Suspect(part.images[place], int(part.labels[place]), said, sureness, where))
+    for _, (part, log_probabilities, name), at in found[:MOST_SHOWN]:
+        image, said = part.images[at], int(log_probabilities[at].argmax())
+        sureness = float(np.exp(log_probabilities[at, said]))
+        where = place(name, row_of(image))
+        shown.append(Suspect(image, int(part.labels[at]), said, sureness, where))
     total = sum(len(each.part) for each in parts)
     return Suspects(tuple(shown), parts[0].part.class_names, len(found), total)

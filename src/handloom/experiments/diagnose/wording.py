@@ -11,5 +11,10 @@ def figure(value: float) -> str:
 
 
 def small(value: float) -> str:
-    """Two digits that count, whatever the size: 0.0012, 3e-07."""
-    return f"{value:.2g}"
+    """Two digits that count, whatever the size: 0.0012, 3e-07, 1,500."""
+    return f"{value:,.0f}" if 100 <= value < 1e6 else f"{value:.2g}"
+
+
+def place(part: str, row: int | None) -> str:
+    """Where a picture is: 'train, row 4,711'; a row that is not known is left out."""
+    return part if row is None else f"{part}, row {row:,}"

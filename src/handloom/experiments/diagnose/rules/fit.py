@@ -18,9 +18,9 @@ class Overfitting(Rule):
 
     name = "overfitting"
     source = "Prechelt 1998, Early Stopping - But When?: the generalisation loss"
-    needs_weights = False
     needs_epochs = LATE + 2
     worth_a_word, grave = 0.10, 0.30  # of the lowest validation loss
+    sure = 2.0  # standard errors of the validation loss: with few pictures it is noise
 
     def examine(self, evidence: Evidence) -> Finding | None:
         """Compare the mean of the last three epochs with the lowest."""
@@ -32,6 +32,8 @@ class Overfitting(Rule):
         rise = late / lowest - 1 if lowest > 0 else 0.0
         after = len(validation) - 1 - best
         if rise < self.worth_a_word or after < LATE - 1 or not train[-1] < train[best]:
+            return None
+        if rise < self.sure * evidence.validation_loss_error:
             return None
         epochs = len(validation)
         return self.finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.rules.base import Rule
-from handloom.experiments.diagnose.suspicion import ODDS, suspects_sheet
+from handloom.experiments.diagnose.suspicion import ODDS
 from handloom.views.style import percent
 
 
@@ -35,7 +35,7 @@ class SuspiciousLabels(Rule):
             "Go through the sheet, and mend or leave out what is wrong: in the training part it "
             "misleads, in the others it makes the figures untrue. Until then "
             "loss.label_smoothing = 0.1 lessens the harm.",
-            suspects_sheet(judged, evidence.judged_seen),
+            evidence.suspects,
             validation_suspects=count,
             train_suspects=seen,
         )

@@ -7,6 +7,7 @@ from handloom.experiments.diagnose.duplicates import NEAR, Pair
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.rules.base import Rule
+from handloom.experiments.diagnose.wording import place
 from handloom.views import Twin, Twins
 from handloom.views.style import percent
 
@@ -19,20 +20,19 @@ class Duplicates(Rule):
     name = "duplicates"
     source = "Barz & Denzler 2020, Do We Train on Test Data? (ciFAIR)"
     needs_weights = False
-    share = 0.005  # of a part: below, no figure changes by what could be noticed
+    share, at_least = 0.005, 3  # of a part: below, no figure changes by what could be noticed
 
     def examine(self, evidence: Evidence) -> Finding | None:
         """Compare every held-out picture with all that were trained on."""
-        parts, train = evidence.parts, evidence.parts.train
+        parts = evidence.parts
         found = [("validation", parts.validation, evidence.shared_with_validation)]
         if parts.test is not None:
             found.insert(0, ("test", parts.test, evidence.shared_with_test))
         ill = [
             (name, part, pairs)
             for name, part, pairs in found
-            if len(pairs) >= self.share * len(part)
+            if len(pairs) >= max(self.at_least, self.share * len(part))
         ]
-        ill = [each for each in ill if each[2]]
         if not ill:
             return None
         told = " and ".join(
@@ -41,32 +41,30 @@ class Duplicates(Rule):
         )
         exact = sum(pair.difference == 0 for *_, pairs in ill for pair in pairs)
         note = (
-            f"{told} were trained on, {exact:,} of them to the pixel. The others differ by up to "
-            f"{percent(NEAR)} of a picture's contrast."
+            f"{told} were trained on, {exact:,} of them to the pixel. A picture counts as the same "
+            f"while it differs by less than {percent(NEAR)} of its contrast."
         )
         return self.finding(
             "problem",
             f"Parts of the data overlap: {told} were trained on as well, {exact:,} of them to the "
             "pixel. What is measured there is better than what new pictures will see.",
             "Take them out of the training part, or out of the other one, and train again.",
-            _twins(train, ill, note),
+            _twins(evidence, ill, note),
             shared={name: len(pairs) for name, _, pairs in found},
             exact=exact,
         )
 
 
-def _twins(train: Dataset, found: list[tuple[str, Dataset, tuple[Pair, ...]]], note: str) -> Twins:
+def _twins(
+    evidence: Evidence, found: list[tuple[str, Dataset, tuple[Pair, ...]]], note: str
+) -> Twins:
     """The pairs that differ least."""
     every = [(pair, part, name) for name, part, pairs in found for pair in pairs]
     every.sort(key=lambda each: each[0].difference)
-    shown = tuple(
-        Twin(
-            train.images[pair.first],
-            part.images[pair.second],
-            f"train {pair.first:,}",
-            f"{name} {pair.second:,}",
-            pair.difference,
-        )
-        for pair, part, name in every[:MOST_SHOWN]
-    )
-    return Twins(shown, note)
+    shown = []
+    for pair, part, name in every[:MOST_SHOWN]:
+        first, second = evidence.parts.train.images[pair.first], part.images[pair.second]
+        row = pair.second if name == "test" else evidence.row_of(second)
+        places = (place("train", evidence.row_of(first)), place(name, row))
+        shown.append(Twin(first, second, *places, pair.difference))
+    return Twins(tuple(shown), note)
