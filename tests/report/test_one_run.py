@@ -68,6 +68,7 @@ def test_of_a_run_that_goes_on(copied: Run) -> None:
 
 
 def test_before_the_first_epoch_there_is_nothing_to_report(copied: Run) -> None:
+    copied.folder.result.unlink()
     copied.folder.metrics.unlink()
     with pytest.raises(RunError, match="no epoch has ended yet"):
         write_report(copied)
@@ -99,6 +100,26 @@ def test_many_looks_and_an_early_end_are_told(copied: Run) -> None:
 def test_no_run_is_no_report() -> None:
     with pytest.raises(ConfigError, match="at least one run"):
         write_report([])
+
+
+def test_imported_weights_have_no_curves(copied: Run) -> None:
+    result = json.loads(copied.folder.result.read_text())
+    result |= {"best_epoch": 0, "epochs": 0, "seconds": 0.0}
+    copied.folder.result.write_text(json.dumps(result))
+    copied.folder.metrics.unlink()
+    parsed = read(write_report(copied))
+    assert "curves" not in parsed.sections
+    assert "classes" in parsed.sections
+    assert "trained elsewhere" in parsed.text
+    assert not any(pre.startswith("handloom train") for pre in parsed.inside["pre"])
+
+
+def test_losses_that_were_lost_leave_a_gap(copied: Run) -> None:
+    rows = [json.loads(line) for line in copied.folder.metrics.read_text().splitlines()]
+    rows[1] |= {"train_loss": None, "val_loss": None, "grad_norm": None}
+    copied.folder.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    charts = read(write_report(copied)).charts
+    assert [series["y"][1] for series in charts["Loss"]["series"]] == [None, None]
 
 
 @pytest.mark.parametrize(

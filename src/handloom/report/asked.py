@@ -94,11 +94,13 @@ def recipe_code(run: Run) -> Code:
 
 
 def repeat_blocks(run: Run) -> tuple[Block, ...]:
-    """The command that trains the same again, and what its bits depend on."""
+    """The command that trains the same again, or imports it, and what its bits depend on."""
     kept = run.folder.environment
     environment = run.folder.read_json(kept) if kept.is_file() else {}
+    trained = Code(f"With the recipe saved as {_file(run)}", repeat_command(run))
+    imported = Code("It was made by", shlex.join(map(str, environment.get("command", ()))))
     return (
-        Code(f"With the recipe saved as {_file(run)}", repeat_command(run)),
+        trained if run.history.epochs else imported,
         recipe_code(run),
         Terms(tuple(_surroundings(run, environment))),
     )

@@ -19,6 +19,10 @@ from handloom.results import Run
 LEARNED = ("weights-filters", "kernels", "weights-matrices")
 INSIDE = ("activations", "activations-pair")
 TRAIN_AND_VALIDATION = "Train: the mean of an epoch, while learning. Validation: measured after it."
+SAME_BITS = (
+    "On the same machine, with as many threads, every bit of the weights comes out the same."
+)
+ELSEWHERE = "The weights were trained elsewhere, and imported."
 MISTAKES = ("confused-pairs", "worst-mistakes", "predictions")
 
 
@@ -28,7 +32,7 @@ def run_page(run: Run, data_dir: Path | None = None) -> Page:
     Raises: RunError where no epoch has ended yet.
     """
     check_has_epochs(run)
-    lead = "On the same machine, with as many threads, every bit of the weights comes out the same."
+    lead = SAME_BITS if run.history.epochs else ELSEWHERE
     sections = (
         answer_section(run),
         Section("asked", "What was asked", "", (asked_terms(run), network_table(run))),
@@ -40,8 +44,8 @@ def run_page(run: Run, data_dir: Path | None = None) -> Page:
 
 
 def check_has_epochs(run: Run) -> None:
-    """Raise RunError where there is nothing to report yet."""
-    if not run.history.epochs:
+    """Raise RunError where there is nothing to report yet; imported weights need no epochs."""
+    if not run.history.epochs and not run.is_finished:
         raise RunError(
             f"{run.path}: no epoch has ended yet, so there is nothing to report; "
             f"go on with: handloom train --resume {run.path}"
@@ -52,12 +56,12 @@ def training_sections(run: Run, data_dir: Path | None) -> tuple[Section, ...]:
     """How the training went, what is the matter with it, and what its best weights do."""
     _draw_missing(run, data_dir)
     figures = run.folder.figures if run.is_finished else None
-    curves = (
-        Charts(training_charts(run.history, run.recipe.training.monitor)),
-        epoch_table(run.history.epochs),
-    )
-    sections = [
-        Section("curves", "How the training went", TRAIN_AND_VALIDATION, curves),
+    sections = []
+    if rows := run.history.epochs:
+        charts = Charts(training_charts(run.history, run.recipe.training.monitor))
+        blocks = (charts, epoch_table(rows))
+        sections.append(Section("curves", "How the training went", TRAIN_AND_VALIDATION, blocks))
+    sections += [
         Section("diagnosis", "Diagnosis", "", diagnosis_blocks(run, data_dir)),
         Section("classes", "Class by class", "", class_blocks(run, data_dir)),
     ]
@@ -122,6 +126,14 @@ def _sentences(run: Run) -> Iterator[str]:
             f"{pictures['test'] - right:,} are taken for another class. On other pictures of the "
             f"kind, {percent(low)} to {percent(high)} can be expected (95 %, by Wilson)."
         )
+    if run.looks > 1:
+        yield (
+            f"The test part has been looked at {run.looks} times: the more often, the less its "
+            "figure says about pictures that nobody has seen."
+        )
+    if not run.history.epochs:
+        yield ELSEWHERE
+        return
     monitor = run.recipe.training.monitor
     watched = "accuracy was highest" if monitor.endswith("accuracy") else "loss was lowest"
     said, epochs = run.recipe.training.epochs, result["epochs"]
@@ -130,11 +142,6 @@ def _sentences(run: Run) -> Iterator[str]:
         f"The weights are those of epoch {result['best_epoch']} of {epochs}, where the validation "
         f"{watched}.{early}"
     )
-    if run.looks > 1:
-        yield (
-            f"The test part has been looked at {run.looks} times: the more often, the less its "
-            "figure says about pictures that nobody has seen."
-        )
 
 
 def _interim(run: Run) -> Iterator[Block]:
