@@ -41,7 +41,7 @@ def test_a_table_and_what_became_of_the_conclusions(handloom, tmp_path: Path) ->
     assert (outcome.code, outcome.err) == (0, "")
     name, title, _, header, rule, wide, loss, narrow, _, *rest = outcome.out.splitlines()
     assert (name, title) == ("bars", "Bars, wide and narrow")
-    assert header.split() == ["configuration", "figure", "published", "ours", "gap", "seconds"]
+    assert header.split() == ["configuration", "figure", "published", "ours", "gap", "s"]
     assert set(rule) == {"─"}
     assert wide.startswith("wide")
     assert "0.9000" in wide
@@ -50,7 +50,7 @@ def test_a_table_and_what_became_of_the_conclusions(handloom, tmp_path: Path) ->
     told = " ".join(rest).replace("    ", "")
     assert "wide beats narrow (0.9). Ours: " in told
     assert "note: the bars are made up" in told
-    assert "reduced: training.epochs 2 instead of 3; 1 seed instead of 3" in told
+    assert "reduced: training.epochs 2 instead of 3; seeds 1 instead of 3" in told
     assert rest[-1].endswith(f"s of training, kept in {tmp_path / 'out'}")
     assert max(map(len, rest)) <= max(80, len(rest[-1]))
 

@@ -68,6 +68,15 @@ def reproduce(
         int,
         typer.Option(metavar="N", min=1, help="Processes that train a study's trials at a time."),
     ] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Threads of a training.  [default: all cores; of a trial, its worker's share]",
+            show_default=False,
+        ),
+    ] = None,
     data_dir: DataDir = None,
     form: Annotated[
         Format, typer.Option("--format", help="Of the table that is printed.")
@@ -87,7 +96,13 @@ def reproduce(
     done = []
     with told_how_to_go_on(lambda: "the same command goes on"), telling(quiet=quiet) as tell:
         for each in room.reproduce(
-            names or (), quick=quick, out=out, data_dir=data_dir, workers=workers, tell=tell
+            names or (),
+            quick=quick,
+            out=out,
+            data_dir=data_dir,
+            workers=workers,
+            threads=threads,
+            tell=tell,
         ):
             done.append(each)
             if form is Format.TERMINAL:

@@ -41,6 +41,12 @@ def test_what_no_seed_has_is_no_number(made) -> None:
     assert figures.spread("test_accuracy") is None
 
 
+def test_losses_of_which_one_is_infinite_have_no_spread(made) -> None:
+    figures = made(0.3, math.inf, what="test_loss")
+    assert figures.mean("test_loss") == math.inf
+    assert figures.spread("test_loss") is None
+
+
 def test_the_lowest_epoch_and_the_rise_after_it(made) -> None:
     (outcome,) = made((0.5, 0.4, 0.45), what="val_losses").outcomes
     assert outcome.lowest_epoch == 2

@@ -47,7 +47,7 @@ def test_an_unknown_name_is_refused_before_anything_is_trained(tmp_path: Path) -
 @pytest.mark.usefixtures("bars_twice")
 def test_whole_and_reduced_are_kept_apart(tmp_path: Path) -> None:
     (reduced,) = reproduce(quick=True, out=tmp_path / "out")
-    assert reduced.reduced == "training.epochs 1 instead of 3; 1 seed instead of 3"
+    assert reduced.reduced == "training.epochs 1 instead of 3; seeds 1 instead of 3"
     (whole,) = reproduce(out=tmp_path / "out")
     assert whole.reduced == ""
     kept = {

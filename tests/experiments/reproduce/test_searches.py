@@ -66,4 +66,4 @@ def test_the_reduced_version_is_less(study: Search, tmp_path: Path) -> None:
     assert list(evidence) == ["lr 0.2", "lr 0.05"]
     for figures in evidence.values():
         assert [(outcome.seed, outcome.epochs) for outcome in figures.outcomes] == [(4, 1)]
-    assert less_of(study) == ["training.epochs 1 instead of 3", "1 seed instead of 2"]
+    assert less_of(study) == ["training.epochs 1 instead of 3", "seeds 1 instead of 2"]

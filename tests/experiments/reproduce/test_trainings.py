@@ -69,11 +69,11 @@ def test_a_run_of_another_recipe_is_refused(bars: Path, tmp_path: Path, ended: b
 def test_what_a_recipe_leaves_open_is_as_the_run_has_it(bars: Path, tmp_path: Path) -> None:
     trained(load_recipe(bars), tmp_path / "run", None)
     open_ended = {"training.threads": None, "engine": "auto", "description": "the same in green"}
-    assert (
-        trained(load_recipe(bars, open_ended), tmp_path / "run", None).recipe.training.threads == 1
-    )
-    with pytest.raises(RunError):
-        trained(load_recipe(bars, {"training.threads": 2}), tmp_path / "run", None)
+    for changes in (open_ended, {"training.threads": 2}):
+        run = trained(load_recipe(bars, changes), tmp_path / "run", None)
+        assert (run.recipe.training.threads, run.recipe.engine) == (1, "numpy")
+    with pytest.raises(RunError, match="another recipe"):
+        trained(load_recipe(bars, {"engine": "loom"}), tmp_path / "run", None)
 
 
 # -- the runs of an experiment ---------------------------------------------------------------------
@@ -97,11 +97,19 @@ def test_a_subject_is_trained_with_each_of_its_seeds(bars: Path, tmp_path: Path)
     assert told[2].startswith("bars, seed 0: epoch 2 of 2, ")
 
 
+def test_threads_are_those_of_a_training_that_begins(bars: Path, tmp_path: Path) -> None:
+    subject = Training(str(bars), quick_seeds=(0,), name="bars")
+    for threads in (3, 2):
+        Workshop(tmp_path / "out", True, None, str, threads=threads).train_all({"a": subject})
+        recipe = load_recipe(tmp_path / "out" / "bars" / "seed-0" / "recipe.toml")
+        assert recipe.training.threads == 3
+
+
 def test_the_reduced_version_is_less(bars: Path, tmp_path: Path) -> None:
     subject = Training(
         str(bars),
         {"training.epochs": 3},
-        quick={"training.epochs": 1, "data.sample": 0.5, "training.threads": 1},
+        quick={"training.epochs": 1, "data.sample": 0.5},
         quick_seeds=(1,),
         name="bars",
     )
@@ -110,7 +118,7 @@ def test_the_reduced_version_is_less(bars: Path, tmp_path: Path) -> None:
     assert reduction(subject) == [
         "training.epochs 1 instead of 3",
         "data.sample 0.5 instead of 1",
-        "1 seed instead of 3",
+        "seeds 1 instead of 3",
     ]
     assert reduction(Training(str(bars), quick_seeds=(0, 1, 2))) == []
 

@@ -31,7 +31,7 @@ def told(made) -> Reproduction:
     [
         (
             Row("a", None, "test_accuracy", Published("a", "", 0.9806), 0.98274, 0.00096, 3.14),
-            ("a", "test accuracy", "0.9806", "0.9827 ± 0.0010", "+0.0021", "3.1"),
+            ("a", "test acc", "0.9806", "0.9827 ± 0.0010", "+0.0021", "3.1"),
         ),
         (
             Row("a", 3, "validation_loss", None, 0.25, None, 1234.5),
@@ -39,7 +39,7 @@ def told(made) -> Reproduction:
         ),
         (
             Row("a", None, "test_accuracy", Published("a", "", 0.9826, 0.9828), 0.98, None, 1.0),
-            ("a", "test accuracy", "0.9826 to 0.9828", "0.9800", "-0.0026", "1.0"),
+            ("a", "test acc", "0.9826-0.9828", "0.9800", "-0.0026", "1.0"),
         ),
         (
             Row("a", None, "seconds", Published("a", "", 2105), 3.25, 0.5, 3.25),
@@ -76,7 +76,7 @@ def test_markdown_holds_figures_conclusions_and_what_is_less(told: Reproduction)
         widths = {line.replace("\\|", "").count("|") for line in lines}
         assert widths == {columns + 1}, "every line has all columns"
         assert set(lines[1]) <= set("|-: ")
-    assert "| `pair` | a\\|b | test accuracy | 0.9200 | 0.9500 | +0.0300 | 10.0 |" in figures
+    assert "| `pair` | a\\|b | test acc | 0.9200 | 0.9500 | +0.0300 | 10.0 |" in figures
     assert "a beats c (0.92) | **held** |" in conclusions
     assert "c wins | **did not hold** |" in conclusions
     assert remark == "`pair`, note: half as wide; reduced: 1 seed instead of 3.\n"

@@ -60,9 +60,10 @@ class Figures:
         return statistics.fmean(values) if values else math.nan
 
     def spread(self, what: str) -> float | None:
-        """Standard deviation of a figure over the seeds; None for fewer than two."""
+        """Standard deviation of a figure over the seeds; None for fewer than two finite ones."""
         values = self.values(what).values()
-        return statistics.stdev(values) if len(values) > 1 else None
+        is_known = len(values) > 1 and all(map(math.isfinite, values))
+        return statistics.stdev(values) if is_known else None
 
     def pictures(self, what: str) -> int:
         """How many pictures an accuracy such as "test_accuracy" was taken on."""

@@ -27,15 +27,16 @@ def reproduce(
     out: str | Path = FOLDER,
     data_dir: str | Path | None = None,
     workers: int = 1,
+    threads: int | None = None,
     tell: Tell = _nobody,
 ) -> Iterator[Reproduction]:
     """Run the published experiments of these names, or all, and hold each against its publication.
 
     Runs are kept in `out`/whole, or `out`/quick for the reduced versions: those that are there are
     used again, those that were stopped gone on with. `workers` processes at a time train the trials
-    of a study. An experiment that needs a library which is not installed is left out, and says so.
-    Raises ConfigError for a name that is none, before anything is trained, and what a training
-    raises.
+    of a study; `threads` are those of a training, all cores unless told. An experiment that needs a
+    library which is not installed is left out, and says so. Raises ConfigError for a name that is
+    none, before anything is trained, and what a training raises.
     """
     chosen = choose(names)
     workshop = Workshop(
@@ -44,6 +45,7 @@ def reproduce(
         None if data_dir is None else Path(data_dir),
         tell,
         workers,
+        threads,
     )
     return (_reproduced(experiment, workshop) for experiment in chosen)
 

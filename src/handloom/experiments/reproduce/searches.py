@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from handloom.experiments.reproduce.experiment import Search
+from handloom.experiments.reproduce.experiment import Search, Settings
 from handloom.experiments.reproduce.figures import Evidence, figures_of
 from handloom.experiments.reproduce.trainings import Tell, Workshop, lessened
 from handloom.experiments.study import Study, StudyPlan, StudyTrial, load_study, written
@@ -21,7 +21,7 @@ def search_all(search: Search, workshop: Workshop) -> Evidence:
 
     A study that is there goes on. Raises MissingExtraError without Optuna.
     """
-    plan = planned(search, quick=workshop.quick)
+    plan = planned(search, workshop.overrides, quick=workshop.quick)
     study = tune(
         plan,
         out=workshop.folder / plan.name,
@@ -38,11 +38,11 @@ def search_all(search: Search, workshop: Workshop) -> Evidence:
     }
 
 
-def planned(search: Search, *, quick: bool) -> StudyPlan:
-    """The study, whole or reduced."""
+def planned(search: Search, overrides: Settings | None = None, *, quick: bool) -> StudyPlan:
+    """The study, whole or reduced, with `overrides` laid over its recipe."""
     if not quick:
-        return load_study(search.study)
-    plan = load_study(search.study, search.quick)
+        return load_study(search.study, overrides or {})
+    plan = load_study(search.study, {**search.quick, **(overrides or {})})
     return replace(plan, search=plan.search.model_copy(update={"seeds": search.quick_seeds}))
 
 

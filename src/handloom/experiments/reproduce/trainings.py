@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handloom import session
+from handloom._files import make_folder
 from handloom.errors import RunError
 from handloom.experiments.reproduce.experiment import Settings, Training
 from handloom.experiments.reproduce.figures import Evidence, figures_of
@@ -33,6 +34,13 @@ class Workshop:
     """Gets a line now and then that says what is being done."""
     workers: int = 1
     """Processes that train trials of a study at a time."""
+    threads: int | None = None
+    """Of a training that begins; none: all cores, of a trial the share of its worker."""
+
+    @property
+    def overrides(self) -> Settings:
+        """What it lays over every recipe."""
+        return {} if self.threads is None else {"training.threads": self.threads}
 
     def train_all(self, subjects: Mapping[str, Training]) -> Evidence:
         """The figures of every subject, trained with each of its seeds."""
@@ -40,7 +48,7 @@ class Workshop:
 
     def _runs(self, subject: Training) -> Iterator[Run]:
         name = subject.name or subject.recipe
-        overrides = {**subject.overrides, **(subject.quick if self.quick else {})}
+        overrides = {**subject.overrides, **(subject.quick if self.quick else {}), **self.overrides}
         if subject.prepare is not None:
             self.tell(f"{name}: its data")
             made = (self.folder / f"{name}-data").absolute()
@@ -54,29 +62,34 @@ class Workshop:
 def trained(recipe: Recipe, path: Path, data_dir: Path | None, *listening: Callback) -> Run:
     """The run of `recipe` in the folder `path`, ended.
 
-    Raises RunError where the folder holds a run of another recipe.
+    One that has begun keeps its own engine and threads, for the sake of its bits. Raises RunError
+    where the folder holds a run of another recipe.
     """
-    if not path.is_dir():
-        return session.train(
-            recipe, run_dir=path, data_dir=data_dir, callbacks=listening, pictures=False
-        )
-    if (path / "recipe.toml").is_file() and (run := open_run(path)).is_finished:
+    make_folder(path)
+    begun = (path / "recipe.toml").is_file()
+    if begun:
+        run = open_run(path)
         if not _is_of(run, recipe):
             raise RunError(
                 f"{path} is a run of another recipe than this version's; remove it to train it "
                 "anew, or choose another --out"
             )
-        return run
-    return session.resume(path, recipe, data_dir=data_dir, callbacks=listening, pictures=False)
+        if run.is_finished:
+            return run
+    return session.resume(
+        path,
+        None if begun else recipe,
+        data_dir=data_dir,
+        callbacks=listening,
+        pictures=False,
+    )
 
 
 def _is_of(run: Run, recipe: Recipe) -> bool:
-    """Whether a run was trained with `recipe`; what that leaves open is as the run has it."""
+    """Whether a run was trained with `recipe`, but for what its folder may decide by itself."""
     wanted, own = flattened(recipe), flattened(run.recipe)
-    left_open = {"description"}
-    left_open |= {"training.threads"} if recipe.training.threads is None else set()
-    left_open |= {"engine"} if recipe.engine == "auto" else set()
-    return all(wanted.get(key) == own.get(key) for key in (wanted | own).keys() - left_open)
+    free = {"description", "training.threads"} | ({"engine"} if recipe.engine == "auto" else set())
+    return all(wanted.get(key) == own.get(key) for key in (wanted | own).keys() - free)
 
 
 class Telling(Callback):
@@ -107,11 +120,7 @@ def lessened(
 ) -> list[str]:
     """'training.epochs 5 instead of 40', and so on: how `quick` differs from the whole."""
     values = flattened(whole)
-    less = [
-        f"{key} {value:g} instead of {values[key]:g}"
-        for key, value in quick.items()
-        if key != "training.threads"  # fewer of them make it no smaller
-    ]
+    less = [f"{key} {value:g} instead of {values[key]:g}" for key, value in quick.items()]
     if len(quick_seeds) < len(seeds):
-        less.append(f"{len(quick_seeds)} seed instead of {len(seeds)}")
+        less.append(f"seeds {len(quick_seeds)} instead of {len(seeds)}")
     return less

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from handloom.experiments.reproduce.claims import Verdict
 from handloom.experiments.reproduce.tell import Conclusion, Reproduction, Row
 
-COLUMNS = ("configuration", "figure", "published", "ours", "gap", "seconds")
+COLUMNS = ("configuration", "figure", "published", "ours", "gap", "s")
 NAMES = {
-    "validation_accuracy": "val accuracy",
+    "validation_accuracy": "val acc",
     "validation_loss": "val loss",
-    "test_accuracy": "test accuracy",
+    "test_accuracy": "test acc",
     "test_loss": "test loss",
     "lowest_epoch": "lowest epoch",
     "best_epoch": "best epoch",
@@ -27,7 +27,7 @@ def cells(row: Row) -> tuple[str, ...]:
     known = row.published
     published = "" if known is None else _figure(row.what, known.value)
     if known is not None and known.most is not None:
-        published = f"{published} to {_figure(row.what, known.most)}"
+        published = f"{published}-{_figure(row.what, known.most)}"
     ours = _figure(row.what, row.ours)
     if row.spread is not None:
         ours = f"{ours} ± {_figure(row.what, row.spread)}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from handloom import data
-from handloom._files import make_folder
+from handloom._files import make_folder, write_atomic
 from handloom.experiments.reproduce.checks import Reaches
 from handloom.experiments.reproduce.claims import Claim
 from handloom.experiments.reproduce.experiment import Experiment, Published, Training
@@ -32,9 +33,11 @@ def make_contest(folder: Path, data_dir: Path | None) -> dict[str, Any]:
         ("hidden", ("data.test_images", "data.test_labels"), drawn[LABELLED:]),
     ):
         images, labels = folder / f"{part}.npy", folder / f"{part}.csv"
-        np.save(images, fashion.images[rows].reshape(len(rows), -1))
+        array = io.BytesIO()
+        np.save(array, fashion.images[rows].reshape(len(rows), -1))
+        write_atomic(images, array.getvalue())
         lines = (f"{image_id},{fashion.labels[row]}\n" for image_id, row in enumerate(rows))
-        labels.write_text("image_id,label\n" + "".join(lines))
+        write_atomic(labels, ("image_id,label\n" + "".join(lines)).encode())
         overrides |= {keys[0]: str(images), keys[1]: str(labels)}
     return overrides
 
