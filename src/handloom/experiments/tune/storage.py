@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -52,12 +53,13 @@ class Storage:
         sqlalchemy = require("sqlalchemy", extra="tune")
         told = self.told
         try:
-            return storages.RDBStorage(
-                self.url,
-                engine_kwargs={"pool_pre_ping": True},  # a server that was restarted is noticed
-                heartbeat_interval=max(1, round(self.beat)),
-                grace_period=max(1, round(self.grace)),
-            )
+            with warnings.catch_warnings(action="ignore"):  # Optuna calls heartbeats experimental
+                return storages.RDBStorage(
+                    self.url,
+                    engine_kwargs={"pool_pre_ping": True},  # a server that came back is noticed
+                    heartbeat_interval=max(1, round(self.beat)),
+                    grace_period=max(1, round(self.grace)),
+                )
         except ImportError:
             driver = sqlalchemy.engine.make_url(self.url).get_backend_name()
             raise MissingExtraError(

@@ -21,6 +21,7 @@ from handloom.experiments.tune.trial import Outcome, Progress, Task
 
 MOST_DEATHS = 3
 """So often in a row a trial's process may die before an epoch has ended."""
+_COMMAND = [sys.executable, "-m", "handloom.experiments.tune.worker"]
 _PATIENCE_S = 5.0  # with a worker that was told to leave
 
 
@@ -120,6 +121,7 @@ class _Worker:
     def _replace(self) -> Outcome | None:
         """After a death: the task once more in a new process, unless it is hopeless."""
         assert self._process is not None
+        self.dismiss()
         code, self._process = self._process.wait(), None
         if self.task is None:
             return None
@@ -144,7 +146,7 @@ class _Worker:
     def _start(self) -> subprocess.Popen[str]:
         with self._log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "handloom.experiments.tune.worker"],
+                _COMMAND,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
