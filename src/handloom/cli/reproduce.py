@@ -20,6 +20,7 @@ EXAMPLES = """\b
 Examples:
   handloom reproduce --quick                    a reduced version of everything: minutes
   handloom reproduce mnist-lenet                one experiment, whole
+  handloom reproduce --workers 2 --threads 1    everything, beside other programs
   handloom reproduce --format markdown > ours.md
   handloom reproduce fashion-grid --json | jq '.[].conclusions'
 """
