@@ -47,7 +47,7 @@ def _show_table(voice: Voice, rows: Sequence[Figures], columns: Sequence[Column]
     room = max(LEAST_NAME, console().width - taken - marks - 1)
     names = [f"{row.mark:<{marks}} {cut(row.name, room)}" for row in rows]
     voice.table(
-        ("run", *(heading for heading, _ in kept)),
+        ("name", *(heading for heading, _ in kept)),
         list(zip(names, *(told for _, told in kept), strict=True)),
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from handloom import assemble
 from handloom.errors import ConfigError, RunError
 from handloom.experiments.compare.evaluation import Evaluation, evaluate, pictures_per_second
 from handloom.results import Run, open_run
@@ -21,6 +22,24 @@ def test_every_picture_is_judged(good: list[Run], seen: list[Evaluation]) -> Non
         assert np.array_equal(evaluation.is_right, expected)
         assert evaluation.accuracy == run.result["validation"]["accuracy"]
         assert evaluation.loss == pytest.approx(run.result["validation"]["loss"])
+
+
+def test_runs_on_the_same_pictures_share_them(
+    good: list[Run], idle: list[Run], seen: list[Evaluation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[Run] = []
+    parts = Run.parts
+
+    def counted(run: Run, data_dir: Path | None = None) -> assemble.Parts:
+        loaded.append(run)
+        return parts(run, data_dir)
+
+    monkeypatch.setattr(Run, "parts", counted)
+    mixed = [idle[0], good[2], good[0], idle[2], good[1]]
+    evaluations = evaluate(mixed, "validation", None)
+    assert len(loaded) == 3, "once a seed"
+    assert [evaluation.run for evaluation in evaluations] == mixed
+    assert np.array_equal(evaluations[1].is_right, seen[2].is_right)
 
 
 def test_only_a_look_at_the_test_part_is_counted(own: list[Run]) -> None:

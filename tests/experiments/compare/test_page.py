@@ -38,4 +38,4 @@ def test_every_option_is_the_command_s() -> None:
 def test_every_column_is_explained_or_speaks_for_itself() -> None:
     told = {line.split("|")[1].strip() for line in PAGE.splitlines() if line.startswith("| ")}
     columns = {column.heading for column in (*ACCURACY, *cost_columns(0.975))}
-    assert columns - told == {"seeds", "loss", "parameters"}
+    assert columns - told == {"runs", "loss", "parameters"}

@@ -52,8 +52,8 @@ def test_seeds_that_agree_are_believed(seen: list[Evaluation]) -> None:
     assert pair.tests[0].p == pytest.approx(2 * stats.t.sf(t, 2))
     assert pair.difference == pytest.approx(0.06)
     assert [test.name for test in pair.tests] == ["corrected paired t", "Wilcoxon"]
-    assert pair.differences == pytest.approx(differences)
-    assert pair.p_by_seed == tuple(mcnemar(only, 0) for only in (60, 62, 58))
+    assert pair.each_difference == pytest.approx(differences)
+    assert pair.each_p == tuple(mcnemar(only, 0) for only in (60, 62, 58))
 
 
 def test_on_the_same_pictures_the_less_sure_of_two_answers_decides(seen: list[Evaluation]) -> None:
@@ -81,7 +81,7 @@ def test_differences_without_spread_are_wilcoxon_s(seen: list[Evaluation]) -> No
 
 def test_only_common_seeds_are_paired(seen: list[Evaluation]) -> None:
     pair = pair_of(made(seen, [range(10)] * 3), made(seen[1:], [range(40)]))
-    assert pair.seeds == (1,)
+    assert pair.witnesses == ((1, None),)
     assert pair.only_first == 30
 
 

@@ -6,17 +6,19 @@ from dataclasses import replace
 
 import pytest
 
+from handloom.experiments.compare.groups import Witness
 from handloom.experiments.compare.intervals import Interval
 from handloom.experiments.compare.pairs import Pair, PairedTest
 from handloom.experiments.compare.sentences import p_in_words, sentence_of
 
 ONE = Pair(
-    "lenet", "mlp", (0,), difference=0.0115, only_first=212, only_second=143, pictures=6000,
+    "lenet", "mlp", (Witness(0, None),),
+    difference=0.0115, only_first=212, only_second=143, pictures=6000,
     tests=(PairedTest("McNemar", 0.00025, Interval(0.005, 0.018)),), p_adjusted=0.00025,
 )  # fmt: skip
 THREE = replace(
     ONE,
-    seeds=(0, 1, 2),
+    witnesses=tuple(Witness(seed, None) for seed in range(3)),
     tests=(PairedTest("paired t", 0.0021, Interval(0.0012, 0.0218)), PairedTest("Wilcoxon", 0.25)),
     p_adjusted=0.0063,
 )
@@ -68,17 +70,33 @@ def test_what_may_have_brought_it_about_is_named() -> None:
 
 def test_single_seeds_that_tell_more_are_mentioned() -> None:
     unclear = replace(THREE, p_adjusted=0.2)
-    clearer = replace(unclear, p_by_seed=(0.01, 0.3, 0.04), differences=(0.02, 0.001, 0.013))
+    clearer = replace(unclear, each_p=(0.01, 0.3, 0.04), each_difference=(0.02, 0.001, 0.013))
     assert sentence_of(clearer, "test", 1) == (
-        f"{sentence_of(unclear, 'test', 1)} Between the networks of one seed the lead is clear in "
+        f"{sentence_of(unclear, 'test', 1)} Between two networks at a time the lead is clear in "
         "2 of 3 (McNemar, p below 0.05): more seeds may tell."
     )
     for silent in (
-        replace(clearer, differences=(-0.02, 0.001, 0.013)),
-        replace(clearer, p_by_seed=(0.01, 0.3, 0.06)),
+        replace(clearer, each_difference=(-0.02, 0.001, 0.013)),
+        replace(clearer, each_p=(0.01, 0.3, 0.06)),
         replace(clearer, p_adjusted=0.01),
     ):
         assert "more seeds" not in sentence_of(silent, "test", 1)
+
+
+@pytest.mark.parametrize(
+    ("witnesses", "told"),
+    [
+        ([(0, 1), (1, 1), (2, 1)], "3 seeds"),
+        ([(0, 1), (0, 2), (0, 3)], "3 folds"),
+        ([(0, 1), (0, 2), (1, 1), (1, 2)], "4 folds and seeds"),
+    ],
+)
+def test_folds_are_told_as_such(witnesses: list[tuple[int, int]], told: str) -> None:
+    folded = replace(THREE, witnesses=tuple(Witness(*witness) for witness in witnesses))
+    assert f"it holds over {told} (" in sentence_of(folded, "validation", 1)
+    what = told.partition(" ")[2]
+    unclear = sentence_of(replace(folded, p_adjusted=0.3), "validation", 1)
+    assert f"the choice of the {what} alone" in unclear
 
 
 def test_equal_and_untested_pairs_say_so() -> None:

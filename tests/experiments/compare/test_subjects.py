@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from handloom import session
+from handloom.ensemble import train_ensemble
 from handloom.errors import RunError
 from handloom.experiments.compare import Group, compare
+from handloom.experiments.compare.groups import grouped
 from handloom.experiments.compare.subjects import drawn, rows_in
 from handloom.experiments.study import load_study
 from handloom.experiments.study.folder import StudyFolder, TrialRecord
@@ -78,3 +80,16 @@ def test_what_is_drawn_are_the_rows_figures(good: list[Run], idle: list[Run]) ->
             row.interval.low, row.accuracy, row.interval.high,
         )  # fmt: skip
         assert (shown.parameters, shown.seconds) == (row.parameters, row.seconds)
+
+
+def test_the_members_of_an_ensemble_are_one_row(bars: Path, tmp_path: Path) -> None:
+    train_ensemble(bars, folds=2, seeds=2, run_dir=tmp_path / "four")
+    (row,) = rows_in(tmp_path / "four")
+    assert isinstance(row, Group)
+    assert row.name == "four"
+    assert [run.path.name for run in row.runs] == [
+        "fold-1-seed-1", "fold-2-seed-1", "fold-1-seed-2", "fold-2-seed-2",
+    ]  # fmt: skip
+    again = grouped(row.runs)
+    assert [group.runs for group in again] == [row.runs], "its runs find together by themselves"
+    assert again[0].name == "four"

@@ -90,7 +90,7 @@ def test_the_legend_tells_every_column_that_needs_it(comparison: Comparison) -> 
     for text in (markdown(comparison), latex(comparison)):
         assert legend(comparison) in text
     told = legend(comparison)
-    assert "standard deviation over the seeds" in told
+    assert "standard deviation over the runs" in told
     assert "to 0.9: epochs" in told
     bare = replace(
         comparison,

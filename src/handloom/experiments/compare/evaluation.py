@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from statistics import median
 from typing import Literal, NamedTuple, get_args
@@ -13,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handloom._typing import UInt8Array
+from handloom.assemble import Parts
 from handloom.errors import ConfigError, RunError
-from handloom.results import PREDICT_BATCH, Run
+from handloom.results import PREDICT_BATCH, Run, check_same_data
 
 Part = Literal["validation", "test"]
 
+DIVIDES = {"data", "augment", "seed"}
+"""What a recipe's parts depend on: runs that agree in it share them, which saves loading anew."""
 TURNS, TURN_SECONDS = 5, 0.05
 MOST_SECONDS = 3.0  # for all turns of a network that is slow
 
@@ -52,11 +56,20 @@ def evaluate(runs: Sequence[Run], part: Part, data_dir: Path | None) -> list[Eva
     for run in runs:
         if not run.data["pictures"][part]:
             raise RunError(f"{run.path}: its data have no {part} part; leave it out")
-    return [_evaluated(run, part, data_dir) for run in runs]
+    found: dict[int, Evaluation] = {}
+    divided = [run.recipe.model_dump_json(include=DIVIDES) for run in runs]
+    in_turn = sorted(range(len(runs)), key=divided.__getitem__)
+    for _, alike in groupby(in_turn, key=divided.__getitem__):
+        parts = None
+        for index in alike:
+            if parts is None:
+                parts = runs[index].parts(data_dir)
+            found[index] = _evaluated(runs[index], part, parts)
+    return [found[index] for index in range(len(runs))]
 
 
-def _evaluated(run: Run, part: Part, data_dir: Path | None) -> Evaluation:
-    parts = run.parts(data_dir)
+def _evaluated(run: Run, part: Part, parts: Parts) -> Evaluation:
+    check_same_data(run.folder, run.data, parts)
     pictures = parts.validation if part == "validation" else parts.test
     assert pictures is not None  # evaluate() has asked
     told = run.evaluate(pictures)

@@ -24,6 +24,7 @@ class RunFigures:
 
     path: Path
     seed: int
+    fold: int | None
     accuracy: float
     loss: float
     epochs: int
@@ -59,7 +60,7 @@ class Figures:
     spread: float | None
     """Standard deviation over the runs (n - 1); None for a single one."""
     interval: Interval
-    """95 %: of several runs by t over their seeds, of one by Wilson over its pictures."""
+    """95 %: of several runs by t over their accuracies, of one by Wilson over its pictures."""
     loss: float
     """The mean over the runs, in the loss's own unit."""
     parameters: int
@@ -160,6 +161,7 @@ def _run_figures(evaluation: Evaluation, reach: float | None) -> RunFigures:
     return RunFigures(
         path=run.path,
         seed=run.recipe.seed,
+        fold=run.recipe.data.fold,
         accuracy=evaluation.accuracy,
         loss=evaluation.loss,
         epochs=result["epochs"],

@@ -1,4 +1,4 @@
-"""The rows of a comparison: runs of one recipe, which differ in their seeds alone."""
+"""The rows of a comparison: runs of one recipe, which differ in seed and fold alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from handloom.errors import ConfigError
 from handloom.experiments.study.configuration import identity
@@ -15,11 +15,18 @@ from handloom.recipes import Recipe
 from handloom.recipes.flat import flattened
 from handloom.results import Run
 
-WITHIN_A_GROUP = {"seed", "description", "training.threads"}
+WITHIN_A_GROUP = {"seed", "data.fold", "description", "training.threads"}
 """Keys in which the recipes of one group may differ."""
-SEED_FOLDER = re.compile(r"seed-\d+")
+MEMBER_FOLDER = re.compile(r"(fold-\d+-)?seed-\d+")
 _SEPARATORS = re.compile(r"([-_. ]+)")
 _LEFT_OF_A_SEED = re.compile(r"[-_. ]+(?:seeds?|s)?[-_. ]*$")
+
+
+class Witness(NamedTuple):
+    """What a run of a row stands for, and what it is paired by."""
+
+    seed: int
+    fold: int | None
 
 
 @dataclass(frozen=True)
@@ -33,8 +40,8 @@ class Group:
 def grouped(runs: Iterable[Run | Sequence[Run] | Group]) -> list[Group]:
     """Rows in the order in which they are first named.
 
-    Single runs come together where their recipes are equal but for the seed, the description and
-    the threads; a list of runs, or a Group, is a row as it stands. Raises ConfigError where one
+    Single runs come together where their recipes are equal but for seed, fold, description and
+    threads; a list of runs, or a Group, is a row as it stands. Raises ConfigError where one
     training would stand in a row twice, as two witnesses, and where nothing is given.
     """
     groups: list[Group] = []
@@ -42,7 +49,9 @@ def grouped(runs: Iterable[Run | Sequence[Run] | Group]) -> list[Group]:
     places: dict[str, int] = {}
     for each in runs:
         if isinstance(each, Run):
-            key = json.dumps(identity(each.recipe), sort_keys=True)
+            told = identity(each.recipe)
+            told["data"].pop("fold", None)
+            key = json.dumps(told, sort_keys=True)
             if key not in places:
                 places[key] = len(groups)
                 groups.append(Group("", ()))
@@ -62,7 +71,7 @@ def grouped(runs: Iterable[Run | Sequence[Run] | Group]) -> list[Group]:
 def name_of(runs: Sequence[Run]) -> str:
     """What their folders have in common: runs/lenet-1 and runs/lenet-2 are 'lenet'.
 
-    A folder called seed-0 goes by the name of the one around it. No run: ''.
+    A folder called seed-0 or fold-1-seed-0 goes by the name of the one around it. No run: ''.
     """
     names = [_folder_name(run) for run in runs]
     if len(set(names)) <= 1:
@@ -73,9 +82,14 @@ def name_of(runs: Sequence[Run]) -> str:
     return stem or f"{names[0]} and {len(names) - 1} more"
 
 
+def witness_of(run: Run) -> Witness:
+    """The run's seed, and its fold where its recipe divides the data into folds."""
+    return Witness(run.recipe.seed, run.recipe.data.fold)
+
+
 def differing(recipes: Sequence[Recipe]) -> dict[str, tuple[Any, ...]]:
     """Key paths in which the recipes are not all equal -> the value of each; None where it has
-    none. Seed, description and threads do not count."""
+    none. Seed, fold, description and threads do not count."""
     told = [flattened(recipe) for recipe in recipes]
     keys = dict.fromkeys(key for values in told for key in values if key not in WITHIN_A_GROUP)
     found = {key: tuple(values.get(key) for values in told) for key in keys}
@@ -84,13 +98,13 @@ def differing(recipes: Sequence[Recipe]) -> dict[str, tuple[Any, ...]]:
 
 def _folder_name(run: Run) -> str:
     path = run.path.absolute()
-    return path.parent.name if SEED_FOLDER.fullmatch(path.name) else path.name
+    return path.parent.name if MEMBER_FOLDER.fullmatch(path.name) else path.name
 
 
 def _refuse_twins(runs: Sequence[Run]) -> None:
-    seen: dict[int, Run] = {}
+    seen: dict[Witness, Run] = {}
     for run in runs:
-        if (other := seen.setdefault(run.recipe.seed, run)) is not run:
+        if (other := seen.setdefault(witness_of(run), run)) is not run:
             raise ConfigError(
                 f"{other.path} and {run.path} are one training: the same recipe with the seed "
                 f"{run.recipe.seed}; name one of them"

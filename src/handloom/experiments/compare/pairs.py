@@ -14,7 +14,7 @@ from handloom._typing import IntArray
 from handloom.experiments.compare import paired
 from handloom.experiments.compare.evaluation import Evaluation
 from handloom.experiments.compare.figures import overlap_of
-from handloom.experiments.compare.groups import Group
+from handloom.experiments.compare.groups import Group, Witness, witness_of
 from handloom.experiments.compare.intervals import (
     Interval,
     over_pictures_interval,
@@ -45,21 +45,21 @@ class Pair:
 
     first: str
     second: str
-    seeds: tuple[int, ...]
-    """That both have."""
+    witnesses: tuple[Witness, ...]
+    """The seeds, with folds where there are any, that both have."""
     why_untested: str = ""
     """Why they cannot be paired; then all that follows is empty."""
     difference: float = 0.0
-    """Of the accuracies, the mean over the seeds."""
-    differences: tuple[float, ...] = ()
-    """The same seed by seed."""
+    """Of the accuracies, the mean over the witnesses."""
+    each_difference: tuple[float, ...] = ()
+    """The same, one by one."""
     only_first: int = 0
-    """Pictures, over all seeds, that the first alone had right."""
+    """Pictures, over all witnesses, that the first alone had right."""
     only_second: int = 0
     pictures: int = 0
-    """Over all seeds."""
-    p_by_seed: tuple[float, ...] = ()
-    """McNemar's, of the two networks of each seed."""
+    """Over all witnesses."""
+    each_p: tuple[float, ...] = ()
+    """McNemar's, of the two networks of each."""
     tests: tuple[PairedTest, ...] = ()
     """The first one decides: of several questions the one that is answered less surely."""
     p_adjusted: float | None = None
@@ -73,6 +73,7 @@ class Pair:
     def describe(self) -> dict[str, Any]:
         """JSON-ready."""
         return vars(self) | {
+            "witnesses": [witness._asdict() for witness in self.witnesses],
             "is_real": self.is_real,
             "tests": [test.describe() for test in self.tests],
         }
@@ -93,14 +94,14 @@ def pairs_of(groups: Sequence[Group], evaluations: Sequence[Sequence[Evaluation]
 def _tested(
     first: str, second: str, ours: Sequence[Evaluation], theirs: Sequence[Evaluation]
 ) -> Pair:
-    mine = {evaluation.run.recipe.seed: evaluation for evaluation in ours}
-    other = {evaluation.run.recipe.seed: evaluation for evaluation in theirs}
-    seeds = tuple(seed for seed in mine if seed in other)
-    pair = Pair(first, second, seeds)
-    both = [(mine[seed], other[seed]) for seed in seeds]
+    mine = {witness_of(evaluation.run): evaluation for evaluation in ours}
+    other = {witness_of(evaluation.run): evaluation for evaluation in theirs}
+    common = tuple(witness for witness in mine if witness in other)
+    pair = Pair(first, second, common)
+    both = [(mine[witness], other[witness]) for witness in common]
     if len(mine) < len(ours) or len(other) < len(theirs):
         return replace(pair, why_untested="a seed stands twice in one of them")
-    if not seeds:
+    if not common:
         return replace(pair, why_untested="they have no seed in common")
     if any(a.fingerprint != b.fingerprint for a, b in both):
         return replace(pair, why_untested="they were evaluated on different pictures")
@@ -112,14 +113,14 @@ def _tested(
     return replace(
         pair,
         difference=fmean(differences),
-        differences=differences,
+        each_difference=differences,
         only_first=only_first,
         only_second=only_second,
         pictures=pictures,
-        p_by_seed=tuple(paired.mcnemar(*counts) for counts in alone),
+        each_p=tuple(paired.mcnemar(*counts) for counts in alone),
         tests=(
             _of_one_seed(only_first, only_second, pictures)
-            if len(seeds) == 1
+            if len(common) == 1
             else _of_seeds(outcomes, differences, [a for a, _ in both])
         ),
     )

@@ -14,7 +14,7 @@ def sentence_of(pair: Pair, part: Part, pairs: int) -> str:
         return f"{pair.first} and {pair.second} cannot be tested: {pair.why_untested}."
     if not pair.only_first and not pair.only_second:
         return f"{pair.first} and {pair.second} are right on the very same pictures."
-    tell = _of_one_seed if len(pair.seeds) == 1 else _of_seeds
+    tell = _of_one_seed if len(pair.witnesses) == 1 else _of_seeds
     return tell(pair, part, _probability(pair, pairs))
 
 
@@ -35,10 +35,10 @@ def _of_one_seed(pair: Pair, part: Part, probability: str) -> str:
 
 def _of_seeds(pair: Pair, part: Part, probability: str) -> str:
     better, worse = _ranked(pair)
-    seeds, lead = len(pair.seeds), _lead(pair)
-    decides = pair.tests[0]
+    lead, what = _lead(pair), _kind(pair)
+    counted, decides = f"{len(pair.witnesses)} {what}", pair.tests[0]
     if pair.is_real:
-        where = f"over {seeds} seeds"
+        where = f"over {counted}"
         if "over pictures" in (test.name for test in pair.tests):
             where += " and over the pictures"
         return (
@@ -48,24 +48,31 @@ def _of_seeds(pair: Pair, part: Part, probability: str) -> str:
     chance = (
         f"the choice of the {part} pictures"
         if decides.name == "over pictures"
-        else "the choice of the seeds"
+        else f"the choice of the {what}"
     )
     return (
-        f"{better} and {worse} cannot be told apart by {seeds} seeds: {better} leads by {lead}, "
-        f"which {chance} alone may bring about ({probability}).{_seed_by_seed(pair)}"
+        f"{better} and {worse} cannot be told apart by {counted}: {better} leads by {lead}, "
+        f"which {chance} alone may bring about ({probability}).{_one_by_one(pair)}"
     )
 
 
-def _seed_by_seed(pair: Pair) -> str:
-    """What the networks of single seeds tell, where most of them are clearer than all together."""
+def _kind(pair: Pair) -> str:
+    """What the runs differ in."""
+    if len({witness.fold for witness in pair.witnesses}) == 1:
+        return "seeds"
+    return "folds" if len({witness.seed for witness in pair.witnesses}) == 1 else "folds and seeds"
+
+
+def _one_by_one(pair: Pair) -> str:
+    """What two networks at a time tell, where that is clearer than all together."""
     clear = sum(
         p < ALPHA and difference * pair.difference > 0
-        for p, difference in zip(pair.p_by_seed, pair.differences, strict=True)
+        for p, difference in zip(pair.each_p, pair.each_difference, strict=True)
     )
-    if 2 * clear <= len(pair.seeds):
+    if 2 * clear <= len(pair.witnesses):
         return ""
     return (
-        f" Between the networks of one seed the lead is clear in {clear} of {len(pair.seeds)} "
+        f" Between two networks at a time the lead is clear in {clear} of {len(pair.witnesses)} "
         f"(McNemar, p below {ALPHA}): more seeds may tell."
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from handloom import views
+from handloom.ensemble import is_ensemble, open_ensemble
 from handloom.errors import RunError
 from handloom.experiments.compare.comparison import Comparison
 from handloom.experiments.compare.groups import Group
@@ -14,10 +15,13 @@ from handloom.results import Run, open_run
 
 
 def rows_in(folder: Path) -> list[Run | Group]:
-    """A run; or of a study's folder a row for each complete trial, the best first.
+    """A run; an ensemble's members as a row; of a study a row a complete trial, the best first.
 
-    Raises RunError where the folder is neither, or no trial is complete yet.
+    Raises RunError where the folder is none of them, where no trial is complete yet, or a member of
+    the ensemble is not.
     """
+    if is_ensemble(folder):
+        return [Group(folder.absolute().name, open_ensemble(folder).runs)]
     if not (folder / STUDY_FILE).is_file():
         return [open_run(folder)]
     trials = open_study(folder).ranking

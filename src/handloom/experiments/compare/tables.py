@@ -25,7 +25,7 @@ class Column(NamedTuple):
 
 
 ACCURACY = (
-    Column("seeds", lambda row: str(len(row.runs))),
+    Column("runs", lambda row: str(len(row.runs))),
     Column("accuracy", lambda row: _with_spread(row)),
     Column("95 %", lambda row: f"{row.interval.low:.4f} to {row.interval.high:.4f}"),
     Column("loss", lambda row: f"{row.loss:.4f}"),
@@ -51,8 +51,8 @@ def legend(comparison: Comparison) -> str:
     several = any(len(row.runs) > 1 for row in comparison.rows)
     told = [
         f"accuracy: on the {comparison.part} pictures"
-        + (", mean ± standard deviation over the seeds" if several else ""),
-        "95 %: its interval, by t over seeds, by Wilson for a single one",
+        + (", mean ± standard deviation over the runs" if several else ""),
+        "95 %: its interval, by t over several runs, by Wilson for a single one",
         "looks: how often each run's test part has been looked at",
         "MACs: multiply-adds of one picture's forward pass",
         "MB: weights, gradients, what the optimizer keeps, and a batch's outputs in float32, "
@@ -72,7 +72,7 @@ def markdown(comparison: Comparison) -> str:
     """A table, the sentences as a list, and what the columns mean."""
     columns = (*ACCURACY, *cost_columns(comparison.reach))
     lines = [
-        ["", "run", *(column.heading for column in columns)],
+        ["", "name", *(column.heading for column in columns)],
         ["---", "---", *["---:" for _ in columns]],
         *(_cells(row, columns) for row in comparison.rows),
     ]
@@ -91,7 +91,7 @@ def latex(comparison: Comparison) -> str:
         *(f"% {line}" for line in told),
         rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}",
         r"\toprule",
-        _latex_row(["", "run", *(column.heading for column in columns)]),
+        _latex_row(["", "name", *(column.heading for column in columns)]),
         r"\midrule",
         *(_latex_row(_cells(row, columns)) for row in comparison.rows),
         r"\bottomrule",
