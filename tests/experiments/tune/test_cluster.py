@@ -19,63 +19,12 @@ import pytest
 from handloom import load_recipe
 from handloom.errors import ConfigError, MissingExtraError, RunError
 from handloom.experiments.tune import cluster
-from handloom.experiments.tune.cluster import (
-    Cluster,
-    Need,
-    check_on,
-    check_room,
-    fair_share,
-    need_of,
-)
+from handloom.experiments.tune.cluster import Cluster, check_on
 from handloom.experiments.tune.crew import Crew
 from handloom.experiments.tune.trial import Outcome, Progress, Task
 from handloom.experiments.tune.workers import MOST_DEATHS
 
 RECIPE = load_recipe("digits")
-
-
-@pytest.mark.parametrize("cores", [[1], [4], [4, 4], [3, 5], [1, 1, 6], [2, 7, 8]])
-@pytest.mark.parametrize("workers", [1, 2, 3, 5, 30])
-def test_the_share_is_the_largest_with_which_all_find_room(cores: list[int], workers: int) -> None:
-    def room(share: int) -> int:
-        return sum(has // share for has in cores)
-
-    share = fair_share(cores, workers)
-    assert share >= 1
-    assert share == 1 or room(share) >= workers
-    assert all(room(larger) < workers for larger in range(share + 1, max(cores) + 1))
-
-
-def test_without_a_number_of_workers_a_trial_has_a_core() -> None:
-    assert fair_share([8, 16], None) == 1
-    assert fair_share([], 3) == 1
-
-
-def test_a_trial_wants_a_gpu_where_the_torch_engine_would_take_one() -> None:
-    def need(engine: str, device: str | None, *, has_gpus: bool) -> Need:
-        told = {"engine": engine} | ({} if device is None else {"torch.device": device})
-        return need_of(load_recipe("digits", told), 3, has_gpus=has_gpus)
-
-    for has_gpus in (False, True):
-        assert need("numpy", None, has_gpus=has_gpus) == (3, 0)
-        assert need("auto", None, has_gpus=has_gpus) == (3, 0)
-        assert need("torch", "cpu", has_gpus=has_gpus) == (3, 0)
-        assert need("torch", "cuda", has_gpus=has_gpus) == (3, 1)
-        assert need("auto", "cuda", has_gpus=has_gpus) == (3, 1)
-        assert need("torch", None, has_gpus=has_gpus) == (3, int(has_gpus))
-    with pytest.raises(ConfigError, match='Ray chooses the GPU; say "cuda"'):
-        need("torch", "cuda:1", has_gpus=True)
-
-
-def test_machines_have_room_for_whole_trials() -> None:
-    assert Need(2, 0).places(Need(5, 0)) == 2
-    assert Need(2, 1).places(Need(8, 1)) == 1
-    assert Need(2, 1).places(Need(8, 0)) == 0
-    check_room(Need(4, 1), [Need(2, 2), Need(4, 1)])
-    with pytest.raises(ConfigError, match=r"wants 4 cores of one machine.* the largest has 3"):
-        check_room(Need(4, 0), [Need(2, 0), Need(3, 0)])
-    with pytest.raises(ConfigError, match="no machine of the cluster tells Ray of a GPU"):
-        check_room(Need(1, 1), [Need(2, 0)])
 
 
 def test_where_trials_are_trained_is_ray_and_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +66,9 @@ class Played:
         if address == "nowhere:1":
             raise ConnectionError("Could not find\nanything")
         self.is_open = True
+
+    def is_initialized(self) -> bool:
+        return self.is_open
 
     def shutdown(self) -> None:
         self.is_open = False
@@ -299,3 +251,10 @@ def test_it_leaves_nothing_behind(played: Played) -> None:
     crew.close()
     assert played.cancelled == ["task 0", "task 1"]
     assert not played.is_open
+
+
+def test_a_program_that_has_joined_a_cluster_stays_there(played: Played) -> None:
+    played.is_open = True
+    crew = Cluster("nowhere:1", RECIPE)
+    crew.close()
+    assert played.is_open

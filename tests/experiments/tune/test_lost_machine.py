@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +32,11 @@ recipe = "{recipe}"
 "training.epochs" = 250
 "training.batch_size" = 4
 [space]
-"optimizer.lr" = {{ choice = [0.05, 0.1, 0.2] }}
+"optimizer.lr" = {{ choice = [0.05, 0.1] }}
 "model.hidden" = {{ choice = [[8], [12]] }}
 [search]
 sampler = "grid"
-seeds = [1, 2]
+seeds = [1]
 """
 PATIENCE_S = 150.0
 MACHINE = {"num_cpus": 1, "object_store_memory": 80_000_000}
@@ -51,11 +50,20 @@ def plan(lasting_bars: Path) -> Path:
     return path
 
 
+def children(process: int) -> list[int]:
+    path = Path(f"/proc/{process}/task/{process}/children")
+    return [int(number) for number in path.read_text().split()]
+
+
 def patiently(start: Callable[[], Any]) -> Any:
     """What `start` gives. Where a computer is busy, Ray gives itself up before it is there."""
+    before = children(os.getpid())
     for _ in range(5):
-        with suppress(Exception):
+        try:
             return start()
+        except Exception:
+            for process in {*children(os.getpid())} - {*before}:
+                os.kill(process, signal.SIGKILL)
     return start()
 
 
@@ -87,11 +95,6 @@ def eventually(running: subprocess.Popen[str], happens: Callable[[], Any], what:
         assert time.monotonic() < until, f"waited in vain for {what}"
         time.sleep(0.02)
     return result
-
-
-def children(process: int) -> list[int]:
-    path = Path(f"/proc/{process}/task/{process}/children")
-    return [int(number) for number in path.read_text().split()]
 
 
 def name_of(process: int) -> str:
@@ -140,16 +143,16 @@ def test_a_machine_is_lost_and_nothing_with_it(machines: Any, plan: Path, tmp_pa
         assert trial_on(raylet) is not None
         lose(raylet)
         before = num_epochs(study, key)
-        assert before < 500, "the trial had ended before its machine was lost"
+        assert before < 250, "the trial had ended before its machine was lost"
         output, complaints = running.communicate(timeout=PATIENCE_S)
     finally:
         running.kill()
     assert running.returncode == 0, complaints
     json.loads(output)  # and nothing of Ray's beside it
     ended = open_study(study)
-    assert [trial.state for trial in ended.trials] == ["complete"] * 6
-    assert len({trial.key for trial in ended.trials}) == 6
-    assert len((study / "trials.csv").read_text().splitlines()) == 7
+    assert [trial.state for trial in ended.trials] == ["complete"] * 4
+    assert len({trial.key for trial in ended.trials}) == 4
+    assert len((study / "trials.csv").read_text().splitlines()) == 5
     for trial in ended.trials:
         for run in trial.runs:
             assert [row["epoch"] for row in run.history.epochs] == [*range(1, 251)]
@@ -179,4 +182,4 @@ def test_a_machine_that_comes_later_takes_its_part(
     assert f"--on ray={machines.address}" in complaints
     assert trial_on(raylet) is None
     ended = tune(plan, out=study, on=f"ray={machines.address}")
-    assert [trial.state for trial in ended.trials] == ["complete"] * 6
+    assert [trial.state for trial in ended.trials] == ["complete"] * 4

@@ -11,14 +11,15 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from handloom._optional import require
 from handloom.errors import ConfigError, RunError
 from handloom.experiments.tune.remote import Mailbox, Place, train
+from handloom.experiments.tune.resources import Need, check_room, fair_share, need_of
 from handloom.experiments.tune.trial import Outcome, Progress, Task
 from handloom.experiments.tune.workers import MOST_DEATHS
 from handloom.recipes import Recipe
@@ -29,33 +30,23 @@ PASSED_ON = ("HANDLOOM_DATA", "HANDLOOM_CACHE")
 """Variables of the study's environment that its trials see, wherever they are."""
 
 
-class Need(NamedTuple):
-    """What a trial takes of one machine."""
-
-    cores: int
-    gpus: int
-
-    def places(self, machine: Need) -> int:
-        """How many such trials a machine with these resources has room for."""
-        room = machine.cores // self.cores
-        return min(room, machine.gpus // self.gpus) if self.gpus else room
-
-
 class Cluster:
     """A crew on the Ray cluster at `address`.
 
     Without an address it is the cluster that this machine belongs to, or a new one of this machine
-    alone. `workers` trials at a time share the cores. Without that number a trial has the threads
-    that its recipe names, one if it names none, and as many are trained as have room. Raises
-    MissingExtraError without Ray, RunError where no cluster answers, ConfigError where no machine
-    has what the `recipe` needs.
+    alone; a program that has joined one stays there. `workers` trials at a time share the cores.
+    Without that number a trial has the threads that its recipe names, one if it names none, and as
+    many are trained as have room. Raises MissingExtraError without Ray, RunError where no cluster
+    answers, ConfigError where no machine has what the `recipe` needs.
     """
 
     def __init__(self, address: str | None, recipe: Recipe, *, workers: int | None = None) -> None:
         self._ray = require("ray", extra="ray")
         self._most = workers
         self._under_way: dict[Any, _Attempt] = {}
-        self._connect(address)
+        self._is_own = not self._ray.is_initialized()
+        if self._is_own:
+            self._connect(address)
         try:
             machines = self._machines()
             shared = fair_share([machine.cores for machine in machines], workers)
@@ -66,7 +57,7 @@ class Cluster:
             self._mailbox = self._open_mailbox()
             self._news = self._mailbox.take.remote()
         except BaseException:
-            self._ray.shutdown()
+            self._leave()
             raise
 
     def has_room(self) -> bool:
@@ -93,12 +84,13 @@ class Cluster:
 
     def close(self) -> None:
         """Stop all trials, and leave the cluster as it was."""
-        for running in self._under_way:
-            self._ray.cancel(running, force=True)
-        if self._under_way:
-            running = [*self._under_way]
-            self._ray.wait(running, num_returns=len(running), timeout=CLOSING_S)
-        self._ray.shutdown()
+        running = [*self._under_way]
+        with suppress(self._ray.exceptions.RayError):  # of a cluster that is gone
+            for each in running:
+                self._ray.cancel(each, force=True)
+            if running:
+                self._ray.wait(running, num_returns=len(running), timeout=CLOSING_S)
+        self._leave()
 
     # -- Ray ---------------------------------------------------------------------------------------
 
@@ -117,6 +109,10 @@ class Cluster:
             except (ConnectionError, RuntimeError, ValueError) as error:
                 where = "here" if address is None else f"at {address}"
                 raise RunError(f"no Ray cluster answers {where}: {_first_line(error)}") from None
+
+    def _leave(self) -> None:
+        if self._is_own:
+            self._ray.shutdown()
 
     def _machines(self) -> list[Need]:
         """What each machine that is alive has."""
@@ -204,47 +200,6 @@ def check_on(on: str | None) -> str | None:
         raise ConfigError(f'trials can be trained on "ray" or "ray=HOST:PORT", not on "{on}"')
     require("ray", extra="ray")
     return address or None
-
-
-def fair_share(cores: Sequence[int], workers: int | None) -> int:
-    """The most cores, 1 at least, that `workers` trials can have each on machines with so many."""
-    if workers is None:
-        return 1
-    fitting = (
-        share
-        for share in range(max(cores, default=1), 1, -1)
-        if sum(has // share for has in cores) >= workers
-    )
-    return next(fitting, 1)
-
-
-def need_of(recipe: Recipe, threads: int, *, has_gpus: bool) -> Need:
-    """A core for each thread, and a GPU where the torch engine is to compute on one.
-
-    Raises ConfigError where the recipe names one of several GPUs: which one it is, Ray says.
-    """
-    device = "auto" if recipe.torch is None else recipe.torch.device
-    if device.startswith("cuda:"):
-        raise ConfigError(
-            f'torch.device is "{device}", but on a cluster Ray chooses the GPU; say "cuda"'
-        )
-    is_left_open = recipe.engine == "torch" and device == "auto"
-    return Need(threads, int(device == "cuda" or (is_left_open and has_gpus)))
-
-
-def check_room(need: Need, machines: Sequence[Need]) -> None:
-    """Raise ConfigError where none of the machines could ever take a trial."""
-    if any(need.places(machine) for machine in machines):
-        return
-    if need.gpus and not any(machine.gpus for machine in machines):
-        raise ConfigError(
-            "the recipe computes on cuda, but no machine of the cluster tells Ray of a GPU"
-        )
-    most = max((machine.cores for machine in machines), default=0)
-    raise ConfigError(
-        f"a trial wants {need.cores} cores of one machine, but none of the cluster has them, the "
-        f"largest has {most}; say fewer training.threads, or more --workers"
-    )
 
 
 @contextmanager
