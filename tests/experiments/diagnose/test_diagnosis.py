@@ -13,6 +13,7 @@ import handloom as hl
 from handloom import data, results, session
 from handloom.errors import CheckpointError, RunError
 from handloom.experiments.diagnose import Evidence, Finding, Rule, diagnose, draw_diagnosis
+from handloom.experiments.diagnose import evidence as evidence_module
 
 
 @pytest.fixture
@@ -123,8 +124,9 @@ def test_weights_of_another_network_are_refused(run: hl.Run, bars: Path, tmp_pat
 def test_weights_from_elsewhere_have_no_history_but_all_the_rest(
     run: hl.Run, bars: Path, tmp_path: Path
 ) -> None:
-    file = hl.export(run.path, "safetensors", tmp_path / "weights.safetensors")
-    imported = hl.import_weights(getattr(file, "path", file), bars, run_dir=tmp_path / "imported")
+    weights = tmp_path / "weights.safetensors"
+    hl.export(run.path, "safetensors", weights)
+    imported = hl.import_weights(weights, bars, run_dir=tmp_path / "imported")
     diagnosis = diagnose(imported.run)
     assert "overfitting" in diagnosis.passed_over
     assert {"dead-relus", "duplicates", "miscalibration"} <= {*diagnosis.examined}
@@ -140,3 +142,22 @@ def test_parts_are_sampled_by_the_seed_and_rows_are_those_of_the_source(run: hl.
     assert evidence.row_of(np.full((6, 6), 255, np.uint8)) is None
     assert evidence.seen_accuracy == run.evaluate(evidence.seen).accuracy
     assert evidence.validation_accuracy == run.result["validation"]["accuracy"]
+
+
+def test_a_large_network_is_shown_fewer_pictures(
+    run: hl.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = "handloom.experiments.diagnose.evidence"
+    multiply_adds = 36 * 8 + 8 * 3  # of bars.toml's network, for one picture
+    shown = []
+    examine = evidence_module.examine_units
+    monkeypatch.setattr(
+        f"{room}.examine_units",
+        lambda model, images, how: shown.append(len(images)) or examine(model, images, how),
+    )
+    monkeypatch.setattr(f"{room}.LEAST_IN_UNITS", 2)
+    monkeypatch.setattr(f"{room}.WORK", 7.5 * multiply_adds)
+    evidence = Evidence(run)
+    assert evidence.units
+    assert shown == [7]
+    assert evidence.steps.tried == 1

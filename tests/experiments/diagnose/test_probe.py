@@ -103,7 +103,7 @@ def test_steps_start_from_the_same_weights_and_leave_them(
     for name, each in model.named_parameters().items():
         np.testing.assert_array_equal(each.value, before[name])
     assert [update.name for update in steps.updates] == ["0.weight", "3.weight", "5.weight"]
-    assert (steps.worsened, steps.lr) == (0.0, 0.01)
+    assert (steps.worsened, steps.tried, steps.lr) == (0.0, 2, 0.01)
     model.train()
     _, gradient = nn.cross_entropy(model.forward(batch.x), batch.labels)
     model.zero_grad()

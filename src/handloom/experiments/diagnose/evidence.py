@@ -28,6 +28,7 @@ from handloom.experiments.diagnose.probe import (
 )
 from handloom.experiments.diagnose.range_test import learning_rate_range
 from handloom.experiments.diagnose.suspicion import Judged, judged, suspects_sheet
+from handloom.models import summarise
 from handloom.results import Run
 from handloom.training import load_checkpoint
 from handloom.views import Curves, RateRange, Reliability, Suspects, curves, probabilities_of
@@ -35,10 +36,14 @@ from handloom.views import Curves, RateRange, Reliability, Suspects, curves, pro
 SAMPLE_STREAM = 11  # of the recipe's seed: which pictures are looked at
 MOST_PREDICTED = 10_000  # pictures of a part that are predicted
 MOST_KNOWN, MOST_ASKED = 5_000, 1_000  # pictures compared to tell how hard the data are
-MOST_IN_UNITS = 500  # pictures that every unit is shown
-MOST_IN_GRADIENTS = 256
+MOST_IN_UNITS, LEAST_IN_UNITS = 500, 32  # pictures that every unit is shown
+MOST_IN_GRADIENTS, LEAST_IN_GRADIENTS = 256, 16
+MOST_STEPS = 6  # optimizer steps that are tried
+WORK = 2e10
+"""Multiply-adds that one look inside the network may take in NumPy: some seconds. A large network
+is shown fewer pictures."""
+BACKWARD = 3  # times the work of a forward pass alone, that with it
 TINY = 1e-12
-STEPS = 6  # optimizer steps that are tried
 
 
 class Evidence:
@@ -152,7 +157,8 @@ class Evidence:
     @cached_property
     def units(self) -> tuple[Units, ...]:
         """The activation layers, on pictures that were trained on."""
-        images = with_channels(self._some(self.parts.train, MOST_IN_UNITS).images)
+        count = self._affordable(MOST_IN_UNITS, LEAST_IN_UNITS)
+        images = with_channels(self._some(self.parts.train, count).images)
         with self._limited():
             model = self._engine().model
             return examine_units(model.eval(), images, self.run.normalisation)
@@ -160,7 +166,8 @@ class Evidence:
     @cached_property
     def signals(self) -> tuple[Signal, ...]:
         """What the loss sends back through the layers, for pictures that were trained on."""
-        part = self._some(self.parts.train, MOST_IN_GRADIENTS)
+        count = self._affordable(MOST_IN_GRADIENTS, LEAST_IN_GRADIENTS, BACKWARD)
+        part = self._some(self.parts.train, count)
         batch = Batch(self.run.normalisation(part.images), part.labels)
         with self._limited():
             engine = self._engine()
@@ -180,7 +187,9 @@ class Evidence:
     def steps(self) -> Steps:
         """Single steps at the highest rate of the training, on the batches that would come next."""
         epoch = assemble.training_batches(self.recipe, self.parts).epoch(len(self.rows))
-        batches = [epoch[step] for step in range(min(STEPS, len(epoch)))]
+        a_step = self.recipe.training.batch_size * (BACKWARD + 1)
+        count = min(self._affordable(MOST_STEPS, 1, a_step), len(epoch))
+        batches = [epoch[step] for step in range(count)]
         with self._limited():
             return examine_steps(self._engine(), batches, self.recipe.optimizer.lr)
 
@@ -221,6 +230,11 @@ class Evidence:
     def _some(self, part: Dataset, most: int) -> Dataset:
         """At most `most` pictures of a part, in its order, the same ones every time."""
         return part.take(chosen(self.recipe.seed, len(part), most))
+
+    def _affordable(self, most: int, least: int, passes: int = 1) -> int:
+        """Of `most` things that take so many forward passes each, those that WORK allows."""
+        macs = summarise(self.run.model, self.run.image_shape).multiply_adds
+        return min(most, max(least, int(WORK / (max(macs, 1) * passes))))
 
     def _probabilities(self, part: Dataset) -> FloatArray:
         return probabilities_of(self.run.model, self.run.predict_outputs(part.images))

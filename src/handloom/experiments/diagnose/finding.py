@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -34,7 +35,7 @@ class Finding(NamedTuple):
         """All of it but the picture, JSON-ready."""
         told = self._asdict()
         del told["picture"]
-        return told | {"figures": dict(self.figures)}
+        return told | {"figures": finite(dict(self.figures))}
 
 
 @dataclass(frozen=True)
@@ -63,5 +64,12 @@ class Diagnosis:
             "findings": [finding.describe() for finding in self.findings],
             "examined": list(self.examined),
             "passed_over": dict(self.passed_over),
-            **self.figures,
+            **finite(dict(self.figures)),
         }
+
+
+def finite(value: Any) -> Any:
+    """A JSON-ready value in which numbers that are not finite are None."""
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

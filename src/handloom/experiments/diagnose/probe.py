@@ -62,6 +62,8 @@ class Steps(NamedTuple):
     updates: tuple[Update, ...]
     worsened: float
     """Share of the steps after which the loss of their own batch was higher than before."""
+    tried: int
+    """How many steps that is."""
     lr: float
 
 
@@ -129,7 +131,7 @@ def examine_steps(engine: NumpyEngine, batches: Sequence[Batch], lr: float) -> S
         engine.load_state_dict(start)
         engine.lr_scale = 1.0
     updates = (Update(name, float(np.mean(each))) for name, each in ratios.items())
-    return Steps(tuple(updates), worsened / len(batches), lr)
+    return Steps(tuple(updates), worsened / len(batches), len(batches), lr)
 
 
 def relative_change(before: FloatArray, after: FloatArray) -> float:

@@ -67,9 +67,12 @@ def test_where_there_is_no_way_back_there_is_nothing_to_say(evidence) -> None:
 def test_small_steps_are_usual_once_all_is_learnt(
     evidence, ratio: float, seen: float, is_found: bool
 ) -> None:
-    steps = Steps((Update("1.weight", ratio), Update("3.weight", 1e-3)), 0.0, 0.1)
+    steps = Steps((Update("1.weight", ratio), Update("3.weight", 1e-3)), 0.0, 6, 0.1)
     found = UpdateRatios().examine(evidence(steps=steps, seen_accuracy=seen))
     assert (found is not None) == is_found
     if found is not None:
+        assert found.describe()["figures"]["ratios"]["1.weight"] == (
+            None if ratio != ratio else ratio
+        )
         assert "of 1.weight;" in found.sentence
         assert [bar.is_ill for bar in found.picture.bars] == [True, False]

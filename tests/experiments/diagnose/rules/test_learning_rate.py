@@ -13,9 +13,11 @@ from handloom.experiments.diagnose.rules.learning_rate import (
 )
 from handloom.views import RateRange
 
-CALM = Steps((Update("1.weight", 1e-3),), worsened=0.0, lr=0.05)
-WILD = Steps((Update("1.weight", 1e-3),), worsened=0.8, lr=0.05)
-CREEPING = Steps((Update("1.weight", 1e-5), Update("3.weight", 2e-5)), worsened=0.0, lr=0.05)
+CALM = Steps((Update("1.weight", 1e-3),), worsened=0.0, tried=6, lr=0.05)
+WILD = Steps((Update("1.weight", 1e-3),), worsened=0.8, tried=6, lr=0.05)
+CREEPING = Steps(
+    (Update("1.weight", 1e-5), Update("3.weight", 2e-5)), worsened=0.0, tried=6, lr=0.05
+)
 FALLING = [1.0, 0.8, 0.6, 0.5]
 CONSTANT = [0.05] * 4
 
@@ -44,6 +46,7 @@ def test_each_sign_of_a_rate_that_is_too_high(
     [
         (FALLING, CONSTANT, CALM, 9.0),  # weights may go far where they learn
         ([2.4, 2.3, 2.3, 2.3], CONSTANT, CALM, 0.1),  # nothing learnt, but not by long steps
+        (FALLING, CONSTANT, WILD._replace(tried=1), 1.0),  # one step may be chance
         (FALLING, [0.05, 0.04, 0.02, 0.0], WILD, 1.0),  # the rate has come down since
         ([1.0, 0.8, 0.6, 0.3], CONSTANT, CALM, 1.0),  # the last quarter lies above the lowest only
     ],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.probe import Signal
@@ -83,10 +81,7 @@ class ExplodingGradients(_Gradients):
             "Bound them (optimizer.clip_norm = 1), lower optimizer.lr, leave model.init to what "
             'suits the activation, or take model.norm = "batch".',
             _picture(evidence, "Gradients that explode"),
-            gradients={
-                signal.path: signal.norm if math.isfinite(signal.norm) else None
-                for signal in evidence.signals
-            },
+            gradients={signal.path: signal.norm for signal in evidence.signals},
         )
 
 

@@ -23,7 +23,7 @@ class RateTooHigh(Rule):
     near_chance = 0.9  # of ln K, the loss of who guesses: nothing was learnt
     far = 3.0  # times its first size that a weight went, all for nothing
     above_chance = 1.5  # of ln K
-    worsened = 0.5  # of the steps that were tried
+    worsened, tried = 0.5, 4  # of the steps that were tried, which have to be so many
     undecayed = 0.5  # of the recipe's rate, so that those steps are still the training's own
 
     def examine(self, evidence: Evidence) -> Finding | None:
@@ -78,12 +78,12 @@ class RateTooHigh(Rule):
         rates = evidence.metric("lr")
         if not rates[-1] >= self.undecayed * evidence.recipe.optimizer.lr:
             return ""
-        share = evidence.steps.worsened
-        if share < self.worsened:
+        steps = evidence.steps
+        if steps.worsened < self.worsened or steps.tried < self.tried:
             return ""
         return (
-            f"of the steps that would come next, {percent(share)} make the loss of their own "
-            "batch worse"
+            f"of the steps that would come next, {percent(steps.worsened)} make the loss of their "
+            "own batch worse"
         )
 
 
@@ -158,7 +158,10 @@ class RateOutOfRange(Rule):
 
 
 def _chance(evidence: Evidence) -> float:
-    """ln K, the cross-entropy of who takes all classes for equally likely; infinite for mse."""
-    if evidence.recipe.loss.name == "mse":
-        return math.inf
-    return math.log(len(evidence.run.class_names))
+    """ln K, the cross-entropy of who takes all classes for equally likely.
+
+    Infinite where that is no yardstick: for mse, or a single class.
+    """
+    num_classes = len(evidence.run.class_names)
+    no_yardstick = evidence.recipe.loss.name == "mse" or num_classes < 2
+    return math.inf if no_yardstick else math.log(num_classes)
