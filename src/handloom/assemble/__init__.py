@@ -6,6 +6,7 @@ recipes. Chance enters here, from the recipe's seed, one stream a purpose.
 
 from handloom.assemble.engine import build_engine as build_engine
 from handloom.assemble.engine import build_predictor as build_predictor
+from handloom.assemble.engine import check_batches as check_batches
 from handloom.assemble.engine import count_threads as count_threads
 from handloom.assemble.engine import engine_for as engine_for
 from handloom.assemble.network import build_loss as build_loss

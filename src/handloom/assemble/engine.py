@@ -8,7 +8,7 @@ from handloom import nn
 from handloom._typing import Shape
 from handloom.assemble.network import build_loss, build_model, build_optimizer
 from handloom.assemble.parts import Parts, build_mixing, build_stages, training_batches
-from handloom.data import Normalisation
+from handloom.data import Dataset, Normalisation
 from handloom.data.resize import proportional
 from handloom.engines import (
     ALONE,
@@ -30,8 +30,7 @@ def build_engine(recipe: Recipe, parts: Parts, processes: Processes = ALONE) -> 
     `processes` train together; all of them have to build it.
     """
     model = build_model(recipe, parts.train.image_shape, parts.train.num_classes)
-    _check_last_batch(recipe, model, len(parts.train))
-    _check_sizes(recipe, model, parts.train.image_shape)
+    check_batches(recipe, model, parts.train)
     return engine_for(
         recipe,
         model,
@@ -103,6 +102,12 @@ def build_predictor(recipe: Recipe, model: nn.Layer, image_shape: Shape) -> Engi
 def count_threads(recipe: Recipe) -> int:
     """Threads to compute with: the recipe's, or every core that the process may use."""
     return recipe.training.threads or available_cores()
+
+
+def check_batches(recipe: Recipe, model: nn.Layer, train: Dataset) -> None:
+    """Raise RecipeError for batches and sizes of pictures that the network cannot train on."""
+    _check_last_batch(recipe, model, len(train))
+    _check_sizes(recipe, model, train.image_shape)
 
 
 def _check_last_batch(recipe: Recipe, model: nn.Layer, num_pictures: int) -> None:

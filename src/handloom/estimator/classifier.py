@@ -118,24 +118,18 @@ class Classifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any) -> Self:
         """Learn from examples X (N, D), (N, H, W) or (N, C, H, W), and their classes y (N,)."""
         rows, shape, y = self._checked_with_classes(X, y, reset=True)
-        before = self._learner if self.warm_start and hasattr(self, "_learner") else None
+        before = vars(self).pop("_learner", None) if self.warm_start else None
         classes = unique_labels(y)
         if before is not None and not np.array_equal(classes, self.classes_):
             raise LabelError(
                 f"with warm_start the classes stay what they were, {self.classes_.tolist()}; "
                 f"y has {classes.tolist()}"
             )
-        self.classes_ = classes
-        self._inputs = Inputs.fit(rows, shape, self.normalise)
-        seed = check_random_state(self.random_state).randint(LARGEST_SEED)
-        recipe = self._recipe(seed, y)
-        whole = self._dataset(rows, y)
-        train, validation = whole, None
-        if self.early_stopping:
-            train, validation = split(whole, self.validation_fraction, seed=seed, stratify=True)
-        learner = self._learner_for(recipe, train)
+        learner = self._begun(rows, shape, y, classes)
         if before is not None:
             learner.start_from(before.weights())
+        examples = self._dataset(rows, y)
+        train, validation = self._divided(examples, learner.recipe.seed)
         learner.fit(train, validation, self._listeners())
         self._learner = learner
         return self
@@ -148,25 +142,23 @@ class Classifier(ClassifierMixin, BaseEstimator):
         """
         first = not hasattr(self, "_learner")
         rows, shape, y = self._checked_with_classes(X, y, reset=first)
-        if first:
-            self.classes_ = unique_labels(y if classes is None else classes)
-        elif classes is not None and not np.array_equal(unique_labels(classes), self.classes_):
-            raise LabelError(
-                f"classes is not what the first call told, {self.classes_.tolist()}; got "
-                f"{unique_labels(classes).tolist()}"
-            )
-        if first:
-            self._inputs = Inputs.fit(rows, shape, self.normalise)
-        examples = self._dataset(rows, y)
+        told = None if classes is None else unique_labels(classes)
         if first:
             if self.class_weight == "balanced":
                 raise ConfigError(
-                    'class_weight "balanced" would be another one in every partial_fit; '
-                    "give the weights of the classes as a mapping"
+                    'class_weight "balanced" would be another one in every partial_fit; give the '
+                    "weights of the classes as a mapping"
                 )
-            seed = check_random_state(self.random_state).randint(LARGEST_SEED)
-            self._learner = self._learner_for(self._recipe(seed, y), examples)
-        self._learner.go_on(examples, self._listeners())
+            learner = self._begun(rows, shape, y, unique_labels(y) if told is None else told)
+        else:
+            learner = self._learner
+            if told is not None and not np.array_equal(told, self.classes_):
+                raise LabelError(
+                    f"classes is not what the first call told, {self.classes_.tolist()}; got "
+                    f"{told.tolist()}"
+                )
+        learner.go_on(self._dataset(rows, y), self._listeners())
+        self._learner = learner
         return self
 
     # -- predicting -------------------------------------------------------------------------------
@@ -251,28 +243,44 @@ class Classifier(ClassifierMixin, BaseEstimator):
         unknown = self.classes_[ids] != y
         if unknown.any():
             raise LabelError(
-                f"y has the class {y[unknown][0]!r}, which is none of {self.classes_.tolist()}; "
-                "the first partial_fit tells all classes"
+                f"y has the class {y[unknown].tolist()[0]!r}, which is none of "
+                f"{self.classes_.tolist()}; the first partial_fit tells all classes"
             )
         return self._inputs.dataset(rows, ids, [f"class {i}" for i in range(len(self.classes_))])
 
-    def _recipe(self, seed: int, y: AnyArray) -> Recipe:
-        """The recipe of the parameters; raises ConfigError where they do not suit X."""
+    def _begun(
+        self, rows: AnyArray, shape: Shape | None, y: AnyArray, classes: AnyArray
+    ) -> Learner:
+        """A learner of these classes that has not learnt yet; how X is looked at is settled here.
+
+        Raises ConfigError where the parameters do not suit X.
+        """
+        vars(self).pop("_learner", None)  # what is fitted and what is not shall not be mixed
+        self.classes_ = classes
+        self._inputs = inputs = Inputs.fit(rows, shape, self.normalise)
         weights = None
-        if self.class_weight is not None:
-            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        if self.class_weight is not None and len(classes) > 1:
+            weights = compute_class_weight(self.class_weight, classes=classes, y=y)
+        seed = check_random_state(self.random_state).randint(LARGEST_SEED)
         recipe = recipe_of(self.get_params(deep=False), seed=seed, class_weights=weights)
-        if recipe.augment is not None and not self._inputs.are_pixels:
+        if recipe.augment is not None and not inputs.are_pixels:
             raise ConfigError(
                 "augment works on pixels: pictures of whole numbers from 0 to 255, with their "
                 "shape in X or in image_shape; X has other numbers"
             )
-        return recipe
+        return Learner(recipe, inputs.normalisation, inputs.image_shape, len(classes))
 
-    def _learner_for(self, recipe: Recipe, train: Dataset) -> Learner:
-        steps = -(-len(train) // recipe.training.batch_size)
-        inputs = self._inputs
-        return Learner(recipe, inputs.normalisation, inputs.image_shape, train.num_classes, steps)
+    def _divided(self, examples: Dataset, seed: int) -> tuple[Dataset, Dataset | None]:
+        """What is trained on, and what early stopping holds back."""
+        if not self.early_stopping:
+            return examples, None
+        try:
+            return split(examples, self.validation_fraction, seed=seed, stratify=True)
+        except ConfigError as error:
+            raise ConfigError(
+                f"early_stopping holds back a part of n_samples = {len(examples)}, and that cannot "
+                f"be: {error}"
+            ) from None
 
     def _listeners(self) -> list[Callback]:
         return [Printed()] if self.verbose else []

@@ -111,9 +111,9 @@ def picture_shape(told: Shape | None, own: Shape | None, features: int) -> Shape
     """
     if told is None:
         return own
-    shape = tuple(int(size) for size in told)
-    shape = (1, *shape) if len(shape) == 2 else shape
-    if len(shape) != 3 or min(shape) < 1:
+    sizes = np.asarray(told)
+    shape = (1,) * (3 - sizes.size) + tuple(sizes.ravel().tolist())
+    if sizes.shape not in ((2,), (3,)) or sizes.dtype.kind != "i" or min(shape) < 1:
         raise ConfigError(f"image_shape is {told}; it has to be (H, W) or (C, H, W)")
     if own not in (None, shape) or math.prod(shape) != features:
         found = f"{features} numbers" if own is None else own

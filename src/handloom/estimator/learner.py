@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,11 +19,19 @@ from handloom.training.callbacks import Callback, EarlyStop
 PREDICTED_AT_ONCE = 1000
 
 
+class Predictor(NamedTuple):
+    """An engine, and the dtype of its weights and of the numbers it takes."""
+
+    engine: Engine
+    dtype: type[np.floating[Any]]
+
+
 class Learner:
     """The network of a recipe, for examples (C, H, W) of `num_classes` classes.
 
     What it has learnt is an engine's state, arrays by name; engines themselves come and go, since
-    they hold compiled code and the memory of devices. The schedule counts `steps_per_epoch`.
+    they hold compiled code and the memory of devices. The first examples decide how many steps the
+    schedule takes for an epoch.
     """
 
     def __init__(
@@ -32,18 +40,18 @@ class Learner:
         normalisation: Normalisation,
         image_shape: Shape,
         num_classes: int,
-        steps_per_epoch: int,
     ) -> None:
         self.recipe = recipe
         self.normalisation = normalisation
         self.image_shape = image_shape
         self.num_classes = num_classes
-        self.steps_per_epoch = steps_per_epoch
+        self.steps_per_epoch = 0
         self.history = History()
         self.best_epoch = 0
+        self._begun: dict[str, AnyArray] = {}
         self._state: dict[str, AnyArray] = {}
         self._engine: Engine | None = None
-        self._predictor: Engine | None = None
+        self._predictor: Predictor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Arrays, numbers and texts, whatever it was doing."""
@@ -52,15 +60,8 @@ class Learner:
     # -- learning ---------------------------------------------------------------------------------
 
     def start_from(self, weights: Mapping[str, AnyArray]) -> None:
-        """Begin with these weights, as `weights` gives them, instead of the first ones."""
-        state = self._training_engine().state_dict()
-        begun = {
-            f"{part}.{name}": array
-            for part in ("model", "ema")
-            for name, array in weights.items()
-            if f"{part}.{name}" in state
-        }
-        self._training_engine().load_state_dict(state | begun)
+        """Before the first training: begin with these weights, as `weights` gives them."""
+        self._begun = dict(weights)
 
     def fit(
         self,
@@ -103,9 +104,13 @@ class Learner:
         judged = None
         if validation is not None:
             judged = assemble.evaluation_batches(self.recipe, validation, self.normalisation)
+        batches = assemble.training_batches(self.recipe, parts)
+        self.steps_per_epoch = self.steps_per_epoch or batches.steps_per_epoch
+        engine = self._training_engine()
+        assemble.check_batches(self.recipe, engine.model, train)
         trainer = Trainer(
-            self._training_engine(),
-            assemble.training_batches(self.recipe, parts),
+            engine,
+            batches,
             judged,
             epochs=stop,
             monitor=self.recipe.training.monitor,
@@ -127,9 +132,17 @@ class Learner:
                 steps_per_epoch=self.steps_per_epoch,
                 normalisation=self.normalisation,
             )
-            if self._state:
-                self._engine.load_state_dict(self._state)
+            if state := self._state or self._first_state(self._engine):
+                self._engine.load_state_dict(state)
         return self._engine
+
+    def _first_state(self, engine: Engine) -> dict[str, AnyArray]:
+        """The state to start from, where training begins with the weights of another."""
+        if not self._begun:
+            return {}
+        state = engine.state_dict()
+        names = ((f"{part}.{name}", name) for part in ("model", "ema") for name in self._begun)
+        return state | {full: self._begun[name] for full, name in names if full in state}
 
     def _learnt(self) -> dict[str, AnyArray]:
         return self._state if self._engine is None else self._engine.state_dict()
@@ -158,30 +171,30 @@ class Learner:
         """
         if self._predictor is None:
             self._predictor = self._build_predictor()
-        exact = self._predictor.weights()
-        dtype = np.result_type(*exact.values())
+        engine, dtype = self._predictor
         with limited_to(assemble.count_threads(self.recipe)), np.errstate(over="ignore"):
             parts = [
-                self._predictor.predict(self.normalisation(examples[start:stop], dtype))
+                engine.predict(self.normalisation(examples[start:stop], dtype))
                 for start in range(0, len(examples), PREDICTED_AT_ONCE)
                 for stop in (start + PREDICTED_AT_ONCE,)
             ]
         return np.concatenate(parts).astype(np.float64)
 
-    def _build_predictor(self) -> Engine:
+    def _build_predictor(self) -> Predictor:
         """What predicts: in float32 where that rounds each example by itself, else in float64.
 
         The loom does; BLAS sums in another order in a batch of another size, which float64 hides.
         A GPU is taken as it is: it is slow in float64, or has none.
         """
-        predictor = assemble.build_predictor(self.recipe, self.model, self.image_shape)
-        compiled_whole = predictor.name == "loom" and not getattr(predictor, "uncovered", ())
-        on_gpu = getattr(predictor, "ahead", False)
+        model = self.model
+        engine = assemble.build_predictor(self.recipe, model, self.image_shape)
+        compiled_whole = engine.name == "loom" and not getattr(engine, "uncovered", ())
+        on_gpu = getattr(engine, "ahead", False)
         if compiled_whole or on_gpu:
-            return predictor
-        exact = self.model
-        exact.astype(np.float64)
-        return assemble.build_predictor(self.recipe, exact, self.image_shape)
+            return Predictor(engine, np.float32)
+        model.astype(np.float64)
+        engine = assemble.build_predictor(self.recipe, model, self.image_shape)
+        return Predictor(engine, np.float64)
 
 
 def predicting_part(state: Mapping[str, AnyArray]) -> str:
