@@ -64,9 +64,9 @@ def compare(
     subjects: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN|RECIPE...",
-            help="Folders of runs or of a study; or recipes, which are trained where they have not "
-            "been yet.",
+            metavar="RUN|RECIPE",
+            help="Folders of runs, of an ensemble, of a study; or recipes, which are trained "
+            "where they have not been yet.",
             autocompletion=complete_subject,
         ),
     ],
@@ -111,7 +111,7 @@ def compare(
     """Say which of several networks is better, and whether the difference is real.
 
     Runs whose recipes differ in the seed alone make one row: accuracy, its spread and 95 %
-    interval, parameters, multiply-adds, seconds, pace, memory. Each two rows are tested on the same
+    interval, parameters, multiply-adds, seconds, pace, memory. Any two rows are tested on the same
     pictures and over the same seeds, with Holm's correction where there are more than two.
     """
     from handloom.experiments import compare as room

@@ -49,9 +49,7 @@ def grouped(runs: Iterable[Run | Sequence[Run] | Group]) -> list[Group]:
     places: dict[str, int] = {}
     for each in runs:
         if isinstance(each, Run):
-            told = identity(each.recipe)
-            told["data"].pop("fold", None)
-            key = json.dumps(told, sort_keys=True)
+            key = _key(each.recipe)
             if key not in places:
                 places[key] = len(groups)
                 groups.append(Group("", ()))
@@ -96,12 +94,20 @@ def differing(recipes: Sequence[Recipe]) -> dict[str, tuple[Any, ...]]:
     return {key: values for key, values in found.items() if any(v != values[0] for v in values)}
 
 
+def _key(recipe: Recipe) -> str:
+    """What the runs of one row have in common."""
+    told = identity(recipe)
+    told["data"].pop("fold", None)
+    return json.dumps(told, sort_keys=True)
+
+
 def _folder_name(run: Run) -> str:
     path = run.path.absolute()
     return path.parent.name if MEMBER_FOLDER.fullmatch(path.name) else path.name
 
 
 def _refuse_twins(runs: Sequence[Run]) -> None:
+    """Raise ConfigError where two runs are one training."""
     seen: dict[Witness, Run] = {}
     for run in runs:
         if (other := seen.setdefault(witness_of(run), run)) is not run:
