@@ -7,7 +7,7 @@ import pytest
 from numpy.random import Generator
 
 from handloom import nn
-from handloom.data import Batches, Dataset, Normalisation
+from handloom.data import Batches, Dataset, Features, Normalisation
 from handloom.engines.portions import Portions, sizes
 
 
@@ -60,3 +60,12 @@ def test_numbers_are_normalised(rng: Generator) -> None:
     x, rows, labels = Portions(network(rng)).take(epoch, (2, 4), as_bytes=False, by_size=False)
     np.testing.assert_array_equal(x[rows], np.concatenate([epoch[2].x, epoch[3].x]))
     np.testing.assert_array_equal(labels, np.concatenate([epoch[2].labels, epoch[3].labels]))
+
+
+def test_features_have_no_size_and_keep_their_order(rng: Generator) -> None:
+    numbers = rng.normal(size=(20, 1, 6, 8)).astype(np.float32)
+    dataset = Features(numbers, np.arange(20) % 3, ("a", "b", "c"))
+    epoch = Batches(dataset, Normalisation("none"), 7, seed=3).epoch(0)
+    taken, rows, labels = Portions(network(rng)).take(epoch, (0, 3), as_bytes=False, by_size=True)
+    np.testing.assert_array_equal(taken[rows], numbers[epoch.order])
+    np.testing.assert_array_equal(labels, dataset.labels[epoch.order])

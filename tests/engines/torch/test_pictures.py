@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation, Stage
+from handloom.data import Augmentation, Batches, Dataset, Features, Mixing, Normalisation, Stage
 from handloom.errors import ConfigError
 
 torch = pytest.importorskip("torch")
@@ -155,3 +155,11 @@ def test_nothing_waits_for_the_device() -> None:
     for (x, labels), (other, other_labels) in zip(made, again, strict=True):
         torch.testing.assert_close(x, other, rtol=0, atol=0)
         torch.testing.assert_close(labels, other_labels, rtol=0, atol=0)
+
+
+@every_device
+def test_features_are_taken_as_they_are(device: Any, rng: np.random.Generator) -> None:
+    features = rng.normal(size=(COUNT, 1, 1, 5)).astype(np.float32)
+    dataset = Features(features, rng.integers(0, 3, COUNT), tuple("abc"))
+    batches = Batches(dataset, Normalisation("none"), BATCH, seed=5, prefetch=False)
+    assert_same(batches, 1, device=device, rtol=0)
