@@ -113,6 +113,21 @@ def test_a_drag_zooms_all_charts_and_a_double_click_shows_all(opened: Opened) ->
     assert opened.epochs("Loss") == whole
 
 
+def test_a_touch_tells_the_values_and_they_stay(browser: Any, page: Path) -> None:
+    shown = Opened(browser, page, viewport={"width": 360, "height": 700}, has_touch=True)
+    canvas = shown.chart("Loss").locator(".canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    shown.page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + 100)
+    tip = shown.chart("Loss").locator(".tip")
+    assert "epoch 2" in tip.inner_text()
+    assert tip.is_visible()
+    inside = tip.bounding_box()
+    assert inside["x"] >= 0
+    assert inside["x"] + inside["width"] <= 360
+    shown.context.close()
+
+
 def test_buttons_zoom_hide_lines_and_bend_the_axis(opened: Opened) -> None:
     chart = opened.chart("Loss")
     reset = chart.get_by_role("button", name="Show everything")
@@ -184,7 +199,10 @@ def test_lines_are_copied(browser: Any, page: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 360, 1920])
-def test_no_width_makes_the_page_wider_than_itself(browser: Any, page: Path, width: int) -> None:
+def test_no_width_makes_the_page_wider_than_itself(
+    browser: Any, hostile: Run, tmp_path: Path, width: int
+) -> None:
+    page = write_report(hostile, tmp_path / "hostile.html")
     shown = Opened(browser, page, viewport={"width": width, "height": 700})
     wide, seen = shown.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert (wide, seen) == (width, width)
@@ -246,3 +264,50 @@ def test_the_policy_stops_what_got_in_all_the_same(
     assert "hacked" not in shown.page.title()
     assert sum("Content Security Policy" in told for told in shown.complaints) >= 2
     shown.context.close()
+
+
+# -- what the script computes, asked of it directly -----------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lasting(browser: Any, page: Path) -> Opened:
+    """One page for all that only ask."""
+    return Opened(browser, page)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_log", "whole", "expected"),
+    [
+        (0.0, 1.0, False, False, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (0.97, 4.03, False, True, [1, 2, 3, 4]),
+        (1.2, 1.8, False, True, []),
+        (-0.03, 0.21, False, False, [0, 0.05, 0.1, 0.15, 0.2]),
+        (0.0009, 1.1, True, False, [0.001, 0.01, 0.1, 1]),
+        (0.04, 2.1, True, False, [0.1, 0.3, 1]),
+        (1e-7, 1.0, True, False, [1e-6, 1e-4, 1e-2, 1]),
+        (5.0, 5.5, True, False, [5, 5.1, 5.2, 5.3, 5.4, 5.5]),
+    ],
+)
+def test_ticks_are_round_and_few(
+    lasting: Opened, low: float, high: float, is_log: bool, whole: bool, expected: list[float]
+) -> None:
+    settings = [low, high, is_log, whole]
+    found = lasting.page.evaluate(
+        "([low, high, isLog, whole]) => ticks(makeScale([low, high], [0, 100], isLog), 5, whole)",
+        settings,
+    )
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "told"),
+    [
+        (0.98765, "percent", "98.77 %"), (0.5, "percent", "50 %"), (None, "number", "not finite"),
+        (0.123456, "number", "0.1235"), (1234567, "number", "1,235,000"), (0, "number", "0"),
+        (1.234e-6, "number", "1.23e−6"), (-0.5, "number", "−0.5"), (2e9, "number", "2e9"),
+    ],
+)  # fmt: skip
+def test_figures_as_a_person_reads_them(
+    lasting: Opened, value: float | None, unit: str, told: str
+) -> None:
+    assert lasting.page.evaluate("([value, unit]) => figure(value, unit)", [value, unit]) == told

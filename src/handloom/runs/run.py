@@ -4,7 +4,7 @@ recipe.toml          the recipe, resolved            metrics.jsonl   one row an 
 environment.json     versions, processor, threads    result.json     figures of the best weights
 data.json            classes, sizes, normalisation   figures/        pictures
 checkpoints/         last, best, epoch-NNN           .lock           who is writing, while it does
-tensorboard/         events, if they are asked for
+tensorboard/         events, if they are asked for   report.html     all of it on one page, as well
 """
 
 from __future__ import annotations

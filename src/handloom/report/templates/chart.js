@@ -20,20 +20,14 @@ class Chart extends Drawing {
 
   // -- the cursor ---------------------------------------------------------------------------------
 
-  /** Points (series, place) in view, of which the cursor picks. */
-  points() {
-    return this.shown.flatMap((series) => series.x
-      .map((x, place) => ({ series, place, x, y: series.y[place] }))
-      .filter((point) => point.y !== null && this.isInView(point.x)));
-  }
-
   /** The cursor stands at `x`, a value; of many lines it tells the one nearest to `y`, in pixels. */
   point(x, y = null) {
-    const points = this.points();
-    if (!points.length || !this.x) return;
+    const points = this.points ?? [];
+    if (!points.length) return;
     const nearest = (among, far) => among.reduce((one, other) => (far(other) < far(one) ? other : one));
-    const across = (point) => Math.abs(this.x.at(point.x) - this.x.at(x));
-    const down = (point) => (y === null ? 0 : Math.abs(this.y.at(point.y) - y));
+    const left = this.x.at(x);
+    const across = (point) => Math.abs(point.left - left);
+    const down = (point) => (y === null ? 0 : Math.abs(point.top - y));
     const single = this.shown.length > FEW || this.shown.some((series) => series.dots);
     const picked = nearest(points, single ? (point) => Math.hypot(across(point), down(point)) : across);
     const told = single ? [picked] : points.filter((point) => point.x === picked.x);
@@ -58,9 +52,9 @@ class Chart extends Drawing {
       row.append(` ${series.labels[place] ?? series.name}`);
     }
     this.tip.hidden = false;
-    const isRight = left > (MARGIN.left + this.right) / 2;
-    this.tip.style.left = isRight ? "" : `${left + 12}px`;
-    this.tip.style.right = isRight ? `${this.canvas.clientWidth - left + 12}px` : "";
+    const width = this.tip.offsetWidth;
+    const fits = left + 12 + width <= this.canvas.clientWidth;
+    this.tip.style.left = `${fits ? left + 12 : Math.max(0, left - 12 - width)}px`;
   }
 
   leave() {
@@ -112,7 +106,8 @@ class Chart extends Drawing {
       button.addEventListener("click", act);
       return button;
     };
-    if (this.points().every((point) => point.y > 0) && this.spec.unit === "number") {
+    const values = this.spec.series.flatMap((series) => series.y);
+    if (this.spec.unit === "number" && values.every((y) => y === null || y > 0)) {
       const button = tool("log", "Logarithmic scale", () => {
         this.isLog = !this.isLog;
         button.setAttribute("aria-pressed", this.isLog);
@@ -136,7 +131,14 @@ class Chart extends Drawing {
   listen() {
     const place = (event) => event.clientX - this.canvas.getBoundingClientRect().left;
     const within = (pixel) => Math.min(this.right, Math.max(MARGIN.left, pixel));
+    const tell = (event) => {
+      const y = event.clientY - this.canvas.getBoundingClientRect().top;
+      for (const chart of this.together) {
+        chart.point(this.x.value(within(place(event))), chart === this ? y : null);
+      }
+    };
     this.canvas.addEventListener("pointerdown", (event) => {
+      tell(event);
       if (event.pointerType === "mouse" && event.button === 0) {
         this.dragFrom = within(place(event));
         this.canvas.setPointerCapture(event.pointerId);
@@ -148,8 +150,7 @@ class Chart extends Drawing {
         this.band.setAttribute("x", Math.min(this.dragFrom, here));
         this.band.setAttribute("width", Math.abs(here - this.dragFrom));
       }
-      const y = event.clientY - this.canvas.getBoundingClientRect().top;
-      for (const chart of this.together) chart.point(this.x.value(here), chart === this ? y : null);
+      tell(event);
     });
     this.canvas.addEventListener("pointerup", (event) => {
       const [from, to] = [this.dragFrom, within(place(event))];
@@ -160,7 +161,9 @@ class Chart extends Drawing {
       }
     });
     const leave = () => this.together.forEach((chart) => chart.leave());
-    this.canvas.addEventListener("pointerleave", leave);
+    this.canvas.addEventListener("pointerleave", (event) => {
+      if (event.pointerType !== "touch") leave(); // a finger that was lifted still wants to read
+    });
     this.canvas.addEventListener("blur", leave);
     this.canvas.addEventListener("dblclick", () => this.showAll());
     this.canvas.addEventListener("keydown", (event) => this.press(event));
@@ -182,7 +185,7 @@ class Chart extends Drawing {
 
   /** The cursor goes on to the next x, or the one before, and the values are said. */
   walk(direction) {
-    const places = [...new Set(this.points().map((point) => point.x))].sort((one, other) => one - other);
+    const places = [...new Set((this.points ?? []).map((point) => point.x))].sort((one, other) => one - other);
     if (!places.length) return;
     const now = this.at === undefined ? (direction > 0 ? -1 : places.length) : places.indexOf(this.at);
     const next = places[Math.min(places.length - 1, Math.max(0, now + direction))];

@@ -25,6 +25,7 @@ class Drawing {
     this.view = this.wholeView();
     this.clip = `clip-${drawings++}`;
     this.svg = add(canvas, "svg", { "aria-hidden": "true" });
+    this.over = add(canvas, "svg", { "aria-hidden": "true", class: "over" }); // moves without the lines
   }
 
   get shown() {
@@ -37,7 +38,7 @@ class Drawing {
     const all = this.spec.series.flatMap((series) => series.x);
     const [low, high] = [Math.min(...all), Math.max(...all)];
     const room = 0.03 * (high - low) || 0.5;
-    return [low - room, high + room];
+    return [low > 0 ? Math.max(low - room, low / 2) : low - room, high + room];
   }
 
   /** Lowest and highest value of the lines in view, with some room; one that is flat gets some. */
@@ -65,12 +66,23 @@ class Drawing {
     this.bottom = HEIGHT - MARGIN.bottom;
     this.x = makeScale(this.view, [MARGIN.left, this.right], false);
     this.y = makeScale(this.valueDomain(), [this.bottom, MARGIN.top], this.isLog);
-    this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    this.svg.replaceChildren();
+    for (const layer of [this.svg, this.over]) {
+      layer.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+      layer.replaceChildren();
+    }
+    this.points = this.pointsInView();
     this.drawAxes(width);
     this.drawLines();
-    this.cursor = add(this.svg, "g", { class: "cursor" });
-    this.band = add(this.svg, "rect", { class: "band", y: MARGIN.top, height: this.bottom - MARGIN.top, width: 0 });
+    this.cursor = add(this.over, "g", { class: "cursor" });
+    this.band = add(this.over, "rect", { class: "band", y: MARGIN.top, height: this.bottom - MARGIN.top, width: 0 });
+  }
+
+  /** All points of the shown lines that are in view, with their places in pixels. */
+  pointsInView() {
+    return this.shown.flatMap((series) => series.x
+      .map((x, place) => ({ series, place, x, y: series.y[place] }))
+      .filter((point) => point.y !== null && this.isInView(point.x))
+      .map((point) => ({ ...point, left: this.x.at(point.x), top: this.y.at(point.y) })));
   }
 
   drawAxes(width) {
