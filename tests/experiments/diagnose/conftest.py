@@ -149,7 +149,7 @@ def fall_ill(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], hl.Run
             said["data"] = {**write_digits(folder, change), "validation": validation}
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(session, "draw", lambda run, parts: [])
-                runs[illness] = hl.train("digits", overrides=said, run_dir=folder / "run")
+                runs[illness] = session.train("digits", overrides=said, run_dir=folder / "run")
         return runs[illness]
 
     return train
@@ -159,11 +159,16 @@ def fall_ill(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], hl.Run
 def stay_healthy(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., hl.Run]:
     """stay_healthy("digits", **overrides) is a run as it should be."""
 
+    runs: dict[str, hl.Run] = {}
+
     def train(recipe: str, **overrides: Any) -> hl.Run:
-        folder = tmp_path_factory.mktemp("healthy") / "run"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(session, "draw", lambda run, parts: [])
-            return hl.train(recipe, overrides=overrides, run_dir=folder)
+        name = f"{recipe} {overrides}"
+        if name not in runs:
+            folder = tmp_path_factory.mktemp("healthy") / "run"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(session, "draw", lambda run, parts: [])
+                runs[name] = session.train(recipe, overrides=overrides, run_dir=folder)
+        return runs[name]
 
     return train
 

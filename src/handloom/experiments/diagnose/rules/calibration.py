@@ -32,10 +32,9 @@ class Miscalibration(Rule):
         if found.ece < self.worth_a_word or found.ece <= error_by_chance(confidence):
             return None
         right, said = evidence.validation_accuracy, float(confidence.mean())
-        mood = "too sure" if said > right else "not sure enough"
         return self.finding(
             "problem" if found.ece >= self.grave else "hint",
-            f"It is {mood} of itself: its mean confidence on validation pictures is "
+            f"{_mood(said - right, found.ece)}: its mean confidence on validation pictures is "
             f"{percent(said)}, and {percent(right)} are right; the expected calibration error is "
             f"{percent(found.ece)}.",
             f"{_remedy(found)} While training, loss.label_smoothing, weight decay, mixup or "
@@ -45,6 +44,13 @@ class Miscalibration(Rule):
             temperature=found.temperature,
             ece_at_temperature=found.ece_at_temperature,
         )
+
+
+def _mood(surplus: float, ece: float) -> str:
+    """Which way the confidence errs."""
+    if abs(surplus) < ece / 2:
+        return "Its confidence is too high for some pictures and too low for others"
+    return "It is too sure of itself" if surplus > 0 else "It is not sure enough of itself"
 
 
 def _remedy(found: Reliability) -> str:
