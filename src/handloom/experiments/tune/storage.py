@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
 from handloom._optional import require
@@ -13,11 +14,15 @@ from handloom.errors import ConfigError, MissingExtraError, RunError
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
+    from sqlalchemy.engine import URL
 
 Result = TypeVar("Result")
 
 GRACE_S = 120.0
 """A process that has not been heard of for so long counts as dead."""
+TABLE_ATTEMPTS = 8
+DRIVERS = ("psycopg2", "psycopg")
+"""Of PostgreSQL, for Python."""
 PATIENCE_S = 600.0
 """So long is a database waited for that was there before."""
 
@@ -33,14 +38,7 @@ class Storage:
     @property
     def told(self) -> str:
         """The address without its password."""
-        sqlalchemy = require("sqlalchemy", extra="tune")
-        try:
-            return sqlalchemy.engine.make_url(self.url).render_as_string(hide_password=True)
-        except sqlalchemy.exc.ArgumentError:
-            raise ConfigError(
-                "the storage is no address of a database; write it like "
-                "postgresql://user@host/database"
-            ) from None
+        return self._address().render_as_string(hide_password=True)
 
     @property
     def beat(self) -> float:
@@ -49,25 +47,47 @@ class Storage:
 
     def open(self) -> RDBStorage:
         """Connect, and make the tables where there are none; RunError, without the password."""
-        storages = require("optuna", extra="tune").storages
         sqlalchemy = require("sqlalchemy", extra="tune")
-        told = self.told
+        for attempt in range(TABLE_ATTEMPTS):
+            try:
+                return self._connect()
+            except (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError) as error:
+                why = error  # another process makes the same tables at this moment
+                time.sleep(0.2 * (attempt + 1))
+            except sqlalchemy.exc.SQLAlchemyError as error:
+                why = error
+                break
+        raise RunError(f"cannot use the storage {self.told}: {_first_line(why)}")
+
+    def _connect(self) -> RDBStorage:
+        storages = require("optuna", extra="tune").storages
+        address = self._address()
+        if address.drivername == "postgresql":  # whichever of its two drivers is here
+            driver = next(filter(find_spec, DRIVERS), DRIVERS[0])
+            address = address.set(drivername=f"postgresql+{driver}")
         try:
             with warnings.catch_warnings(action="ignore"):  # Optuna calls heartbeats experimental
                 return storages.RDBStorage(
-                    self.url,
+                    address.render_as_string(hide_password=False),
                     engine_kwargs={"pool_pre_ping": True},  # a server that came back is noticed
                     heartbeat_interval=max(1, round(self.beat)),
                     grace_period=max(1, round(self.grace)),
                 )
         except ImportError:
-            driver = sqlalchemy.engine.make_url(self.url).get_backend_name()
             raise MissingExtraError(
-                f"the driver for {driver} is not installed; for PostgreSQL it comes with: "
-                "pip install 'handloom[postgresql]'"
+                f"the driver for {address.get_backend_name()} is not installed; for PostgreSQL it "
+                "comes with: pip install 'handloom[postgresql]'"
             ) from None
-        except sqlalchemy.exc.SQLAlchemyError as error:
-            raise RunError(f"cannot use the storage {told}: {_first_line(error)}") from None
+
+    def _address(self) -> URL:
+        sqlalchemy = require("sqlalchemy", extra="tune")
+        try:
+            return sqlalchemy.engine.make_url(self.url)
+        except sqlalchemy.exc.ArgumentError:
+            raise ConfigError(
+                "the storage is no address of a database; write it like "
+                "postgresql://user@host/database"
+            ) from None
 
 
 class Patience:
