@@ -15,7 +15,7 @@ Examples:
   handloom report runs/digits                   writes runs/digits/report.html
   handloom report runs/digits --out digits.html
   handloom report runs/small runs/wide          side by side, in ./report.html
-  handloom report runs/fashion-grid             a study: every trial, and the best one
+  handloom report runs/fashion-grid             a study, its best run
   handloom report runs/digits --json | jq -r .report
 """
 
@@ -29,7 +29,7 @@ def report(
     subjects: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN...|STUDY",
+            metavar="RUN|STUDY",
             help="Run folders, or the folder of a study.",
             autocompletion=complete_run,
         ),
