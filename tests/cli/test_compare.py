@@ -39,6 +39,14 @@ def test_recipes_over_seeds_are_trained_and_answered(bars, idle, handloom, elsew
     assert len(list((elsewhere / "runs/compare").glob("*/seed-*/result.json"))) == 6
 
 
+def test_a_table_that_some_do_not_have_is_told_once(bars, handloom) -> None:
+    moved = bars.with_name("moved.toml")
+    moved.write_text(bars.read_text() + "\n[augment]\nshift = 0.1\nrotate = 5\n")
+    done = handloom("compare", bars, moved, "--no-pace")
+    assert "  augment: none (A), told (B)\n" in done.out
+    assert "augment.shift" not in done.out
+
+
 def test_the_second_time_nothing_is_trained(bars, handloom, elsewhere: Path) -> None:
     first = handloom("compare", bars, "--seeds", "4", "--no-pace")
     second = handloom("compare", bars, "--seeds", "4", "--no-pace")
@@ -149,6 +157,13 @@ def test_a_termination_says_how_to_go_on(bars, start, handloom, elsewhere: Path)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 143
     assert err == "handloom: stopped; the same command goes on from here\n"
+
+
+def test_no_probability_is_parted_at_the_end_of_a_line() -> None:
+    for ahead in range(60, 80):
+        lines = compared.wrapped(f"{'x' * ahead} p = 0.032; p < 0.0001").splitlines()
+        assert all(not line.endswith(("p", "=", "<")) for line in lines)
+        assert " ".join(map(str.strip, lines)).endswith("p = 0.032; p < 0.0001")
 
 
 def test_a_long_name_keeps_both_its_ends() -> None:

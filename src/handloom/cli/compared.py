@@ -17,6 +17,7 @@ GAP = 3  # characters between two columns
 LEAST_NAME = 10
 MOST_DIFFERENCES = 6
 LONGEST_VALUE = 30
+OPTIONAL_TABLES = ("augment", "torch")
 
 
 def show_comparison(voice: Voice, comparison: Comparison) -> None:
@@ -27,13 +28,13 @@ def show_comparison(voice: Voice, comparison: Comparison) -> None:
     voice.say()
     _show_table(voice, comparison.rows, cost_columns(comparison.reach))
     for told in comparison.answers:
-        voice.say(f"\n{_wrapped(told)}")
+        voice.say(f"\n{wrapped(told)}")
     if differences := _differences(comparison):
         voice.say("\nThe recipes differ in")
         for line in differences:
             voice.say(f"  {line}")
     for told in (*comparison.notes, legend(comparison)):
-        voice.say(f"\n{_wrapped(told)}")
+        voice.say(f"\n{wrapped(told)}")
 
 
 def _show_table(voice: Voice, rows: Sequence[Figures], columns: Sequence[Column]) -> None:
@@ -61,8 +62,17 @@ def cut(name: str, room: int) -> str:
 
 
 def _differences(comparison: Comparison) -> list[str]:
-    """What the recipes do not have in common, a line a key; of another kind its name is enough."""
-    marks, found = [row.mark for row in comparison.rows], comparison.differences
+    """What the recipes do not have in common, a line a key; of a table of another kind, or one that
+    some do not have, that is enough."""
+    marks, found = [row.mark for row in comparison.rows], dict(comparison.differences)
+    for table in OPTIONAL_TABLES:
+        inside = [found[key] for key in found if key.startswith(f"{table}.")]
+        has_it = [
+            any(value is not None for value in values) for values in zip(*inside, strict=True)
+        ]
+        if not all(has_it):
+            found = {key: values for key, values in found.items() if f"{table}." not in key}
+            found[table] = tuple("told" if has else None for has in has_it)
     lines = [
         f"{key}: {_by_value(marks, values)}"
         for key, values in found.items()
@@ -88,5 +98,8 @@ def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _wrapped(text: str) -> str:
-    return fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+def wrapped(text: str) -> str:
+    """In lines; no 'p = 0.03' is parted, and no name at its hyphens."""
+    held = text.replace("p = ", "p\u00a0=\u00a0").replace("p < ", "p\u00a0<\u00a0")
+    lines = fill(held, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return lines.replace("\u00a0", " ")

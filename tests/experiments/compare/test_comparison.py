@@ -92,6 +92,20 @@ def test_of_many_pairs_those_with_the_best_are_told(good: list[Run], idle: list[
     assert last == "Left out: the 10 pairs without best."
 
 
+def test_pairs_that_cannot_be_tested_share_a_sentence(good: list[Run]) -> None:
+    rows = [Group(name, (run,)) for name, run in zip("abc", good, strict=True)]
+    apart = hl.compare(rows, pace=False)
+    assert apart.answers == (
+        "Not tested, because they have no seed in common: a and b; a and c; b and c.",
+    )
+    many = [
+        Group(f"{name}{n}", (run,)) for n in range(3) for name, run in zip("abc", good, strict=True)
+    ]
+    *told, last = hl.compare(many, pace=False).answers
+    assert len(told) == 9
+    assert last == "Not tested, because they have no seed in common: 27 pairs."
+
+
 def test_what_cannot_be_compared(own: list[Run], good: list[Run], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"up to 1, got 90"):
         hl.compare(good, reach=90)

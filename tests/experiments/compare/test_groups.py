@@ -56,7 +56,10 @@ def test_nothing_cannot_be_compared(nothing: list[list[Run]]) -> None:
         (("lenet-seed-0", "lenet-seed-1"), "lenet"),
         (("lenet_s1", "lenet_s2"), "lenet"),
         (("lenet-10", "lenet-11"), "lenet"),
-        (("a/lr=0.1,f00/seed-0", "a/lr=0.1,f00/seed-1"), "lr=0.1,f00"),
+        (("a/lr=0.1,0f00babe/seed-0", "a/lr=0.1,0f00babe/seed-1"), "lr=0.1"),
+        (("lenet-71b0ad2a/seed-0",), "lenet"),
+        (("four/fold-1-seed-0", "four/fold-2-seed-0"), "four"),
+        (("facade00",), "facade00"),
         (("one", "other", "third"), "one and 2 more"),
     ],
 )

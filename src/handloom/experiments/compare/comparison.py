@@ -40,14 +40,22 @@ class Comparison:
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """The sentences that are worth reading: all of a few, of many those about the best row."""
-        if len(self.pairs) <= MOST_ANSWERS:
-            return self.sentences
+        """The sentences that are worth reading: of more than ten those about the best row alone,
+        and one for all pairs that could not be tested for the same reason."""
+        told = list(zip(self.pairs, self.sentences, strict=True))
+        tested = [(pair, sentence) for pair, sentence in told if pair.tests]
         best = max(self.rows, key=lambda row: row.accuracy).name
-        told = zip(self.pairs, self.sentences, strict=True)
-        answers = [sentence for pair, sentence in told if best in (pair.first, pair.second)]
-        left_out = len(self.pairs) - len(answers)
-        return *answers, f"Left out: the {left_out:,} pairs without {best}."
+        kept = [
+            (pair, sentence)
+            for pair, sentence in tested
+            if len(tested) <= MOST_ANSWERS or best in (pair.first, pair.second)
+        ]
+        left_out = len(tested) - len(kept)
+        return (
+            *(sentence for _, sentence in kept),
+            *([f"Left out: the {left_out:,} pairs without {best}."] if left_out else []),
+            *_untested([pair for pair in self.pairs if not pair.tests]),
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -111,6 +119,15 @@ def compare(
         pairs=tuple(pairs_of(groups, by_group)),
         differences=differing([group.runs[0].recipe for group in groups]),
     )
+
+
+def _untested(pairs: Sequence[Pair]) -> Iterator[str]:
+    """A sentence a reason; of many pairs, how many there are."""
+    for why in dict.fromkeys(pair.why_untested for pair in pairs):
+        names = [f"{pair.first} and {pair.second}" for pair in pairs if pair.why_untested == why]
+        if len(names) > MOST_ANSWERS:
+            names = [f"{len(names):,} pairs"]
+        yield f"Not tested, because {why}: {'; '.join(names)}."
 
 
 def check_reach(reach: float | None) -> None:

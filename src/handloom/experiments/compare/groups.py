@@ -18,6 +18,7 @@ from handloom.results import Run
 WITHIN_A_GROUP = {"seed", "data.fold", "description", "training.threads"}
 """Keys in which the recipes of one group may differ."""
 MEMBER_FOLDER = re.compile(r"(fold-\d+-)?seed-\d+")
+_DIGEST = re.compile(r"[-,][0-9a-f]{8}$")
 _SEPARATORS = re.compile(r"([-_. ]+)")
 _LEFT_OF_A_SEED = re.compile(r"[-_. ]+(?:seeds?|s)?[-_. ]*$")
 
@@ -69,7 +70,8 @@ def grouped(runs: Iterable[Run | Sequence[Run] | Group]) -> list[Group]:
 def name_of(runs: Sequence[Run]) -> str:
     """What their folders have in common: runs/lenet-1 and runs/lenet-2 are 'lenet'.
 
-    A folder called seed-0 or fold-1-seed-0 goes by the name of the one around it. No run: ''.
+    A folder called seed-0 or fold-1-seed-0 goes by the name of the one around it, without the
+    digest that comparisons and studies put there. No run: ''.
     """
     names = [_folder_name(run) for run in runs]
     if len(set(names)) <= 1:
@@ -103,7 +105,9 @@ def _key(recipe: Recipe) -> str:
 
 def _folder_name(run: Run) -> str:
     path = run.path.absolute()
-    return path.parent.name if MEMBER_FOLDER.fullmatch(path.name) else path.name
+    if not MEMBER_FOLDER.fullmatch(path.name):
+        return path.name
+    return _DIGEST.sub("", path.parent.name)
 
 
 def _refuse_twins(runs: Sequence[Run]) -> None:
