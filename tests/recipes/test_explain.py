@@ -151,3 +151,9 @@ def test_layers_nested_without_end_are_refused() -> None:
 
 def test_a_key_of_odd_characters_stays_on_one_line() -> None:
     assert "training.\\n" in sentence(['training."\\n"=1']).replace('"', "")
+
+
+@pytest.mark.parametrize("key", ["lr", "momentum", "weight_decay"])
+def test_a_kind_that_is_called_like_one_of_its_keys_is_no_part_of_the_path(key: str) -> None:
+    told = sentence({f"optimizer.{key}": "fast"}, recipe="mnist-mlp-1000")  # whose rule is momentum
+    assert f'optimizer.{key} is "fast"; it has to be a number' in told

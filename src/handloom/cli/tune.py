@@ -116,17 +116,18 @@ def tune(
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Search for the best configuration of a recipe; it leaves the folder of a study.
+    """Search for the best configuration of a recipe.
 
-    Each configuration is trained with each of the study's seeds, as an ordinary run. The folder
-    keeps them, a table (trials.csv), the best one as a recipe (best.toml), and pictures. The same
-    command goes on after a kill, and with a study that was widened.
+    Each configuration is trained with each of the study's seeds, as an ordinary run. The study's
+    folder keeps them, a table (trials.csv), the best one as a recipe (best.toml), and pictures. The
+    same command goes on after a kill, and with a study that was widened.
     """
     from handloom.cli.trials import choose_listener, show_study
     from handloom.errors import ConfigError
     from handloom.experiments import tune as room
     from handloom.experiments.study import list_studies, load_study
     from handloom.experiments.study.table import describe
+    from handloom.experiments.tune.cluster import check_on
     from handloom.experiments.tune.tune import study_path
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
@@ -135,6 +136,7 @@ def tune(
         return
     if study is None:
         raise ConfigError("which study? `handloom tune --list` shows those that are shipped")
+    check_on(on)
     plan = load_study(study, override or [])
     path = study_path(study, plan, out)
     if plan.recipe.data.name is not None:

@@ -49,13 +49,25 @@ def shown(value: Any) -> str:
 def _key_path(location: Iterable[Any], values: Any) -> str:
     """The place as the user wrote it: pydantic's has the kinds of tables in between."""
     keys = []
+    tag = None
     for part in location:
+        if part == tag:
+            tag = None
+            continue
         in_table = isinstance(values, Mapping) and part in values
         in_list = isinstance(values, list) and isinstance(part, int) and part < len(values)
         if in_table or in_list:
             keys.append(_name(part))
             values = values[part]
+            tag = _kind(values)
     return ".".join(keys)
+
+
+def _kind(values: Any) -> Any:
+    """What pydantic puts after a table that comes in kinds; it may be the name of a key as well."""
+    if not isinstance(values, Mapping):
+        return None
+    return next((values[key] for key in ("name", "layer") if key in values), None)
 
 
 def _name(key: object) -> str:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
 from handloom._optional import require
@@ -48,16 +49,16 @@ class Storage:
     def open(self) -> RDBStorage:
         """Connect, and make the tables where there are none; RunError, without the password."""
         sqlalchemy = require("sqlalchemy", extra="tune")
-        for attempt in range(TABLE_ATTEMPTS):
+        race = (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError)
+        for attempt in count(1):  # while another process makes the same tables
             try:
                 return self._connect()
-            except (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError) as error:
-                why = error  # another process makes the same tables at this moment
-                time.sleep(0.2 * (attempt + 1))
             except sqlalchemy.exc.SQLAlchemyError as error:
-                why = error
-                break
-        raise RunError(f"cannot use the storage {self.told}: {_first_line(why)}")
+                if attempt == TABLE_ATTEMPTS or not isinstance(error, race):
+                    why = _first_line(error)
+                    raise RunError(f"cannot use the storage {self.told}: {why}") from None
+            time.sleep(0.2 * attempt)
+        raise AssertionError("count has no end")
 
     def _connect(self) -> RDBStorage:
         storages = require("optuna", extra="tune").storages
