@@ -58,8 +58,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help is quick to come, and leaves the examples as they stand
 )
 for command in (
-    train, test, predict, show, tune, compare, diagnose, report,
-    export, import_, gradcheck, reproduce, bench,
+    train, test, predict, show, tune, compare, reproduce, diagnose, report,
+    export, import_, gradcheck, bench,
 ):  # fmt: skip
     command.register(app)
 app.add_typer(data.app, name="data")

@@ -50,7 +50,7 @@ def reproduce(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...",
+            metavar="NAME",
             help="Which experiments.  [default: all]",
             autocompletion=complete_experiment,
             show_default=False,
@@ -85,9 +85,9 @@ def reproduce(
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Train what five publications trained; show their figures and conclusions beside ours.
+    """Train published experiments anew; their figures beside ours.
 
-    Of each published figure: ours, the gap, the seconds; of each published conclusion: whether it
+    Five publications: of each figure ours, the gap and the seconds; of each conclusion whether it
     held. What chance may account for is left open. Runs are kept and used again; the same command
     goes on after a stop. Without --quick it takes hours.
     """
