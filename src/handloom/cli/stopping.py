@@ -14,18 +14,18 @@ import typer
 from handloom.cli.output import ReaderGone
 
 
-class _Terminated(KeyboardInterrupt):
-    """A termination signal, which ends the work as tidily as Ctrl-C."""
-
-
 @contextmanager
 def told_how_to_go_on(way: Callable[[], str], *, aloud: bool = True) -> Iterator[None]:
     """Work that may be stopped by Ctrl-C, a termination signal, or a reader of its output that
     goes away: it then ends with the exit code for it and, if it may speak, with the line `way()`.
     """
 
+    was_terminated = False  # remembered here: a library may pass an interrupt on as one of its own
+
     def terminate(number: int, frame: object) -> None:  # noqa: ARG001
-        raise _Terminated
+        nonlocal was_terminated
+        was_terminated = True
+        raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:
@@ -33,7 +33,7 @@ def told_how_to_go_on(way: Callable[[], str], *, aloud: bool = True) -> Iterator
     except (KeyboardInterrupt, ReaderGone) as stop:
         if aloud:
             sys.stderr.write(f"handloom: stopped; {way()}\n")
-        code = 143 if isinstance(stop, _Terminated) else 130
+        code = 143 if was_terminated else 130
         raise typer.Exit(stop.exit_code if isinstance(stop, ReaderGone) else code) from None
     finally:
         signal.signal(signal.SIGTERM, before)
