@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,16 @@ def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path, text: str, reason: 
         load_study(study(tmp_path, text if text in ("space = [", SPACE) else text + grid))
     assert "mine.toml" in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_the_pages_example_is_a_study(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/tune.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "example.toml"
+    path.write_text(example)
+    plan = load_study(path)
+    assert (plan.search.sampler, plan.search.pruner, plan.budget.trials) == ("tpe", "median", 60)
+    assert len(plan.space) == 5
 
 
 def test_an_unknown_study_is_told_what_there_is(tmp_path: Path) -> None:

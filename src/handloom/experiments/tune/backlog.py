@@ -127,10 +127,11 @@ class Backlog:
         known = {trial.key for trial in self.folder.trials()}
         for point in points:
             try:
-                key = self.plan.configuration(point).key
+                configuration = self.plan.configuration(point)
             except RecipeError:
                 continue
-            if key not in known:
+            key = configuration.key
+            if key not in known and not is_too_large(self.plan, configuration):
                 self.search.offer({key: point})
                 return
 
