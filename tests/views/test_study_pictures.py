@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from handloom.views import (
     Parameter,
     Trial,
     Trials,
+    draw_heat_map,
+    draw_parallel,
+    draw_slices,
     draw_study,
     heat_map,
     parallel,
@@ -206,9 +210,9 @@ def test_any_study_can_be_drawn(made: Callable[[], Trials], tmp_path: Path) -> N
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
 
 
-def test_the_same_trials_give_the_same_bytes() -> None:
-    once, again = ([png(figure) for _, figure in study_figures(search(4))] for _ in range(2))
-    assert once == again
+@pytest.mark.parametrize("draw", [draw_parallel, draw_heat_map])
+def test_the_same_trials_give_the_same_bytes(draw: Callable[[Trials], Any]) -> None:
+    assert png(draw(search(4))) == png(draw(search(4)))
 
 
 def test_no_text_leaves_its_page() -> None:
@@ -228,6 +232,40 @@ def test_no_text_leaves_its_page() -> None:
             assert box.x1 <= width + 1, (name, text.get_text())
             assert box.y0 >= -1, (name, text.get_text())
             assert box.y1 <= height + 1, (name, text.get_text())
+
+
+def box_of(text: Any) -> Any:
+    """Where it is written: of a text that stands in the second line only that one."""
+    from matplotlib.transforms import Bbox
+
+    box = text.get_window_extent()
+    if not text.get_text().startswith("\n"):
+        return box
+    return Bbox.from_extents(box.x0, box.y0, box.x1, (box.y0 + box.y1) / 2)
+
+
+def test_values_under_a_slice_touch_neither_each_other_nor_the_next_title() -> None:
+    words = ["gelu", "sigmoid", "leaky-relu", "relu", "another-one", "tanh"]
+    few = [{"model.activation": word, "b": n, "c": n} for n, word in enumerate(words)]
+    long = [{"a": f"{n} {'word ' * 9}", "b": n, "c": n, "d": n} for n in range(4)]
+    for told in (few, long):
+        trials = [Trial("", parameters, n / 10) for n, parameters in enumerate(told)]
+        made = study_trials("s", "val_accuracy", trials, is_maximised=True)
+        figure = draw_slices(made)
+        figure.draw_without_rendering()
+        labels = [label for axes in figure.axes for label in axes.get_xticklabels()]
+        boxes = [box_of(text) for text in [*labels, *figure.texts] if text.get_text()]
+        for one, other in itertools.combinations(boxes, 2):
+            assert not one.overlaps(other)
+
+
+def test_long_lists_are_named_as_they_are() -> None:
+    trials = search(60)
+    assert trials.best is not None
+    hidden = trials.trials[trials.best].parameters["model.hidden"]
+    told = texts(draw_slices(trials))
+    assert f"hidden {'-'.join(map(str, hidden))}" in " ".join(told.split())
+    assert "hidden.0" in texts(draw_parallel(trials))
 
 
 @pytest.mark.parametrize("trials", [only_running(), all_alike()], ids=["running", "alike"])

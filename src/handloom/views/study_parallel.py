@@ -61,8 +61,8 @@ def _column(places: FloatArray, parameter: Parameter) -> FloatArray:
 # -- drawing ---------------------------------------------------------------------------------------
 
 HEIGHT, HEAD, BELOW = 400, 64, 44
-LEFT, RIGHT = 112, 108
-MOST_GAP, LEAST_GAP, BODY = 240, 136, 1000
+LEFT, RIGHT = 112, 88
+MOST_GAP, LEAST_GAP, BODY = 240, 152, 1000
 MISSING = -0.075
 """Where a line passes the axis of a parameter that its trial does not have."""
 TIMES = np.linspace(0, 1, 25)
@@ -98,10 +98,11 @@ def draw_parallel(trials: Trials) -> Figure:
             if np.isnan(drawn.places[:, column]).any():
                 ticks.append((MISSING, "not set"))
             _draw_axis(axes, column, ticks)
-            _write_head(sheet, left + column * gap, parameter.name, gap - 12)
+            _write_head(sheet, left + column * gap, *_head(parameter.name), gap - 12)
         ticks = value.ticks(lambda number: measured(number, trials.metric))
         _draw_axis(axes, gaps, ticks, to_the_right=True)
-        _write_head(sheet, left + gaps * gap, metric_name(trials.metric), 2 * RIGHT)
+        part, _, metric = metric_name(trials.metric).rpartition(" ")
+        _write_head(sheet, left + gaps * gap, metric, part, 2 * RIGHT)
         return sheet.finished()
 
 
@@ -155,13 +156,16 @@ def _draw_axis(
         )
 
 
-def _write_head(sheet: Sheet, x: float, name: str, room: float) -> None:
-    """The last part of a key path, and above it, small, where it stands."""
-    above: dict[str, Any] = {"ha": "center", "va": "bottom"}
-    shown = style.fitted(short_name(name), room, weight="bold")
-    sheet.text(x, HEAD - 16, shown, weight="bold", **above)
-    section = name.rpartition(".")[0]
-    if section and section != short_name(name):
-        section = style.fitted(section, room, style.SMALL)
-        y = HEAD - 16 - style.line_height()
-        sheet.text(x, y, section, size=style.SMALL, colour=style.MUTED, **above)
+def _head(name: str) -> tuple[str, str]:
+    """The end of a key path that tells what it is, and the part before it."""
+    short = short_name(name)
+    return short, name.removesuffix(short).rstrip(".") if name.endswith(short) else ""
+
+
+def _write_head(sheet: Sheet, x: float, name: str, above: str, room: float) -> None:
+    """What an axis is, and small above it of what."""
+    place: dict[str, Any] = {"ha": "center", "va": "bottom"}
+    y = HEAD - 16
+    sheet.text(x, y, style.fitted(name, room, weight="bold"), weight="bold", **place)
+    above = style.fitted(above, room, style.SMALL)
+    sheet.text(x, y - style.line_height(), above, size=style.SMALL, colour=style.MUTED, **place)

@@ -83,7 +83,7 @@ def beside_each_other(places: FloatArray, num_levels: int) -> FloatArray:
 # -- drawing ---------------------------------------------------------------------------------------
 
 COLUMNS, WIDTH, HEIGHT = 3, 300, 250
-LEFT, GAP, HEAD, BELOW = 84, 44, 34, 60
+LEFT, GAP, HEAD, BELOW = 84, 44, 34, 68
 
 
 def draw_slices(trials: Trials) -> Figure:
@@ -148,15 +148,21 @@ MOST_LABELLED = 24
 
 
 def _scale_parameter(axes: Axes, parameter: Parameter) -> None:
-    """The values under the axis, upright where they would touch each other."""
+    """The values under the axis; where they would touch each other, in two lines or upright."""
     ticks = parameter.ticks()
     is_choice = parameter.scale == "choice"
     room = 0.0 if is_choice else 0.04
     axes.set_xlim(-room, 1 + room)
     axes.grid(not is_choice, axis="x")
     ticks = ticks[:: -(-len(ticks) // MOST_LABELLED)]
-    share = WIDTH / max(len(ticks), 1) if is_choice else WIDTH / 5
-    labels = [style.fitted(label, max(share - 6, BELOW + 4), style.SMALL) for _, label in ticks]
-    upright = any(style.text_width(label, style.SMALL) > share - 4 for label in labels)
+    labels, upright = [label for _, label in ticks], False
+    share = WIDTH / max(len(ticks), 1)
+    widest = max((style.text_width(label, style.SMALL) for label in labels), default=0.0)
+    if is_choice and share - 6 < widest <= 2 * share - 6:
+        labels = ["\n" * (place % 2) + label for place, label in enumerate(labels)]
+    elif is_choice and widest > share - 6:
+        upright = len(labels) > 3
+        fitting = BELOW - 16 if upright else share - 6
+        labels = [style.fitted(label, fitting, style.SMALL) for label in labels]
     axes.set_xticks([place for place, _ in ticks], labels, rotation=90 if upright else 0)
     axes.tick_params(axis="x", length=0 if is_choice else 3.5)

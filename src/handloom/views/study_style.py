@@ -35,15 +35,18 @@ def best_words(trials: Trials) -> str:
         return "No trial has ended yet."
     best = trials.trials[trials.best]
     told = ", ".join(
-        f"{short_name(name)} {written_value(value)}" for name, value in best.parameters.items()
+        f"{short_name(name)} {written_value(value)}"
+        for name, value in best.parameters.items()
+        if name.rpartition(".")[0] not in best.parameters  # an entry of a list that is told
     )
     reached = measured(best.value, trials.metric)
     return f"Best: {told or best.name}: {metric_name(trials.metric)} {reached}."
 
 
 def short_name(name: str) -> str:
-    """The last part of a key path; of optimizer.name the first, which says whose name it is."""
-    return name.removesuffix(".name").rpartition(".")[2]
+    """The end of a key path that tells what it is: lr, hidden.0; optimizer for optimizer.name."""
+    path = name.removesuffix(".name").split(".")
+    return ".".join(path[-2:] if path[-1].isdigit() or path[-1] == "length" else path[-1:])
 
 
 def colours(quality: FloatArray) -> FloatArray:

@@ -144,7 +144,7 @@ def study_trials(
     long = {name for name in names if _is_long(name, trials)}
     shown = tuple(trial._replace(parameters=_unfolded(trial.parameters, long)) for trial in trials)
     names = dict.fromkeys(name for trial in shown for name in trial.parameters)
-    found = (_parameter(name, shown, scales.get(name)) for name in names)
+    found = (_parameter(name, shown, scales.get(name)) for name in names if name not in long)
     varied = tuple(parameter for parameter in found if parameter is not None)
     return Trials(study, metric, is_maximised, shown, varied)
 
@@ -156,14 +156,12 @@ def _is_long(name: str, trials: tuple[Trial, ...]) -> bool:
 
 
 def _unfolded(parameters: Mapping[str, Any], long: set[str]) -> dict[str, Any]:
-    """The lists `long` by their length and each of their entries."""
-    unfolded: dict[str, Any] = {}
-    for name, value in parameters.items():
-        if name in long and value is not None:
-            unfolded[f"{name}.length"] = len(value)
-            unfolded |= {f"{name}.{place}": entry for place, entry in enumerate(value)}
-        else:
-            unfolded[name] = value
+    """With the length and each entry of the lists `long` beside them."""
+    unfolded = dict(parameters)
+    for name in long & parameters.keys():
+        entries = parameters[name] or ()
+        unfolded[f"{name}.length"] = len(entries)
+        unfolded |= {f"{name}.{place}": entry for place, entry in enumerate(entries)}
     return unfolded
 
 

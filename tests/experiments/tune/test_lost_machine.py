@@ -183,3 +183,27 @@ def test_a_machine_that_comes_later_takes_its_part(
     assert trial_on(raylet) is None
     ended = tune(plan, out=study, on=f"ray={machines.address}")
     assert [trial.state for trial in ended.trials] == ["complete"] * 4
+
+
+def test_a_trial_that_wants_a_gpu_goes_where_one_is(
+    machines: Any, plan: Path, tmp_path: Path
+) -> None:
+    """Which machine has one, Ray is told; without a driver for it torch computes on the CPU."""
+    wanting = plan.with_name("wanting.toml")
+    wanting.write_text(plan.read_text().replace("[space]", 'engine = "torch"\n[space]'))
+    second = patiently(lambda: machines.add_node(**MACHINE, num_gpus=1))
+    (raylet,) = (told.process.pid for told in second.all_processes["raylet"])
+    (head,) = (told.process.pid for told in machines.head_node.all_processes["raylet"])
+    study = tmp_path / "study"
+    running = begun(wanting, study, machines, "-q")
+    try:
+        eventually(running, lambda: trial_on(raylet), "a trial beside the GPU")
+        begun_trials = {path.parent for path in study.glob("trials/*/trial.json")}
+        assert len(begun_trials) == 1, "there is room for one, though another core is free"
+        assert trial_on(head) is None
+        running.send_signal(signal.SIGTERM)
+        _, complaints = running.communicate(timeout=PATIENCE_S)
+    finally:
+        running.kill()
+    assert running.returncode == 143
+    assert "go on with" in complaints
