@@ -89,7 +89,7 @@ def test_sections(page: Parsed) -> None:
 def test_the_answer_is_the_best_configuration(page: Parsed, study: Study) -> None:
     mean, values = best_of(study)
     spread = abs(values[0] - values[1]) / 2**0.5
-    assert f"{100 * mean:.2f} % ± {100 * spread:.2f} %" in page.text
+    assert f"{100 * mean:.2f} ± {100 * spread:.2f} %" in page.text
     assert "Of 2 complete configurations the best one is model.hidden = 4" in page.text
     assert "2 complete, 1 pruned, 1 failed" in page.text
 

@@ -8,7 +8,6 @@ import pytest
 
 from handloom.errors import ConfigError, RunError
 from handloom.report import write_report
-from handloom.report.one_run import duration
 from handloom.results import Run, open_run
 
 from .conftest import lend_pictures, read
@@ -120,10 +119,3 @@ def test_losses_that_were_lost_leave_a_gap(copied: Run) -> None:
     copied.folder.metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
     charts = read(write_report(copied)).charts
     assert [series["y"][1] for series in charts["Loss"]["series"]] == [None, None]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"), [(0.58, "0.6 s"), (95.2, "1 min 35 s"), (3725, "1 h 2 min")]
-)
-def test_durations(seconds: float, told: str) -> None:
-    assert duration(seconds) == told

@@ -29,7 +29,8 @@ from handloom.report.blocks import (
     Text,
 )
 from handloom.report.charts import epoch_chart, metric_series, points, summarise
-from handloom.report.one_run import duration, percent, training_sections
+from handloom.report.one_run import training_sections
+from handloom.report.words import duration, number, percent
 from handloom.views import Trials, png, study_figures
 
 WORDS = {
@@ -119,10 +120,8 @@ def _value(study: Study, trial: StudyTrial) -> str:
 
 
 def _with_spread(mean: float | None, spread: float | None, metric: str) -> str:
-    write = percent if metric.endswith("accuracy") else lambda value: f"{value:.4f}"
-    if mean is None:
-        return "–"
-    return write(mean) if spread is None else f"{write(mean)} ± {write(spread)}"
+    write = percent if metric.endswith("accuracy") else number
+    return "–" if mean is None else write(mean, spread)
 
 
 # -- what was asked, and every trial ---------------------------------------------------------------

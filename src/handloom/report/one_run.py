@@ -14,6 +14,7 @@ from handloom.report.charts import epoch_table, training_charts
 from handloom.report.diagnosed import diagnosis_blocks
 from handloom.report.judged import class_blocks
 from handloom.report.pictures import pictures_of
+from handloom.report.words import duration, number, percent
 from handloom.results import Run
 
 LEARNED = ("weights-filters", "kernels", "weights-matrices")
@@ -100,7 +101,7 @@ def answer_section(run: Run) -> Section:
 def _figures(run: Run) -> Iterator[Block]:
     result = run.result
     main = [
-        Fact(f"{part} accuracy", percent(told["accuracy"]), f"loss {_loss(told['loss'])}")
+        Fact(f"{part} accuracy", percent(told["accuracy"]), f"loss {number(told['loss'])}")
         for part in ("test", "validation")
         if (told := result.get(part))
     ]
@@ -152,7 +153,7 @@ def _interim(run: Run) -> Iterator[Block]:
             Fact(
                 "validation accuracy",
                 percent(last.get("val_accuracy")),
-                f"loss {_loss(last.get('val_loss'))}",
+                f"loss {number(last.get('val_loss'))}",
             ),
             Fact("epochs", f"{len(rows)} of {said}"),
         ),
@@ -164,21 +165,3 @@ def _interim(run: Run) -> Iterator[Block]:
             f"It goes on with: handloom train --resume {run.path}",
         )
     )
-
-
-def percent(fraction: float | None) -> str:
-    """0.8932 -> '89.32 %'."""
-    return "not finite" if fraction is None else f"{fraction:.2%}".replace("%", " %")
-
-
-def _loss(loss: float | None) -> str:
-    return "not finite" if loss is None else f"{loss:.4f}"
-
-
-def duration(seconds: float) -> str:
-    """95.2 -> '1 min 35 s'."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -30,8 +30,9 @@ from handloom.report.blocks import (
 )
 from handloom.report.charts import epoch_chart, metric_series
 from handloom.report.diagnosed import diagnosis_rows
-from handloom.report.one_run import check_has_epochs, percent
+from handloom.report.one_run import check_has_epochs
 from handloom.report.pictures import pictures_of
+from handloom.report.words import number, percent
 from handloom.results import Run
 from handloom.views import draw_comparison, png
 
@@ -81,9 +82,10 @@ def _answer(groups: Sequence[Group], data_dir: Path | None) -> Iterator[Block]:
         yield Text((f"They cannot be compared picture by picture: {error}.",))
         return
     best = max(comparison.rows, key=lambda row: row.accuracy)
-    spread = "" if best.spread is None else f" ± {percent(best.spread)}"
     interval = f"95 %: {percent(best.interval.low)} to {percent(best.interval.high)}"
-    yield Facts((Fact(f"best: {best.name}", percent(best.accuracy) + spread, interval),), main=True)
+    yield Facts(
+        (Fact(f"best: {best.name}", percent(best.accuracy, best.spread), interval),), main=True
+    )
     yield Text(comparison.answers)
     yield _table(comparison)
     yield Text((f"{legend(comparison)}.", *comparison.notes), is_aside=True)
@@ -117,12 +119,11 @@ def _result_row(name: str, run: Run) -> tuple[str, ...]:
         return (name, seed, "–", "–", accuracy, "–", str(last["epoch"]), "goes on", "0")
     result: dict[str, Any] = run.result
     test = result.get("test", {})
-    loss = test.get("loss")
     return (
         name,
         seed,
         percent(test["accuracy"]) if test else "–",
-        "–" if loss is None else f"{loss:.4f}",
+        number(test["loss"]) if test else "–",
         percent(result["validation"]["accuracy"]),
         str(result["best_epoch"]),
         str(result["epochs"]),
