@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from handloom import assemble
+from handloom import assemble, data
 from handloom.assemble.parts import build_mixing
 from handloom.data import Mixing
+from handloom.errors import RecipeError
 from handloom.recipes import Recipe
 
 Change = Callable[..., Recipe]
@@ -63,3 +64,15 @@ def test_mixing_trains_on_every_engine(changed: Change, engine: str) -> None:
     rows = assemble.build_trainer(recipe, parts, choice, callbacks=[]).fit().rows
     assert choice.engine.name == engine
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+
+
+def test_folds_divide_the_pictures_in_the_place_of_validation(changed: Change) -> None:
+    known = assemble.load_data(changed()).train
+    for fold in (1, 2, 3):
+        recipe = changed(data__folds=3, data__fold=fold, seed=4)
+        train, validation = data.folds(known, 3, seed=4, stratify=True)[fold - 1]
+        parts = assemble.load_parts(recipe)
+        assert parts.train.fingerprint() == known.take(train).fingerprint()
+        assert parts.validation.fingerprint() == known.take(validation).fingerprint()
+    with pytest.raises(RecipeError, match="data names no folds"):
+        assemble.fold_positions(changed(), known)

@@ -110,3 +110,9 @@ def test_without_the_library_it_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "tensorboardX", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'handloom\[tensorboard\]'"):
         make_trainer(callbacks=[TensorBoard(tmp_path)]).fit()
+
+
+def test_it_is_found_from_the_top() -> None:
+    import handloom as hl
+
+    assert hl.callbacks.TensorBoard is TensorBoard
