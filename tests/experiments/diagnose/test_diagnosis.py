@@ -161,3 +161,30 @@ def test_a_large_network_is_shown_fewer_pictures(
     assert evidence.units
     assert shown == [7]
     assert evidence.steps.tried == 1
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "mse"])
+def test_the_error_of_the_validation_loss_is_that_of_a_mean(
+    loss: str, bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "draw", lambda run, parts: [])
+    run = hl.train(bars, overrides={"loss.name": loss}, run_dir=tmp_path / "run")
+    evidence = Evidence(run)
+    each = [
+        run.evaluate(evidence.validation.take(np.array([place]))).loss
+        for place in range(len(evidence.validation))
+    ]
+    expected = np.std(each) / np.sqrt(len(each)) / np.mean(each)
+    assert evidence.validation_loss_error == pytest.approx(expected, rel=1e-4)
+    diagnosis = diagnose(run)
+    assert ("miscalibration" in diagnosis.pictures) == (loss != "mse")
+    assert ("suspicious-labels" in diagnosis.passed_over) == (loss == "mse")
+
+
+def test_first_weights_of_zero_went_nowhere_that_can_be_told(
+    bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "draw", lambda run, parts: [])
+    run = hl.train(bars, overrides={"model.init": "zeros"}, run_dir=tmp_path / "run")
+    assert Evidence(run).travelled == 0
+    assert "dead-relus" in [finding.rule for finding in diagnose(run).findings]

@@ -58,7 +58,7 @@ def diagnose(
 def _figures(evidence: Evidence) -> dict[str, Any]:
     """Calibration, suspicious labels and the range test, whether or not a rule fired."""
     figures: dict[str, Any] = {}
-    if evidence.has_weights:
+    if evidence.has_weights and evidence.has_probabilities:
         found = evidence.reliability
         figures["calibration"] = {
             "ece": found.ece,
@@ -82,7 +82,7 @@ def _figures(evidence: Evidence) -> dict[str, Any]:
 def _worth_a_look(evidence: Evidence) -> dict[str, Picture]:
     """The pictures that any run has, under the names of the rules that would show them."""
     pictures: dict[str, Picture] = {}
-    if evidence.has_weights:
+    if evidence.has_weights and evidence.has_probabilities:
         pictures["miscalibration"] = evidence.reliability
         pictures["suspicious-labels"] = evidence.suspects
     if evidence.range_test:

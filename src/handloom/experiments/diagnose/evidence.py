@@ -29,6 +29,7 @@ from handloom.experiments.diagnose.probe import (
 from handloom.experiments.diagnose.range_test import learning_rate_range
 from handloom.experiments.diagnose.suspicion import Judged, judged, suspects_sheet
 from handloom.models import summarise
+from handloom.nn.losses import one_hot
 from handloom.results import Run
 from handloom.training import load_checkpoint
 from handloom.views import Curves, RateRange, Reliability, Suspects, curves, probabilities_of
@@ -86,6 +87,11 @@ class Evidence:
 
     # -- what the best weights say ----------------------------------------------------------------
 
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the network was trained to give some; one trained on squares was not."""
+        return self.recipe.loss.name != "mse"
+
     @cached_property
     def seen(self) -> Dataset:
         """Pictures that were trained on, at most 10,000, without on-the-fly augmentation."""
@@ -99,12 +105,12 @@ class Evidence:
     @cached_property
     def seen_probabilities(self) -> FloatArray:
         """(N, K) for the pictures in `seen`."""
-        return self._probabilities(self.seen)
+        return probabilities_of(self.run.model, self.run.predict_outputs(self.seen.images))
 
     @cached_property
     def validation_probabilities(self) -> FloatArray:
         """(N, K) for the pictures in `validation`."""
-        return self._probabilities(self.validation)
+        return probabilities_of(self.run.model, self._validation_outputs)
 
     @property
     def seen_accuracy(self) -> float:
@@ -119,8 +125,12 @@ class Evidence:
     @property
     def validation_loss_error(self) -> float:
         """Standard error of the best weights' validation loss, as a share of that loss."""
-        logs = _logarithm(self.validation_probabilities)
-        losses = -logs[np.arange(len(logs)), self.validation.labels]
+        outputs, labels = self._validation_outputs, self.validation.labels
+        if self.has_probabilities:
+            logs = _logarithm(self.validation_probabilities)
+            losses = -logs[np.arange(len(logs)), labels]
+        else:
+            losses = ((outputs - one_hot(labels, outputs)) ** 2).mean(axis=1)
         return float(losses.std() / max(losses.mean() * np.sqrt(len(losses)), TINY))
 
     @cached_property
@@ -177,11 +187,12 @@ class Evidence:
     def travelled(self) -> float:
         """‖w - w₀‖ / ‖w₀‖ of the weight that went furthest from its first value w₀."""
         now, first = self._engine().parameters, self._first_model().named_parameters()
-        return max(
+        ways = (
             relative_change(each.value, now[name].value)
             for name, each in first.items()
             if each.value.ndim > 1 and each.value.any()
         )
+        return max(ways, default=0.0)
 
     @cached_property
     def steps(self) -> Steps:
@@ -236,8 +247,9 @@ class Evidence:
         macs = summarise(self.run.model, self.run.image_shape).multiply_adds
         return min(most, max(least, int(WORK / (max(macs, 1) * passes))))
 
-    def _probabilities(self, part: Dataset) -> FloatArray:
-        return probabilities_of(self.run.model, self.run.predict_outputs(part.images))
+    @cached_property
+    def _validation_outputs(self) -> FloatArray:
+        return self.run.predict_outputs(self.validation.images)
 
     def _first_model(self) -> nn.Layer:
         """The network as it was before its first step."""

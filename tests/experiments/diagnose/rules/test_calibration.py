@@ -59,5 +59,5 @@ def test_what_chance_explains_is_no_finding(evidence, rng: np.random.Generator) 
 
 def test_squares_give_no_probabilities(evidence) -> None:
     rule = Miscalibration()
-    assert "mse" in rule.why_not(evidence(overrides={"loss": {"name": "mse"}}))
-    assert rule.why_not(evidence()) == ""
+    assert "mse" in rule.why_not(evidence(has_probabilities=False))
+    assert rule.why_not(evidence(has_probabilities=True)) == ""

@@ -9,6 +9,8 @@ from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding, Severity
 from handloom.views import Picture
 
+NO_PROBABILITIES = "it was trained on mse, so what it gives are no probabilities"
+
 
 class Rule(ABC):
     """One illness: how it is recognised, what to do about it, and who described it.

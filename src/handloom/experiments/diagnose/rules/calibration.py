@@ -5,7 +5,7 @@ from __future__ import annotations
 from handloom.experiments.diagnose.calibration import error_by_chance
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
-from handloom.experiments.diagnose.rules.base import Rule
+from handloom.experiments.diagnose.rules.base import NO_PROBABILITIES, Rule
 from handloom.views import Reliability
 from handloom.views.style import percent
 
@@ -21,9 +21,7 @@ class Miscalibration(Rule):
 
     def why_not(self, evidence: Evidence) -> str:
         """What was trained on squares gives no probabilities."""
-        if evidence.recipe.loss.name == "mse":
-            return "it was trained on mse, so what it gives are no probabilities"
-        return ""
+        return "" if evidence.has_probabilities else NO_PROBABILITIES
 
     def examine(self, evidence: Evidence) -> Finding | None:
         """Compare confidence and accuracy; few pictures have an error by chance alone."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
-from handloom.experiments.diagnose.rules.base import Rule
+from handloom.experiments.diagnose.rules.base import NO_PROBABILITIES, Rule
 from handloom.experiments.diagnose.suspicion import ODDS
 from handloom.views.style import percent
 
@@ -18,6 +18,10 @@ class SuspiciousLabels(Rule):
         "how common it is"
     )
     share, at_least = 0.01, 3  # of the validation pictures, which were not learnt by heart
+
+    def why_not(self, evidence: Evidence) -> str:
+        """What was trained on squares is never confident."""
+        return "" if evidence.has_probabilities else NO_PROBABILITIES
 
     def examine(self, evidence: Evidence) -> Finding | None:
         """Count, among pictures it did not learn from, those it is sure have another class."""
