@@ -100,6 +100,18 @@ def test_one_that_goes_on_has_curves_but_no_comparison(
         write_report([runs["wide"], copied])
 
 
+def test_imported_weights_have_no_curves(runs: dict[str, Run], tmp_path: Path) -> None:
+    copies = []
+    for name in ("wide", "slow"):
+        copied = open_run(shutil.copytree(runs[name].path, tmp_path / name))
+        copied.folder.metrics.unlink()
+        copied.folder.result.write_text(json.dumps(copied.result | {"epochs": 0, "seconds": 0.0}))
+        copies.append(copied)
+    parsed = read(write_report(copies, tmp_path / "a.html"))
+    assert "curves" not in parsed.sections
+    assert "answer" in parsed.sections
+
+
 def test_many_rows_have_figures_and_curves_only(
     runs: dict[str, Run], tmp_path: Path, monkeypatch
 ) -> None:

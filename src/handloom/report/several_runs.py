@@ -62,7 +62,7 @@ def runs_page(runs: Sequence[Run], data_dir: Path | None = None) -> Page:
     sections = (
         Section("answer", "The answer", "", tuple(_answer(groups, data_dir))),
         Section("asked", "What was asked", "", tuple(_asked(groups))),
-        Section("curves", "How the trainings went", "", (Charts(_charts(groups)),)),
+        Section("curves", "How the trainings went", "", tuple(_curves(groups))),
         Section("diagnosis", "Diagnosis", "", tuple(_diagnoses(groups, data_dir))),
         Section("ended", "As each training ended", "", (_results(groups),)),
         Section("pictures", "Side by side", "", tuple(_pictures(groups))),
@@ -155,9 +155,9 @@ def _told(value: Any) -> str:
 # -- curves and pictures ---------------------------------------------------------------------------
 
 
-def _charts(groups: Sequence[Group]) -> tuple[Chart, ...]:
-    """A line a run, the seeds of a row in one colour."""
-    charts = []
+def _curves(groups: Sequence[Group]) -> Iterator[Block]:
+    """A line a run, the seeds of a row in one colour; nothing of weights that were imported."""
+    charts: list[Chart] = []
     for title, note, unit, metric in METRICS:
         every = (
             metric_series(_name(group, run), run.history.epochs, metric, f"c{number % COLOURS}")
@@ -166,7 +166,8 @@ def _charts(groups: Sequence[Group]) -> tuple[Chart, ...]:
         )
         if series := tuple(each for each in every if each is not None):
             charts.append(epoch_chart(title, note, unit, series))
-    return tuple(charts)
+    if charts:
+        yield Charts(tuple(charts))
 
 
 def _name(group: Group, run: Run) -> str:
