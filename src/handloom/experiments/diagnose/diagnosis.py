@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from handloom import assemble
+from handloom.engines import limited_to
 from handloom.errors import RunError
 from handloom.experiments.diagnose.evidence import Evidence
-from handloom.experiments.diagnose.finding import Diagnosis
+from handloom.experiments.diagnose.finding import Diagnosis, Finding
 from handloom.experiments.diagnose.rules import Rule, all_rules
 from handloom.results import Run, open_run
 from handloom.views import Picture
@@ -36,8 +38,16 @@ def diagnose(
             f"{run.path}: no epoch has ended, so there is nothing to examine yet; if its loss was "
             f"lost at once, find a learning rate with: handloom diagnose {run.path} --lr-range"
         )
-    findings, examined, passed_over = [], [], {}
-    for rule in all_rules() if rules is None else rules:
+    asked = all_rules() if rules is None else rules
+    with limited_to(assemble.count_threads(run.recipe)):
+        return _ask(asked, evidence)
+
+
+def _ask(rules: Sequence[Rule], evidence: Evidence) -> Diagnosis:
+    findings: list[Finding] = []
+    examined: list[str] = []
+    passed_over: dict[str, str] = {}
+    for rule in rules:
         if why := rule.passed_over(evidence):
             passed_over[rule.name] = why
             continue

@@ -12,7 +12,7 @@ from handloom import assemble, nn
 from handloom._typing import FloatArray, IntArray, UInt8Array
 from handloom.assemble.parts import load_data
 from handloom.data import Batch, Dataset, with_channels
-from handloom.engines import NumpyEngine, limited_to
+from handloom.engines import NumpyEngine
 from handloom.errors import CheckpointError, StateError
 from handloom.experiments.diagnose.calibration import reliability
 from handloom.experiments.diagnose.duplicates import Pair, shared_pictures
@@ -169,9 +169,7 @@ class Evidence:
         """The activation layers, on pictures that were trained on."""
         count = self._affordable(MOST_IN_UNITS, LEAST_IN_UNITS)
         images = with_channels(self._some(self.parts.train, count).images)
-        with self._limited():
-            model = self._engine().model
-            return examine_units(model.eval(), images, self.run.normalisation)
+        return examine_units(self._engine().model.eval(), images, self.run.normalisation)
 
     @cached_property
     def signals(self) -> tuple[Signal, ...]:
@@ -179,9 +177,8 @@ class Evidence:
         count = self._affordable(MOST_IN_GRADIENTS, LEAST_IN_GRADIENTS, BACKWARD)
         part = self._some(self.parts.train, count)
         batch = Batch(self.run.normalisation(part.images), part.labels)
-        with self._limited():
-            engine = self._engine()
-            return examine_gradients(engine.model, engine.loss, batch)
+        engine = self._engine()
+        return examine_gradients(engine.model, engine.loss, batch)
 
     @cached_property
     def travelled(self) -> float:
@@ -201,8 +198,7 @@ class Evidence:
         a_step = self.recipe.training.batch_size * (BACKWARD + 1)
         count = min(self._affordable(MOST_STEPS, 1, a_step), len(epoch))
         batches = [epoch[step] for step in range(count)]
-        with self._limited():
-            return examine_steps(self._engine(), batches, self.recipe.optimizer.lr)
+        return examine_steps(self._engine(), batches, self.recipe.optimizer.lr)
 
     # -- the data ---------------------------------------------------------------------------------
 
@@ -254,9 +250,6 @@ class Evidence:
     def _first_model(self) -> nn.Layer:
         """The network as it was before its first step."""
         return assemble.build_model(self.recipe, self.run.image_shape, len(self.run.class_names))
-
-    def _limited(self) -> Any:
-        return limited_to(assemble.count_threads(self.recipe))
 
     def _engine(self) -> NumpyEngine:
         """The training as it stood at its last checkpoint, in NumPy; a new one each time."""
