@@ -52,7 +52,8 @@ def _blocks(diagnosis: room.Diagnosis) -> Iterator[Block]:
     ]
     rows = [(name, "nothing found") for name in silent]
     rows += [(name, f"not asked: {why}") for name, why in diagnosis.passed_over.items()]
-    yield Table("The other rules", ("rule", "what it said"), tuple(rows), folded=True)
+    caption = "What the rules said" if diagnosis.is_healthy else "What the other rules said"
+    yield Table(caption, ("rule", "what it said"), tuple(rows), folded=True)
 
 
 def _finding(found: room.Finding) -> Finding:

@@ -77,4 +77,4 @@ def _table(counted: Confusion) -> Table:
         (s.name, f"{s.precision:.4f}", f"{s.recall:.4f}", f"{s.f1:.4f}", f"{s.support:,}")
         for s in class_scores(counted)
     )
-    return Table("Class by class", ("class", "precision", "recall", "F1", "pictures"), rows)
+    return Table("Precision and recall", ("class", "precision", "recall", "F1", "pictures"), rows)
