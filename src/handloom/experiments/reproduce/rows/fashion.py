@@ -32,7 +32,7 @@ DEEP_MLP = Experiment(
             at_full_length=True,
         ),
         Claim("the network overfits by epoch 50", "", Overfits(STEPPED), at_full_length=True),
-        Claim("with a constant rate it overfits by epoch 50", "", Overfits(CONSTANT)),
+        Claim("with a constant rate it overfits by epoch 50", "not published", Overfits(CONSTANT)),
     ),
 )
 
