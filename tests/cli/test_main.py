@@ -13,7 +13,7 @@ import handloom as package
 from handloom.recipes import list_recipes
 
 COMMANDS = (
-    "train", "test", "predict", "show", "report", "export", "import", "gradcheck", "data list", "data fetch",
+    "train", "test", "predict", "show", "report", "reproduce", "export", "import", "gradcheck", "data list", "data fetch",
     "data check", "recipes list", "recipes show", "cache", "cache clear",
 )  # fmt: skip
 

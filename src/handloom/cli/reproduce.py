@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\b
 Examples:
-  handloom reproduce --quick                    a reduced version of everything: minutes
-  handloom reproduce mnist-lenet                one experiment, whole
-  handloom reproduce --workers 2 --threads 1    everything, beside other programs
+  handloom reproduce --quick                  all, reduced: minutes
+  handloom reproduce mnist-lenet              one experiment, whole
+  handloom reproduce --workers 2 --threads 1  all, beside other programs
   handloom reproduce --format markdown > ours.md
   handloom reproduce fashion-grid --json | jq '.[].conclusions'
 """
