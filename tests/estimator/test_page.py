@@ -22,7 +22,7 @@ def test_the_programs_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert float(wine) > 0.95
     accuracy, best_epoch = digits.split()
     assert float(accuracy) > 0.85
-    assert 1 <= int(best_epoch) <= 15
+    assert 1 <= int(best_epoch) <= 10
     assert same == "True"
 
 
