@@ -13,8 +13,8 @@ import handloom as package
 from handloom.recipes import list_recipes
 
 COMMANDS = (
-    "train", "test", "predict", "show", "report", "reproduce", "export", "import", "gradcheck", "data list", "data fetch",
-    "data check", "recipes list", "recipes show", "cache", "cache clear",
+    "train", "test", "predict", "show", "report", "reproduce", "export", "import", "gradcheck",
+    "data list", "data fetch", "data check", "recipes list", "recipes show", "cache", "cache clear",
 )  # fmt: skip
 
 
