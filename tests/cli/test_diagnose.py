@@ -77,12 +77,15 @@ def test_findings_for_a_person(ill: Path, handloom) -> None:
 def test_a_run_without_a_finding_says_so(
     trained: Path, handloom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    diagnosis = room.Diagnosis((), ("a", "b"), {"c": "there is no c"})
+    diagnosis = room.Diagnosis(
+        (), ("a", "b"), {"c": "there is no c", "d": "why", "e": "there is no c"}
+    )
     monkeypatch.setattr(room, "diagnose", lambda *_, **__: diagnosis)
     assert handloom("diagnose", trained).out.splitlines() == [
         f"{trained}: nothing found, 2 rules asked",
         "",
-        "not asked    c: there is no c",
+        "not asked    c, e: there is no c",
+        "not asked    d: why",
     ]
 
 

@@ -40,3 +40,12 @@ def test_a_network_without_mistakes_is_told_so() -> None:
     found = confused_pairs(table, np.zeros((2, 4, 4), np.uint8), labels, probabilities)
     told = [text.get_text() for text in draw_confused_pairs(found).texts]
     assert "None: all 2 test pictures are right." in told
+
+
+def test_the_part_is_named() -> None:
+    labels, probabilities = np.array([0, 1, 1]), np.array([[1.0, 0], [0, 1], [1, 0]])
+    table = confusion(labels, probabilities.argmax(axis=1), ("a", "b"))
+    images = np.zeros((3, 4, 4), np.uint8)
+    found = confused_pairs(table, images, labels, probabilities, "validation")
+    told = " ".join(text.get_text() for text in draw_confused_pairs(found).texts)
+    assert "1 of 3 validation pictures are mistaken." in told

@@ -87,8 +87,9 @@ def _tell(voice: Voice, path: Path, diagnosis: Diagnosis, files: dict[str, Path]
     _tell_figures(voice, diagnosis)
     if files:
         voice.say(f"pictures     {next(iter(files.values())).parent / 'diagnose-*.png'}")
-    for rule, why in diagnosis.passed_over.items():
-        voice.say(_wrapped(f"not asked    {rule}: {why}", hanging=13))
+    for why in dict.fromkeys(diagnosis.passed_over.values()):
+        rules = [rule for rule, reason in diagnosis.passed_over.items() if reason == why]
+        voice.say(_wrapped(f"not asked    {', '.join(rules)}: {why}", hanging=13))
 
 
 def _tell_finding(voice: Voice, finding: Finding, picture: Path | None) -> None:

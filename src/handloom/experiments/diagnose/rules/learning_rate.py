@@ -36,7 +36,7 @@ class RateTooHigh(Rule):
         return self.finding(
             "problem",
             f"The learning rate {lr:g} is too high: {shown}.",
-            f"Try optimizer.lr = {lr / 10:.2g}, and --lr-range to see which rates it stands; "
+            f"Take optimizer.lr = {lr / 10:.2g}, or ask --lr-range which rates it stands; "
             "schedule.warmup_epochs = 1 and optimizer.clip_norm = 1 help a training that is lost "
             "at its start.",
             evidence.curves("train_loss"),
@@ -110,7 +110,7 @@ class RateTooLow(Rule):
             f"The learning rate {lr:g} is too low: a step moves no weight by more than "
             f"{small(fastest)} of its size, and in {len(losses)} epochs the training loss came "
             f"from {figure(losses[0])} to {figure(losses[-1])}.",
-            f"Try optimizer.lr = {10 * lr:.2g}, and --lr-range to see which rates it stands.",
+            f"Take optimizer.lr = {10 * lr:.2g}, or ask --lr-range which rates it stands.",
             evidence.curves("train_loss"),
             lr=lr,
             largest_update_ratio=fastest,
@@ -149,7 +149,7 @@ class RateOutOfRange(Rule):
             f"The learning rate {found.used:g} is {'above' if high else 'below'} those that work: "
             f"the loss fell fastest at {found.steepest:.2g}, and no further beyond "
             f"{found.largest:.2g}.",
-            f"Try optimizer.lr = {found.steepest:.1g}.",
+            f"Take optimizer.lr = {found.steepest:.1g}.",
             found,
             lr=found.used,
             steepest=found.steepest,
