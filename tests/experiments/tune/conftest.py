@@ -144,10 +144,11 @@ def search(tmp_path: Path) -> Callable[..., tuple[Study, InProcess, Diary]]:
         storage: Storage | None = None,
         name: str = "found",
     ) -> tuple[Study, InProcess, Diary]:
-        from handloom.experiments.tune.tune import _prepare
+        from handloom.experiments.tune.tune import prepare, write_down
 
         folder, crew, diary = StudyFolder(tmp_path / name), InProcess(die_after), Diary()
-        _prepare(folder, plan)
+        prepare(folder)
+        write_down(folder, plan)
         hands_out = Search(
             plan, storage, token=folder.token(), place=str(folder.path), say=diary.on_note
         )

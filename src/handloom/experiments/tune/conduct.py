@@ -17,6 +17,7 @@ from handloom.experiments.tune.search import Search, Ticket
 from handloom.experiments.tune.trial import Outcome, Progress, Task
 
 _TURN_S = 0.5
+_WAITING_S = 3.0  # for trials of other processes
 _BETWEEN_TABLES_S = 20.0
 
 
@@ -59,7 +60,7 @@ class Conductor:
                 self._begin(*found)
             if not self._under_way and not self._others_are_at_it():
                 break
-            for report in self.crew.reports(_TURN_S):
+            for report in self.crew.reports(_TURN_S if self._under_way else _WAITING_S):
                 self._hear(report)
             if self.search.keep_alive(self._under_way.values()):
                 self._backlog.sync()

@@ -65,8 +65,9 @@ def tune(
     assemble.load_parts(plan.recipe, None if data_dir is None else Path(data_dir))
     shared = Storage(storage) if isinstance(storage, str) else storage
     listener = listener or Listener()
-    _prepare(folder, plan)
+    prepare(folder)
     with _alone(folder) if shared is None else nullcontext():
+        write_down(folder, plan)
         search = Search(
             plan,
             shared,
@@ -111,13 +112,19 @@ def study_path(study: str | Path | StudyPlan, plan: StudyPlan, out: str | Path |
     return RUNS / plan.name
 
 
-def _prepare(folder: StudyFolder, plan: StudyPlan) -> None:
-    """Write down what is asked; refuse a folder that holds something else."""
-    if folder.plan.is_file():
-        _check_same_question(folder, plan)
-    elif folder.path.is_file() or (folder.path.is_dir() and any(folder.path.iterdir())):
+def prepare(folder: StudyFolder) -> None:
+    """Make the folder; RunError where something else is in it."""
+    entries = {path.name for path in folder.path.glob("[!.]*")}
+    begun = folder.plan.name in entries or entries <= {folder.base.name}  # a kill may come early
+    if folder.path.is_file() or not begun:
         raise RunError(f"{folder.path} is no study, and not empty; choose another --out")
     make_folder(folder.path)
+
+
+def write_down(folder: StudyFolder, plan: StudyPlan) -> None:
+    """Keep what is asked; RunError where the folder's trials answer another question."""
+    if folder.plan.is_file():
+        _check_same_question(folder, plan)
     write_atomic(folder.base, plan.recipe_toml().encode())
     write_atomic(folder.plan, plan.to_toml(folder.base.name).encode())
 
