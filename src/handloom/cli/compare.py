@@ -108,7 +108,7 @@ def compare(
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Say which network is better, and whether the difference is real.
+    """Say which network is better, and whether that is real.
 
     Runs whose recipes differ in the seed alone make one row: accuracy, its spread and 95 %
     interval, parameters, multiply-adds, seconds, pace, memory. Any two rows are tested on the same
