@@ -1,7 +1,8 @@
-"""Optuna: which configuration comes next, and which trial is given up. No other file knows it.
+"""Optuna asked and told: which configuration comes next, and which trial is given up.
 
-Its storage is memory, filled anew from the study's folder by each process that goes on with it; or
-a database, where several processes share one study. It knows points of the space and what became
+What it is asked in stands in `optuna_terms.py`, its database in `storage.py`; no other file knows
+it. Its storage is memory, filled anew from the study's folder by each process that goes on with it;
+or a database, where several processes share one study. It knows points of the space and what became
 of them; that a configuration counts once is for the folder to say.
 """
 
