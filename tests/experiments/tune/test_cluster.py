@@ -7,6 +7,7 @@ which a machine is lost, is in test_lost_machine.py.
 from __future__ import annotations
 
 import itertools
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -63,7 +64,7 @@ class Played:
         self._numbers = itertools.count()
 
     def init(self, address: str | None, **settings: Any) -> None:
-        if address == "nowhere:1":
+        if address == "nowhere":
             raise ConnectionError("Could not find\nanything")
         self.is_open = True
 
@@ -231,11 +232,19 @@ def test_a_bug_stops_the_study(played: Played, crew: Cluster) -> None:
 
 
 def test_what_cannot_be_is_said_before_anything_begins(played: Played) -> None:
-    with pytest.raises(RunError, match=r"no Ray cluster answers at nowhere:1: Could not find$"):
-        Cluster("nowhere:1", RECIPE)
+    with pytest.raises(RunError, match=r"no Ray cluster answers at nowhere: Could not find$"):
+        Cluster("nowhere", RECIPE)
     with pytest.raises(ConfigError, match="wants 3 cores"):
         Cluster(None, load_recipe("digits", {"training.threads": 3}))
     assert not played.is_open
+
+
+def test_an_address_where_nobody_listens_is_no_cluster(played: Played) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        Cluster(f"127.0.0.1:{port}", RECIPE).close()
+    with pytest.raises(RunError, match=f"no Ray cluster answers at 127.0.0.1:{port}: "):
+        Cluster(f"127.0.0.1:{port}", RECIPE)
 
 
 def test_a_cluster_that_is_gone_is_told(played: Played, crew: Cluster) -> None:

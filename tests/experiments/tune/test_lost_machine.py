@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +80,19 @@ def machines() -> Iterator[Any]:
     cluster.shutdown()
 
 
-def begun(plan: Path, study: Path, machines: Any, flag: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def begun(plan: Path, study: Path, machines: Any, flag: str) -> Iterator[subprocess.Popen[str]]:
+    """The command, which is killed at the end if it runs by then."""
+    with subprocess.Popen(
         [*COMMAND, str(plan), "--out", str(study), "--on", f"ray={machines.address}", flag],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
 def eventually(running: subprocess.Popen[str], happens: Callable[[], Any], what: str) -> Any:
@@ -95,6 +102,12 @@ def eventually(running: subprocess.Popen[str], happens: Callable[[], Any], what:
         assert time.monotonic() < until, f"waited in vain for {what}"
         time.sleep(0.02)
     return result
+
+
+def raylet_of(machine: Any) -> int:
+    """The process that is a machine to Ray; what runs there are its children."""
+    (raylet,) = machine.all_processes["raylet"]
+    return raylet.process.pid
 
 
 def name_of(process: int) -> str:
@@ -134,10 +147,9 @@ def weights(study: Study) -> dict[tuple[str, int], Any]:
 
 def test_a_machine_is_lost_and_nothing_with_it(machines: Any, plan: Path, tmp_path: Path) -> None:
     second = patiently(lambda: machines.add_node(**MACHINE))
-    (raylet,) = (told.process.pid for told in second.all_processes["raylet"])
+    raylet = raylet_of(second)
     study = tmp_path / "study"
-    running = begun(plan, study, machines, "--json")
-    try:
+    with begun(plan, study, machines, "--json") as running:
         _, key = eventually(running, lambda: trial_on(raylet), "a trial on the second machine")
         eventually(running, lambda: num_epochs(study, key) > 3, "its epochs")
         assert trial_on(raylet) is not None
@@ -145,8 +157,6 @@ def test_a_machine_is_lost_and_nothing_with_it(machines: Any, plan: Path, tmp_pa
         before = num_epochs(study, key)
         assert before < 250, "the trial had ended before its machine was lost"
         output, complaints = running.communicate(timeout=PATIENCE_S)
-    finally:
-        running.kill()
     assert running.returncode == 0, complaints
     json.loads(output)  # and nothing of Ray's beside it
     ended = open_study(study)
@@ -163,26 +173,18 @@ def test_a_machine_is_lost_and_nothing_with_it(machines: Any, plan: Path, tmp_pa
         assert all((tensors[name] == ours[place][name]).all() for name in tensors), place
 
 
-def test_a_machine_that_comes_later_takes_its_part(
-    machines: Any, plan: Path, tmp_path: Path
-) -> None:
+def test_the_study_is_killed_and_goes_on(machines: Any, plan: Path, tmp_path: Path) -> None:
     study = tmp_path / "study"
-    running = begun(plan, study, machines, "-q")
-    try:
-        eventually(running, lambda: list(study.glob("trials/*/seed-*/metrics.jsonl")), "a trial")
-        second = patiently(lambda: machines.add_node(**MACHINE))
-        (raylet,) = (told.process.pid for told in second.all_processes["raylet"])
-        eventually(running, lambda: trial_on(raylet), "a trial on the second machine")
-        running.send_signal(signal.SIGINT)
-        output, complaints = running.communicate(timeout=PATIENCE_S)
-    finally:
-        running.kill()
-    assert running.returncode == 130
-    assert output == ""
-    assert f"--on ray={machines.address}" in complaints
-    assert trial_on(raylet) is None
-    ended = tune(plan, out=study, on=f"ray={machines.address}")
-    assert [trial.state for trial in ended.trials] == ["complete"] * 4
+    second = patiently(lambda: machines.add_node(**MACHINE))
+    raylets = [raylet_of(machine) for machine in (machines.head_node, second)]
+    with begun(plan, study, machines, "-q") as running:
+        eventually(running, lambda: all(map(trial_on, raylets)), "a trial on each machine")
+    with begun(plan, study, machines, "--json") as again:
+        output, complaints = again.communicate(timeout=PATIENCE_S)
+    assert again.returncode == 0, complaints
+    assert [trial["state"] for trial in json.loads(output)["trials"]] == ["complete"] * 4, output
+    for trial in open_study(study).trials:
+        assert [row["epoch"] for row in trial.runs[0].history.epochs] == [*range(1, 251)]
 
 
 def test_a_trial_that_wants_a_gpu_goes_where_one_is(
@@ -192,18 +194,16 @@ def test_a_trial_that_wants_a_gpu_goes_where_one_is(
     wanting = plan.with_name("wanting.toml")
     wanting.write_text(plan.read_text().replace("[space]", 'engine = "torch"\n[space]'))
     second = patiently(lambda: machines.add_node(**MACHINE, num_gpus=1))
-    (raylet,) = (told.process.pid for told in second.all_processes["raylet"])
-    (head,) = (told.process.pid for told in machines.head_node.all_processes["raylet"])
+    raylet = raylet_of(second)
+    head = raylet_of(machines.head_node)
     study = tmp_path / "study"
-    running = begun(wanting, study, machines, "-q")
-    try:
+    with begun(wanting, study, machines, "-q") as running:
         eventually(running, lambda: trial_on(raylet), "a trial beside the GPU")
         begun_trials = {path.parent for path in study.glob("trials/*/trial.json")}
         assert len(begun_trials) == 1, "there is room for one, though another core is free"
         assert trial_on(head) is None
         running.send_signal(signal.SIGTERM)
         _, complaints = running.communicate(timeout=PATIENCE_S)
-    finally:
-        running.kill()
     assert running.returncode == 143
-    assert "go on with" in complaints
+    assert f"--on ray={machines.address}" in complaints
+    assert trial_on(raylet) is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +27,8 @@ from handloom.recipes import Recipe
 
 CLOSING_S = 10.0
 """So long the trials under way have to end when the crew is dismissed."""
+REACHED_S = 10.0
+"""So long a machine has to answer a knock at its door."""
 PASSED_ON = ("HANDLOOM_DATA", "HANDLOOM_CACHE")
 """Variables of the study's environment that its trials see, wherever they are."""
 
@@ -95,6 +98,8 @@ class Cluster:
     # -- Ray ---------------------------------------------------------------------------------------
 
     def _connect(self, address: str | None) -> None:
+        if address is not None:
+            check_reachable(address)
         # Ray prints the log of every machine that is lost, on standard output: there is the answer.
         printing: Any = self._ray._private.worker
         printing._worker_logs_enabled = False
@@ -200,6 +205,19 @@ def check_on(on: str | None) -> str | None:
         raise ConfigError(f'trials can be trained on "ray" or "ray=HOST:PORT", not on "{on}"')
     require("ray", extra="ray")
     return address or None
+
+
+def check_reachable(address: str) -> None:
+    """Raise RunError where nobody listens at HOST:PORT; Ray would wait for a quarter of an hour."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        return  # "auto" and the like, which Ray knows
+    try:
+        with socket.create_connection((host.rpartition("/")[2], int(port)), timeout=REACHED_S):
+            pass
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise RunError(f"no Ray cluster answers at {address}: {why}") from None
 
 
 @contextmanager
