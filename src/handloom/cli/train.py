@@ -137,15 +137,17 @@ def train(
         "training.tensorboard": "true" if tensorboard else None,
     }
     overrides += [f"{key}={value}" for key, value in flags.items() if value is not None]
-    if resume is not None and out is not None:
-        raise ConfigError("--resume names the run already; leave --out out")
-    if folds is not None or seeds is not None or (resume is not None and is_ensemble(resume)):
+    both = resume is not None and out is not None
+    of_several = folds is not None or seeds is not None
+    if not both and (of_several or (resume is not None and is_ensemble(resume))):
         train_together(
             Voice.choose(as_json=as_json, quiet=quiet), recipe, folds=folds, seeds=seeds,
             overrides=overrides, out=out, resume=resume, data_dir=data_dir,
         )  # fmt: skip
         return
     with joined() as processes:
+        if both:
+            raise ConfigError("--resume names the run already; leave --out out")
         if resume is not None and recipe is None and overrides:
             raise ConfigError(
                 "a run goes on with its own recipe; leave the changes out, or --resume"

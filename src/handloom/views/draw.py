@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +82,6 @@ def draw_all(subject: Subject, folder: Path) -> list[Path]:
         path = folder / f"{name}.png"
         write_atomic(path, png(figure))
         files.append(path)
-        del figure
-        gc.collect()  # a figure is full of cycles: without this several wait for their end at once
     return files
 
 

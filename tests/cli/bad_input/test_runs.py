@@ -221,6 +221,6 @@ def test_a_bug_keeps_its_traceback(place, handloom, monkeypatch: pytest.MonkeyPa
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("handloom.results.open_run", broken)
+    monkeypatch.setattr("handloom.runs.RunFolder.open", broken)
     with pytest.raises(ZeroDivisionError):
         handloom("test", place.run)
