@@ -42,5 +42,5 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.installed pyproject.toml requirements-dev.txt
 	$(PIP) "$(TORCH)" || $(PIP) "torch>=2.6"
-	$(PIP) --editable ".[torch,onnx,tune,postgresql]" --requirement requirements-dev.txt
+	$(PIP) --editable ".[torch,onnx,tune,postgresql,tensorboard]" --requirement requirements-dev.txt
 	touch $@

@@ -107,16 +107,18 @@ def check_equal(whole: Path, killed: Path) -> None:
     assert timeless(killed) == timeless(whole)
 
 
-def test_twenty_kills_leave_no_trace_in_the_weights(each_engine: str, tmp_path: Path) -> None:
+def test_kills_leave_no_trace_in_the_weights(each_engine: str, tmp_path: Path) -> None:
+    kills = 20 if each_engine == "loom" else 6  # the folder and its files are the same for all
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(tmp_path), "20", "0", each_engine],
+        [sys.executable, "-c", CHILD, str(tmp_path), str(kills), "0", each_engine],
         capture_output=True,
         text=True,
         timeout=280,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert int(done.stdout.split()[-1]) >= 15, "most trainings were killed before they ended"
-    for number in range(20):
+    killed = int(done.stdout.split()[-1])
+    assert killed >= 0.75 * kills, "most trainings were killed before they ended"
+    for number in range(kills):
         check_equal(tmp_path / "whole", tmp_path / f"killed-{number}")
 
 
