@@ -64,7 +64,7 @@ def test_findings_for_a_person(ill: Path, handloom) -> None:
     assert lines[place + 1].startswith(
         "  Parts of the data overlap: 60 of 80 test pictures (75.0 %)"
     )
-    assert any(line.startswith("  Try: Take them out") for line in lines)
+    assert any(line.startswith("  → Take them out") for line in lines)
     assert f"  See: {ill / 'figures' / 'diagnose-duplicates.png'}" in lines
     assert any(line.startswith("  After: Barz & Denzler 2020") for line in lines)
     assert any(line.startswith("calibration  expected error 0.") for line in lines)

@@ -95,7 +95,7 @@ def _tell(voice: Voice, path: Path, diagnosis: Diagnosis, files: dict[str, Path]
 def _tell_finding(voice: Voice, finding: Finding, picture: Path | None) -> None:
     voice.say(f"{SIGNS[finding.severity]} {finding.severity}: {finding.rule}")
     voice.say(_wrapped(finding.sentence, indent=2))
-    voice.say(_wrapped(f"Try: {finding.advice}", indent=2, hanging=7))
+    voice.say(_wrapped(f"→ {finding.advice}", indent=2, hanging=4))
     if picture is not None:
         voice.say(f"  See: {picture}")
     voice.say(_wrapped(f"After: {finding.source}", indent=2, hanging=9))
