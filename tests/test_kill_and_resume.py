@@ -108,7 +108,9 @@ def check_equal(whole: Path, killed: Path) -> None:
 
 
 def test_kills_leave_no_trace_in_the_weights(each_engine: str, tmp_path: Path) -> None:
-    kills = 20 if each_engine == "loom" else 6  # the folder and its files are the same for all
+    kills, least = (
+        (20, 15) if each_engine == "loom" else (6, 3)
+    )  # the folder and its files are the same for all
     done = subprocess.run(
         [sys.executable, "-c", CHILD, str(tmp_path), str(kills), "0", each_engine],
         capture_output=True,
@@ -117,7 +119,7 @@ def test_kills_leave_no_trace_in_the_weights(each_engine: str, tmp_path: Path) -
     )
     assert done.returncode == 0, done.stdout + done.stderr
     killed = int(done.stdout.split()[-1])
-    assert killed >= kills / 2, "most trainings were killed before they ended"
+    assert killed >= least, "most trainings were killed before they ended"
     for number in range(kills):
         check_equal(tmp_path / "whole", tmp_path / f"killed-{number}")
 

@@ -154,10 +154,10 @@ def _stages(pieces: Iterable[Piece], made: Callable[[Piece], list[Stage]]) -> li
 def _sizes(layers: list[chain.Named], machine: Machine, request: Request) -> Sizes:
     """Groups, tiles and rows that suit the network and the batch."""
     lanes = machine.lanes(request.real)
-    single = False
+    maps = chain.has_maps(layers, request.input_shape)
+    single = maps and request.batch == 1 and not request.training
     line = 64 // (4 if request.real == "float" else 8)
-    if chain.has_maps(layers, request.input_shape):
-        single = request.batch == 1 and not request.training
+    if maps:
         group = 1 if single else lanes
         tile = max(n for n in range(1, machine.tile_rows(2) + 1) if group % n == 0)
     else:

@@ -1,7 +1,7 @@
 """A convolution of one picture by itself: vectors hold neighbouring pixels of a row.
 
 Where every vector holds one pixel of many examples, a single one would leave nearly all lanes
-empty. Rows of pixels fill them: the first layer of LeNet takes a fifteenth of the time.
+empty. Rows of pixels fill them.
 """
 
 from __future__ import annotations
