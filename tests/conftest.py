@@ -9,6 +9,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
+from handloom.experiments.reproduce import reproduction
+from handloom.experiments.reproduce.checks import Beats
+from handloom.experiments.reproduce.claims import Claim
+from handloom.experiments.reproduce.experiment import Experiment, Published, Training
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the long tests too")
@@ -87,6 +92,29 @@ def bars(tmp_path: Path) -> Path:
     folder = tmp_path / "bars"
     folder.mkdir()
     return _bars_in(folder)
+
+
+@pytest.fixture
+def bars_twice(bars: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
+    """The only experiment there is to reproduce; its reduced version takes a moment."""
+    quick = {"training.epochs": 2}
+    row = Experiment(
+        name="bars",
+        title="Bars, wide and narrow",
+        source="report 0",
+        subjects={
+            "wide": Training(str(bars), quick=quick, name="wide"),
+            "narrow": Training(str(bars), {"model.hidden": [1]}, quick=quick, name="narrow"),
+        },
+        published=(
+            Published("wide", "test_accuracy", 0.9),
+            Published("wide", "test_loss", 0.5),
+        ),
+        claims=(Claim("wide beats narrow", "0.9", Beats("wide", "narrow")),),
+        note="the bars are made up",
+    )
+    monkeypatch.setattr(reproduction, "EXPERIMENTS", {"bars": row})
+    return row
 
 
 @pytest.fixture(scope="module")

@@ -7,32 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handloom.experiments.reproduce import reproduction, trainings
-from handloom.experiments.reproduce.checks import Beats
-from handloom.experiments.reproduce.claims import Claim
-from handloom.experiments.reproduce.experiment import Experiment, Published, Training
-
-
-@pytest.fixture
-def bars_twice(bars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The only experiment there is, trained in a moment."""
-    quick = {"training.epochs": 2}
-    row = Experiment(
-        name="bars",
-        title="Bars, wide and narrow",
-        source="report 0",
-        subjects={
-            "wide": Training(str(bars), quick=quick, name="wide"),
-            "narrow": Training(str(bars), {"model.hidden": [1]}, quick=quick, name="narrow"),
-        },
-        published=(
-            Published("wide", "test_accuracy", 0.9),
-            Published("wide", "test_loss", 0.5),
-        ),
-        claims=(Claim("wide beats narrow", "0.9", Beats("wide", "narrow")),),
-        note="the bars are made up",
-    )
-    monkeypatch.setattr(reproduction, "EXPERIMENTS", {"bars": row})
+from handloom.experiments.reproduce import trainings
 
 
 @pytest.mark.usefixtures("bars_twice")

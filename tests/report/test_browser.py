@@ -204,8 +204,8 @@ def test_no_width_makes_the_page_wider_than_itself(
 ) -> None:
     page = write_report(hostile, tmp_path / "hostile.html")
     shown = Opened(browser, page, viewport={"width": width, "height": 700})
-    wide, seen = shown.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    assert (wide, seen) == (width, width)
+    fits = f"innerWidth === {width} && document.documentElement.scrollWidth === {width}"
+    shown.page.wait_for_function(fits)  # charts take their width after the first layout
     size = shown.page.evaluate("getComputedStyle(document.querySelector('main p')).fontSize")
     assert float(size.removesuffix("px")) >= 16
     shown.context.close()
