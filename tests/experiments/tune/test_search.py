@@ -189,3 +189,34 @@ def test_who_is_silent_is_taken_over(plan_of: Callable[..., StudyPlan], tmp_path
     other.tell(taken, 0.7)
     values = [trial.value for trial in one._study.trials if trial.value is not None]
     assert values == [0.7]
+
+
+def test_a_trial_that_has_ended_and_is_not_told_of_yet_counts_once(
+    plan_of: Callable[..., StudyPlan], tmp_path: Path
+) -> None:
+    plan = plan_of(f"{WIDE}[budget]\ntrials = 9\n")
+    point = searched(plan, 1)[0]
+    storage = Storage(f"sqlite:///{tmp_path / 'shared.db'}", grace=1)
+    one, other = made(plan, storage), made(plan, storage)
+    one.offer({"a": point})
+    ticket = one.ask(0, 0, fresh=False)
+    assert ticket is not None
+    other.sync([Past("a", point, [0.5], 0.5)], {})
+    one.tell(ticket, 0.5)
+    other.sync([Past("a", point, [0.5], 0.5)], {})
+    values = [trial.value for trial in one._study.trials if trial.value is not None]
+    assert values == [0.5]
+
+
+def test_a_trial_that_has_ended_is_learnt_of_when_who_trained_it_is_gone(
+    plan_of: Callable[..., StudyPlan], tmp_path: Path
+) -> None:
+    plan = plan_of(f"{WIDE}[budget]\ntrials = 9\n")
+    point = searched(plan, 1)[0]
+    storage = Storage(f"sqlite:///{tmp_path / 'shared.db'}", grace=1)
+    one, other = made(plan, storage), made(plan, storage)
+    one.offer({"a": point})
+    assert one.ask(0, 0, fresh=False) is not None
+    _let_time_pass(tmp_path / "shared.db")
+    other.sync([Past("a", point, [0.5], 0.5)], {})
+    assert [trial.value for trial in one._study.trials if trial.value is not None] == [0.5]

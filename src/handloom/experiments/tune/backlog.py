@@ -53,6 +53,10 @@ class Backlog:
 
     def sync(self) -> None:
         """Bring the search up to what the folder tells, and the other way round."""
+        with self._one_at_a_time():  # two that learn of the same trial would count it twice
+            self._sync()
+
+    def _sync(self) -> None:
         trials = Study(self.folder, self.plan).trials
         ended = [past_of(trial) for trial in trials if trial.state != "running"]
         begun = {trial.key: trial.parameters for trial in trials if trial.state == "running"}
@@ -110,7 +114,7 @@ class Backlog:
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
-        """Among processes that share the folder, so that a budget is kept to the last trial."""
+        """Among processes that share the folder: a budget is kept to the last trial."""
         with ExitStack() as stack:
             while True:
                 try:

@@ -106,11 +106,14 @@ class Search:
         self._on_running(lambda: ticket.trial.set_user_attr("key", key))
 
     def sync(self, ended: Iterable[Past], begun: Mapping[str, Parameters]) -> None:
-        """Learn of trials that the folder knows, and let those wait that nobody goes on with."""
+        """Learn of trials that the folder knows, and let those wait that nobody goes on with.
+
+        What has ended and is still under way here is told by the process that is at it.
+        """
         if self._patience is not None and time.monotonic() > self._patience.trusted_from:
             with _no_warnings():
                 self._do(lambda: self._optuna.storages.fail_stale_trials(self._study))
-        known = self._keys(self._states.COMPLETE, self._states.PRUNED)
+        known = self._keys(self._states.COMPLETE, self._states.PRUNED, self._states.RUNNING)
         for past in ended:
             if past.key not in known:
                 self._learn(past)
