@@ -169,12 +169,20 @@ def _let_time_pass(database: Path) -> None:
     connection.close()
 
 
-def test_who_is_silent_is_taken_over(plan_of: Callable[..., StudyPlan], tmp_path: Path) -> None:
+def sharing(
+    plan_of: Callable[..., StudyPlan], folder: Path
+) -> tuple[dict[str, Any], Search, Search]:
+    """A point that waits under the name a, and two searches that share it."""
     plan = plan_of(f"{WIDE}[budget]\ntrials = 9\n")
     point = searched(plan, 1)[0]
-    storage = Storage(f"sqlite:///{tmp_path / 'shared.db'}", grace=1)
+    storage = Storage(f"sqlite:///{folder / 'shared.db'}", grace=1)
     one, other = made(plan, storage), made(plan, storage)
     one.offer({"a": point})
+    return point, one, other
+
+
+def test_who_is_silent_is_taken_over(plan_of: Callable[..., StudyPlan], tmp_path: Path) -> None:
+    point, one, other = sharing(plan_of, tmp_path)
     ticket = one.ask(0, 0, fresh=False)
     assert ticket is not None
     other.sync([], {"a": point})
@@ -194,11 +202,7 @@ def test_who_is_silent_is_taken_over(plan_of: Callable[..., StudyPlan], tmp_path
 def test_a_trial_that_has_ended_and_is_not_told_of_yet_counts_once(
     plan_of: Callable[..., StudyPlan], tmp_path: Path
 ) -> None:
-    plan = plan_of(f"{WIDE}[budget]\ntrials = 9\n")
-    point = searched(plan, 1)[0]
-    storage = Storage(f"sqlite:///{tmp_path / 'shared.db'}", grace=1)
-    one, other = made(plan, storage), made(plan, storage)
-    one.offer({"a": point})
+    point, one, other = sharing(plan_of, tmp_path)
     ticket = one.ask(0, 0, fresh=False)
     assert ticket is not None
     other.sync([Past("a", point, [0.5], 0.5)], {})
@@ -211,11 +215,7 @@ def test_a_trial_that_has_ended_and_is_not_told_of_yet_counts_once(
 def test_a_trial_that_has_ended_is_learnt_of_when_who_trained_it_is_gone(
     plan_of: Callable[..., StudyPlan], tmp_path: Path
 ) -> None:
-    plan = plan_of(f"{WIDE}[budget]\ntrials = 9\n")
-    point = searched(plan, 1)[0]
-    storage = Storage(f"sqlite:///{tmp_path / 'shared.db'}", grace=1)
-    one, other = made(plan, storage), made(plan, storage)
-    one.offer({"a": point})
+    point, one, other = sharing(plan_of, tmp_path)
     assert one.ask(0, 0, fresh=False) is not None
     _let_time_pass(tmp_path / "shared.db")
     other.sync([Past("a", point, [0.5], 0.5)], {})
