@@ -16,15 +16,16 @@ from handloom.loom.piece import Piece
 from handloom.loom.pieces import (
     conv,
     conv_rows,
+    conv_ways,
     elementwise,
     flatten,
     global_pool,
     norm,
     pool,
     winograd,
-    winograd_fused,
 )
 from handloom.loom.pieces.activation import Activation, Identity, activation_of
+from handloom.loom.pieces.conv_shape import Convolution
 from handloom.loom.pieces.dense_piece import DensePiece
 from handloom.loom.pieces.dropout import DropoutPiece
 from handloom.loom.pieces.lit import Lit
@@ -54,6 +55,7 @@ class Network:
     ) -> None:
         self.sizes = sizes
         self.arena = arena
+        self.needs_errors = needs_errors
         self.pieces: list[Piece] = []
         self.tensors: list[Tensor] = []
         shape, rest = input_shape, list(layers)
@@ -121,9 +123,11 @@ class Network:
             piece: Callable[..., Any] = winograd.WinogradPiece
         else:
             paths, activation, pooling = self._following(path, rest, shape)
-            tiled = winograd_fused.covers(layer, source.shape, pooling)
-            fused = winograd_fused.WinogradFusedPiece if tiled else conv.ConvPiece
-            piece = partial(fused, pool=pooling)
+            way = conv_ways.cheapest(
+                Convolution.of(layer, source.shape, pooling), self.sizes.machine,
+                errors_below=source is not self.input or self.needs_errors,
+            )  # fmt: skip
+            piece = partial(way, pool=pooling)
         if self.sizes.single:
             piece = partial(conv_rows.by_rows, piece)
         output = self._tensor(shape if pooling is None else pooling.output_shape(shape))

@@ -10,7 +10,7 @@ from llvmlite import ir
 
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine
-from handloom.loom.language.value import DOUBLE, FLOAT, INT, POINTER, Pointer, Value
+from handloom.loom.language.value import DOUBLE, FLOAT, INT, INT32, POINTER, Pointer, Value
 
 Real = Literal["float", "double"]
 REALS: dict[Real, ir.Type] = {"float": FLOAT, "double": DOUBLE}
@@ -22,6 +22,7 @@ class Program:
     def __init__(self, machine: Machine, real: Real = "float") -> None:
         self.machine = machine
         self.real = REALS[real]
+        self.bits = INT32 if real == "float" else INT  # an integer as large
         self.lanes = machine.lanes(real)
         self.module = ir.Module(name="loom")
         self.module.triple = machine.triple

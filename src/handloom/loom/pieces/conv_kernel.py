@@ -65,10 +65,19 @@ def forward(
                     y[place] = activation.output(e, best + bias[f])
 
 
-def largest(e: Emitter, values: Sequence[Value]) -> tuple[Value, Value]:
-    """The largest of each lane, and the number of the first that is."""
-    best, which = values[0], e.zero
-    for i, value in enumerate(values[1:], 1):
+def largest(
+    e: Emitter,
+    values: Sequence[Value],
+    *,
+    after: tuple[Value, Value] | None = None,
+    number: int = 0,
+) -> tuple[Value, Value]:
+    """The largest of each lane, and the number of the first that is; they count from `number`.
+
+    `after`: what this gave for those before them.
+    """
+    best, which = after or (values[0], e.splat(float(number)))
+    for i, value in enumerate(values if after else values[1:], number if after else number + 1):
         which = e.where(value > best, float(i), which)
         best = e.max(best, value)
     return best, which

@@ -14,7 +14,7 @@ from __future__ import annotations
 from handloom.loom.arena import Arena
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
-from handloom.loom.language.value import INT, INT32, Pointer, Value
+from handloom.loom.language.value import INT, Pointer, Value
 from handloom.loom.piece import Stage, Step
 from handloom.loom.tensor import Tensor
 
@@ -29,7 +29,7 @@ def lit_columns(
     e: Emitter, x: Pointer, found: Pointer, marks: Pointer, *, row: int, rows: int, columns: int
 ) -> None:
     """List the columns of x, `rows` rows, that are not all zero; `marks` is room for a row."""
-    bits = INT32 if e.lanes * 32 == e.program.machine.vector_bytes * 8 else INT
+    bits = e.program.bits
     numbers, marked = Pointer(e, x.ir, bits), Pointer(e, marks.ir, bits)
     for c in e.range(0, columns, e.lanes):
         any_bit = numbers.vector(c)
@@ -46,7 +46,7 @@ def lit_columns(
 @kernel
 def lit_rows(e: Emitter, x: Pointer, found: Pointer, depth: Value, *, row: int) -> None:
     """List the rows of x, `depth` rows, in which one of the first TILE columns is not zero."""
-    bits = INT32 if e.lanes * 32 == e.program.machine.vector_bytes * 8 else INT
+    bits = e.program.bits
     words = TILE * bits.width // 64
     numbers = Pointer(e, x.ir, INT)
     count = [e.lift(0)]

@@ -6,7 +6,7 @@ spectra of errors, through the same transformed weights, by the same tiles: the 
 by the transpose of the way forward, where tiles overlap and add up.
 
 Rounding: as for the other Winograd convolution, with float numbers up to about 1e-5 of the largest
-number of a result, with double numbers 2e-14.
+number of a result, 2e-5 where a tile has 8 x 8 points; with double numbers 1e-13.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from handloom import nn
-from handloom._typing import AnyArray, FloatArray, Shape
+from handloom._typing import AnyArray, FloatArray
 from handloom.loom.arena import Arena, round_up
 from handloom.loom.language.value import Value
 from handloom.loom.piece import Stage, Step, Stored
@@ -24,12 +24,10 @@ from handloom.loom.pieces import conv_gradient
 from handloom.loom.pieces import winograd_fused_kernels as kernels
 from handloom.loom.pieces.activation import Identity
 from handloom.loom.pieces.conv import ConvPiece
-from handloom.loom.pieces.conv_shape import Convolution
 from handloom.loom.pieces.conv_tile import channels_across, product_tile
 from handloom.loom.pieces.runs import deliver_run
-from handloom.loom.pieces.winograd_fused_tiles import Tiling, pays
+from handloom.loom.pieces.winograd_fused_tiles import best_tiling
 from handloom.loom.pieces.winograd_tiles import Spectrum
-from handloom.loom.pieces.winograd_transform import POINTS, PRODUCTS
 from handloom.loom.tensor import Maps
 
 ONWARD = 4
@@ -37,11 +35,6 @@ ONWARD = 4
 BACKWARD = (16, 8, 4)
 """Tiles that go back at a time: the most of these whose spectra fit into ROOM."""
 ROOM = 1 << 20  # bytes, about what a core's own cache holds
-
-
-def covers(layer: nn.Conv2d, input_shape: Shape, pool: nn.MaxPool2d | None) -> bool:
-    """Whether this is the way to compute a layer that ConvPiece covers, and what is fused to it."""
-    return pays(Convolution.of(layer, input_shape, pool))
 
 
 class WinogradFusedPiece(ConvPiece):
@@ -53,7 +46,9 @@ class WinogradFusedPiece(ConvPiece):
     def _stored(self, layer: nn.Conv2d, arena: Arena) -> Stored:
         shape, lanes = self.shape, self.sizes.lanes
         self.title += " Winograd"
-        self.tiling = Tiling(shape)
+        tiling = best_tiling(shape)
+        assert tiling is not None, "some tiles fit"
+        self.tiling = tiling
         if not self.tiling.even:
             self.output.error_border = max(self.output.error_border, 1)
         self.row = round_up(shape.filters, lanes)
@@ -80,15 +75,15 @@ class WinogradFusedPiece(ConvPiece):
     def allocate(self, arena: Arena) -> None:
         """Transformed weights, and what is between two transforms."""
         super().allocate(arena)
-        shape, scratch = self.shape, arena.scratch
-        self.spectra = arena.work.take(PRODUCTS * self.of_weights.product)
+        shape, scratch, products = self.shape, arena.scratch, self.tiling.products
+        self.spectra = arena.work.take(products * self.of_weights.product)
         self.of_x, self.of_y = (self._spectrum(n, ONWARD) for n in (shape.channels, shape.filters))
         self.pixels, self.sums = scratch.borrow(
-            PRODUCTS * self.of_x.product, PRODUCTS * self.of_y.product
+            products * self.of_x.product, products * self.of_y.product
         )
         if not self.sizes.training:
             return
-        vectors = 2 * PRODUCTS * shape.channels + POINTS * shape.filters
+        vectors = 2 * products * shape.channels + self.tiling.points * shape.filters
         size = vectors * self.sizes.lanes * self.itemsize
         self.back = next((n for n in BACKWARD if n * size <= ROOM), BACKWARD[-1])
         self.of_dx, self.of_dy = (
@@ -100,8 +95,8 @@ class WinogradFusedPiece(ConvPiece):
             self.sizes.lanes,
         )  # fmt: skip
         self.seen, self.wrong, self.below, self.gradient, self.arrived = scratch.borrow(
-            PRODUCTS * self.of_dx.product, POINTS * self.of_dy.product,
-            PRODUCTS * self.of_dx.product, PRODUCTS * self.of_weights.product, self.reached.group,
+            products * self.of_dx.product, self.tiling.points * self.of_dy.product,
+            products * self.of_dx.product, products * self.of_weights.product, self.reached.group,
         )  # fmt: skip
 
     def _spectrum(self, channels: int, tiles: int) -> Spectrum:
@@ -111,7 +106,7 @@ class WinogradFusedPiece(ConvPiece):
 
     def prepare(self) -> list[Stage]:
         """G g Gᵀ of all kernels."""
-        size = (self.shape.taps + PRODUCTS) * self.tap * self.itemsize
+        size = (self.shape.taps + self.tiling.products) * self.tap * self.itemsize
         title = f"{self.title}: transform weights"
         return [Stage(title, self._prepare, by_group=False, bytes=size)]
 
@@ -121,14 +116,14 @@ class WinogradFusedPiece(ConvPiece):
             first = c * self.row
             kernels.transform_weights(
                 step.e, step.at(self.weights) + first, step.at(self.spectra) + first,
-                taps=self.shape.kernel[0], count=self.row, tap=self.tap,
+                points=self.tiling.points, taps=self.shape.kernel[0], count=self.row, tap=self.tap,
                 apart=self.of_weights.product,
             )  # fmt: skip
 
     def _stage(self, title: str, emit: Callable[[Step, Value], None], times: int) -> Stage:
         """A stage that takes all products so many times."""
         shape = self.shape
-        products = PRODUCTS * self.tiling.tiles * shape.channels * shape.filters
+        products = self.tiling.products * self.tiling.tiles * shape.channels * shape.filters
         numbers = sum(each.size(self.sizes) for each in (self.source.maps, self.output.maps))
         flops = 2 * self.sizes.batch * products * times
         return Stage(title, emit, flops=flops, bytes=numbers * times * self.itemsize)
@@ -150,7 +145,7 @@ class WinogradFusedPiece(ConvPiece):
             )  # fmt: skip
             kernels.multiply(
                 e, step.at(self.spectra), pixels, sums, count,
-                products=PRODUCTS, depth=shape.channels, outputs=shape.filters,
+                products=self.tiling.products, depth=shape.channels, outputs=shape.filters,
                 of_weights=self.of_weights, of_spectra=self.of_x, of_sums=self.of_y,
                 shape=product_tile(self.sizes.machine, shape.filters, ONWARD),
             )  # fmt: skip
@@ -181,7 +176,7 @@ class WinogradFusedPiece(ConvPiece):
                 e, self._first_window(step, group), step.at(self.seen), first, count,
                 tiling=tiling, source=self.source.maps, spectrum=self.of_dx,
             )  # fmt: skip
-            for i in range(POINTS):
+            for i in range(self.tiling.points):
                 self._row(step, group, i, first, count)
             if self.source.needs_errors:
                 kernels.add_pixels(
@@ -190,7 +185,7 @@ class WinogradFusedPiece(ConvPiece):
                 )  # fmt: skip
         kernels.transform_gradient(
             e, step.at(self.gradient), self.partials[self.weight_name].of(step, group),
-            taps=self.shape.kernel[0], count=self.tap, tap=self.tap,
+            points=self.tiling.points, taps=self.shape.kernel[0], count=self.tap, tap=self.tap,
             apart=self.of_weights.product,
         )  # fmt: skip
         if self.bias_name:
@@ -208,7 +203,7 @@ class WinogradFusedPiece(ConvPiece):
         """
         e, shape, lanes = step.e, self.shape, self.sizes.lanes
         seen, wrong = step.at(self.seen), step.at(self.wrong)
-        start = i * POINTS
+        start = i * self.tiling.points
         kernels.transform_errors(
             e, step.errors(self.output, group), self._choice(step, group), wrong, first, count,
             tiling=self.tiling, target=self.output.error_maps, spectrum=self.of_dy, row=i,
@@ -219,7 +214,8 @@ class WinogradFusedPiece(ConvPiece):
                 kernels.correlate(
                     e, wrong + f * self.of_dy.channel, seen + start * self.of_dx.product,
                     step.at(self.gradient) + (start * self.of_weights.product + f), count,
-                    products=POINTS, filters=filters, blocks=blocks, channels=shape.channels,
+                    products=self.tiling.points, filters=filters, blocks=blocks,
+                    channels=shape.channels,
                     across=channels_across(self.sizes.machine, filters, shape.channels),
                     of_errors=self.of_dy, of_pixels=self.of_dx, of_sums=self.of_weights,
                 )  # fmt: skip
@@ -227,7 +223,7 @@ class WinogradFusedPiece(ConvPiece):
             kernels.multiply(
                 e, step.at(self.spectra) + start * self.of_weights.product, wrong,
                 step.at(self.below) + start * self.of_dx.product, count,
-                products=POINTS, depth=shape.filters, outputs=shape.channels,
+                products=self.tiling.points, depth=shape.filters, outputs=shape.channels,
                 of_weights=Spectrum(self.of_weights.product, 1, self.row),
                 of_spectra=self.of_dy, of_sums=self.of_dx,
                 shape=product_tile(self.sizes.machine, shape.channels, self.back),

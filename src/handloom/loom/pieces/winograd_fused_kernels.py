@@ -22,9 +22,8 @@ from handloom.loom.pieces.conv_tile import tiles
 from handloom.loom.pieces.winograd_fused_tiles import Tiling
 from handloom.loom.pieces.winograd_tiles import Spectrum
 from handloom.loom.pieces.winograd_transform import (
-    BT,
-    POINTS,
-    SCALES,
+    of_pixels,
+    of_weights,
     powers,
     row_of,
     transform,
@@ -40,24 +39,26 @@ UNROLL = 8
 
 @kernel
 def transform_weights(
-    e: Emitter, weights: Pointer, spectra: Pointer, *, taps: int, count: int, tap: int, apart: int
-) -> None:
+    e: Emitter, weights: Pointer, spectra: Pointer,
+    *, points: int, taps: int, count: int, tap: int, apart: int,
+) -> None:  # fmt: skip
     """G g Gᵀ of `count` kernels of taps x taps, which lie `tap` apart, and the products `apart`."""
     for v in e.range(0, count, e.lanes):
         at = lambda i, j: weights.vector(v + (i * taps + j) * tap)  # noqa: E731, B023
-        for i, row in transform(SCALES * powers(taps), at):
+        for i, row in transform(of_weights(points, taps), at):
             for j, number in enumerate(row):
-                spectra[v + (i * POINTS + j) * apart] = number
+                spectra[v + (i * points + j) * apart] = number
 
 
 @kernel
 def transform_gradient(
-    e: Emitter, sums: Pointer, gradient: Pointer, *, taps: int, count: int, tap: int, apart: int
-) -> None:
+    e: Emitter, sums: Pointer, gradient: Pointer,
+    *, points: int, taps: int, count: int, tap: int, apart: int,
+) -> None:  # fmt: skip
     """Gᵀ m G, which lie as their spectra and the kernels do."""
     for v in e.range(0, count, e.lanes):
-        at = lambda i, j: sums.vector(v + (i * POINTS + j) * apart)  # noqa: E731, B023
-        for i, row in transform((SCALES * powers(taps)).T, at):
+        at = lambda i, j: sums.vector(v + (i * points + j) * apart)  # noqa: E731, B023
+        for i, row in transform(of_weights(points, taps).T, at):
             for j, number in enumerate(row):
                 gradient[v + (i * taps + j) * tap] = number
 
@@ -72,9 +73,9 @@ def transform_pixels(
         for t in e.range(count):
             at = tiling.pixels(e, x + c * source.plane, first + t, source)
             numbers = spectra + (c * spectrum.channel + t * spectrum.tile)
-            for i, row in transform(BT, at):
+            for i, row in transform(of_pixels(tiling.points), at):
                 for j, number in enumerate(row):
-                    numbers[(i * POINTS + j) * spectrum.product] = number
+                    numbers[(i * tiling.points + j) * spectrum.product] = number
 
 
 @kernel
@@ -89,7 +90,7 @@ def transform_errors(
             own = errors + f * target.plane, choice + f * (rows * columns * e.lanes)
             at = tiling.errors(e, *own, first + t, target)
             numbers = spectra + (f * spectrum.channel + t * spectrum.tile)
-            for j, number in enumerate(row_of(powers(tiling.size), row, at)):
+            for j, number in enumerate(row_of(powers(tiling.points, tiling.size), row, at)):
                 numbers[j * spectrum.product] = number
 
 
@@ -109,8 +110,8 @@ def transform_sums(
                 sums + (f * spectrum.channel + t * spectrum.tile),
                 tiling.place(first + t),
             )
-            at = lambda i, j: m.vector((i * POINTS + j) * spectrum.product)  # noqa: E731, B023
-            pixels = dict(transform(powers(tiling.size).T, at))
+            at = lambda i, j: m.vector((i * tiling.points + j) * spectrum.product)  # noqa: E731, B023
+            pixels = dict(transform(powers(tiling.points, tiling.size).T, at))
             for p, q in product(range(down), range(across)):
                 row, column = top * down + p, left * across + q
                 window = [pixels[p * wh + i][q * ww + j] for i in range(wh) for j in range(ww)]
@@ -137,8 +138,8 @@ def add_pixels(
                 + row * (tiling.size * target.row)
                 + column * (tiling.size * e.lanes)
             )
-            at = lambda i, j: m.vector((i * POINTS + j) * spectrum.product)  # noqa: E731, B023
-            for i, line in transform(BT.T, at):
+            at = lambda i, j: m.vector((i * tiling.points + j) * spectrum.product)  # noqa: E731, B023
+            for i, line in transform(of_pixels(tiling.points).T, at):
                 for j, number in enumerate(line):
                     place = i * target.row + j * e.lanes
                     start[place] = start.vector(place) + number

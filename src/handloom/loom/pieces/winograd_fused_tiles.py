@@ -13,7 +13,6 @@ from itertools import product
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.value import Pointer, Value
 from handloom.loom.pieces.conv_shape import Convolution, Pair
-from handloom.loom.pieces.winograd_transform import POINTS, PRODUCTS
 from handloom.loom.tensor import Maps
 
 Reader = Callable[[int, int], Value]
@@ -24,43 +23,54 @@ PRODUCT = 1.1
 are in multiplications of vectors, measured on an AVX-512 processor."""
 LANE_SUM = 3.0
 """The sum over the lanes of one vector of a gradient."""
-PIXELS = 800
-"""Bᵀ d B of a tile, forward and again for the gradient, and B m Bᵀ, added to the errors below."""
-SUMS = 220
+PIXELS = {6: 135, 8: 215}
+"""Bᵀ d B of a tile, by the number of points; B m Bᵀ, added to the errors below, costs as much."""
+SUMS = {6: 320, 8: 610}
 """Aᵀ m A of a tile with its epilogue, and A E Aᵀ."""
 
 
-def pays(shape: Convolution) -> bool:
-    """Whether tiles cost less than the sum written out, for a step with all three products.
+def best_tiling(shape: Convolution) -> Tiling | None:
+    """The tiles that cost least; None where there are none that fit.
 
-    They are for square kernels of 2 to 5 pixels that go pixel by pixel, and hold whole windows of
-    the pooling behind them. Whoever does not train counts alike: the weights lie as they did then.
+    They are for square kernels that go pixel by pixel, and hold whole windows of the pooling behind
+    them.
     """
-    (kh, kw), tiling = shape.kernel, Tiling(shape)
-    if kh != kw or shape.stride != (1, 1) or not 2 <= kh < POINTS:
-        return False
-    if any(tiling.size % side for side in shape.window):
-        return False
-    pairs = shape.channels * shape.filters
-    products = 3 * PRODUCT * PRODUCTS * pairs
-    transforms = PIXELS * shape.channels + SUMS * shape.filters
-    cost = tiling.tiles * (products + transforms) + LANE_SUM * PRODUCTS * pairs
-    return cost < 3 * shape.multiplications
+    kh, kw = shape.kernel
+    if kh != kw or shape.stride != (1, 1) or kh < 2:
+        return None
+    tilings = [Tiling(shape, points) for points in PIXELS if points > kh]
+    fitting = [each for each in tilings if not any(each.size % side for side in shape.window)]
+    return min(fitting, key=lambda tiling: tiling.cost(errors_below=True), default=None)
 
 
 @dataclass(frozen=True)
 class Tiling:
     """Tiles of `size` x `size` pixels of y, counted row by row.
 
-    Those on the right and at the bottom may reach beyond y.
+    Those on the right and at the bottom may reach beyond y. Each depends on `points` x `points`
+    pixels of x.
     """
 
     shape: Convolution
+    points: int
 
     @property
     def size(self) -> int:
         """Pixels of y on each side of a tile."""
-        return POINTS + 1 - self.shape.kernel[0]
+        return self.points + 1 - self.shape.kernel[0]
+
+    @property
+    def products(self) -> int:
+        """Numbers in the spectrum of a tile."""
+        return self.points**2
+
+    def cost(self, *, errors_below: bool) -> float:
+        """Of one example, in multiplications: forward, the gradient and perhaps the errors below,
+        for which the pixels are transformed each time."""
+        channels, filters, times = self.shape.channels, self.shape.filters, 2 + errors_below
+        products = self.products * channels * filters
+        transforms = PIXELS[self.points] * channels * times + SUMS[self.points] * filters
+        return self.tiles * (PRODUCT * products * times + transforms) + LANE_SUM * products
 
     @property
     def number(self) -> Pair:
@@ -75,7 +85,7 @@ class Tiling:
     @property
     def reach(self) -> Pair:
         """Rows and columns of pixels that tiles depend on."""
-        down, across = (count * self.size + POINTS - self.size for count in self.number)
+        down, across = (count * self.size + self.points - self.size for count in self.number)
         return down, across
 
     @property
@@ -94,7 +104,7 @@ class Tiling:
         return tile // across, tile % across
 
     def pixels(self, e: Emitter, x: Pointer, tile: Value, source: Maps) -> Reader:
-        """The 6x6 pixels that a tile depends on; what lies beyond the border is read from it."""
+        """The pixels that a tile depends on; what lies beyond the border is read from it."""
         places: list[list[Value]] = []
         axes = zip(
             self.place(tile), (source.height, source.width), self.shape.before, self.reach,
@@ -102,7 +112,7 @@ class Tiling:
         )  # fmt: skip
         for at, pixels, before, reach in axes:
             last = before + pixels + source.border - 1
-            seen = [at * self.size + i for i in range(POINTS)]
+            seen = [at * self.size + i for i in range(self.points)]
             places.append([e.min(i, last) for i in seen] if reach - 1 > last else seen)
         rows, columns = places
         return lambda i, j: (x + rows[i] * source.row).vector(columns[j] * source.lanes)

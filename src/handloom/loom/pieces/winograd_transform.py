@@ -1,69 +1,93 @@
-"""Winograd's transforms for convolutions of r x r taps by tiles of m x m pixels, m + r - 1 = 6.
+"""Winograd's transforms for convolutions of r x r taps by tiles of m x m pixels.
 
-A tile of the result, and the 6x6 pixels that it depends on, stand for values of polynomials at the
-points 0, 1, -1, 2, -2, ∞: there a convolution is 36 products, where the plain sum has 144 for
-F(4x4, 3x3) and 100 for F(2x2, 5x5). With g the kernel (r, r), d the pixels (6, 6), E the errors of
-the tile (m, m), ∘ number by number:
+A tile of the result, and the n x n pixels that it depends on, n = m + r - 1, stand for values of
+polynomials at n points, 0, 1, -1, 2, -2, ... and ∞: there a convolution is n² products, where the
+plain sum has (m r)². For n = 6 that is 36 instead of 144 for F(4x4, 3x3), for n = 8 it is 64
+instead of 400 for F(4x4, 5x5). With g the kernel (r, r), d the pixels (n, n), E the errors of the
+tile (m, m), ∘ number by number:
 
     y = Aᵀ [(G g Gᵀ) ∘ (Bᵀ d B)] A        ∂loss/∂g = Gᵀ [(A E Aᵀ) ∘ (Bᵀ d B)] G
                                           ∂loss/∂d = B [(G g Gᵀ) ∘ (A E Aᵀ)] Bᵀ
 
 Source: Lavin & Gray, "Fast algorithms for convolutional neural networks", 2016, sec. 4.3, for the
-first with r = 3. The derivatives are the same trilinear form of g, d and E, seen as functions of g
-and of d. For all r the points are the same, and so is B; A and G hold their powers.
+first with n = 6, r = 3. The derivatives are the same trilinear form of g, d and E, seen as a
+function of g and of d. For all r the points are the same, and so is B; A and G hold their powers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from handloom._typing import FloatArray
 
-TILE = 4  # pixels of the result on each side, where kernels are 3x3
-POINTS = 6  # on each side of a transformed tile
-PRODUCTS = POINTS * POINTS
-ALL_PIXELS = POINTS + 1
-"""The product, of 36, of the points 1 and 1: there A E Aᵀ is the sum of a tile's errors."""
+FINITE = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
+"""The points but for ∞; an even number of points is taken from the front. Each is a power of two:
+multiplying by it loses nothing."""
 
 
-def powers(count: int) -> FloatArray:
-    """1, x, x², ... of each point, (6, count); at ∞ the highest power is all that counts."""
-    finite = np.vander([0.0, 1.0, -1.0, 2.0, -2.0], count, increasing=True)
+@cache
+def powers(points: int, count: int) -> FloatArray:
+    """1, x, x², ... of each point, (points, count); at ∞ the highest power is all that counts."""
+    finite = np.vander(FINITE[: points - 1], count, increasing=True)
     return np.vstack([finite, np.eye(count)[-1]])
 
 
-SCALES = np.array([[6], [-4], [-4], [1], [1], [24]]) / 24
-"""1 / Π (x - other x) for each point x, over the other finite ones: Lagrange's denominators."""
+@cache
+def of_pixels(points: int) -> FloatArray:
+    """Bᵀ (points, points): the coefficients of Π (t - x), x all finite points but the row's own."""
+    finite = FINITE[: points - 1]
+    rows = [np.poly([y for y in finite if y != x])[::-1] for x in finite]
+    return np.vstack([*(np.append(row, 0) for row in rows), np.poly(finite)[::-1]])
 
-BT = np.array(
-    [
-        [4, 0, -5, 0, 1, 0],
-        [0, -4, -4, 1, 1, 0],
-        [0, 4, -4, -1, 1, 0],
-        [0, -2, -1, 2, 1, 0],
-        [0, 2, -1, -2, 1, 0],
-        [0, 4, 0, -5, 0, 1],
-    ],
-    float,
-)
-G, AT = SCALES * powers(3), powers(TILE).T
+
+@cache
+def of_weights(points: int, taps: int) -> FloatArray:
+    """G (points, taps): powers, each over Π (x - other x), Lagrange's denominators."""
+    finite = FINITE[: points - 1]
+    below = [np.prod([x - y for y in finite if y != x]) for x in finite]
+    return powers(points, taps) / np.array([*below, 1.0])[:, None]
+
+
+TILE = 4  # pixels of the result on each side, where kernels are 3x3
+POINTS = 6  # on each side of a transformed tile, where kernels are 3x3
+PRODUCTS = POINTS * POINTS
+ALL_PIXELS = POINTS + 1
+"""The product, of 36, of the points 1 and 1: there A E Aᵀ is the sum of a tile's errors."""
+BT, G, AT = of_pixels(POINTS), of_weights(POINTS, 3), powers(POINTS, TILE).T
+
+
+HELD = 20
+"""Numbers between the two products with a matrix that are kept in registers, at most."""
 
 
 def transform(matrix: FloatArray, at: Any) -> Iterator[tuple[int, list[Any]]]:
     """The rows of matrix · x · matrixᵀ with their numbers; at(i, j) gives x[i, j].
 
-    Half of the rows at a time: they fit into the registers, and reading x twice costs less than
-    putting what has no room aside. Two rows are no more than half of the others.
+    A part of the rows at a time: they fit into the registers, and reading x once more costs less
+    than putting what has no room aside.
     """
-    rows, columns = matrix.shape
-    halves = ((0, 1, 2), (3, 4, 5)) if rows == POINTS else (range(0, rows, 2), range(1, rows, 2))
-    for half in ((0, 1),) if rows == 2 else halves:
+    columns = matrix.shape[1]
+    for part in _parts(matrix):
         turned = [multiply(matrix, [at(i, j) for i in range(columns)]) for j in range(columns)]
-        for i in half:
+        for i in part:
             yield i, multiply(matrix, [column[i] for column in turned])
+
+
+def _parts(matrix: FloatArray) -> Sequence[Sequence[int]]:
+    """Rows that are computed together, as many as share most of their sums."""
+    rows, columns = matrix.shape
+    if _has_pairs(matrix):
+        return ((0, 1, 2), (3, 4, 5)) if rows == 6 else ((0, 7), (1, 2), (3, 4), (5, 6))
+    if rows == 2:
+        return ((0, 1),)
+    # Even rows take the sums of pairs, odd ones their differences.
+    most = HELD // columns
+    halves = range(0, rows, 2), range(1, rows, 2)
+    return [half[i : i + most] for half in halves for i in range(0, len(half), most)]
 
 
 def row_of(matrix: FloatArray, i: int, at: Any) -> list[Any]:
@@ -74,26 +98,34 @@ def row_of(matrix: FloatArray, i: int, at: Any) -> list[Any]:
 
 
 def multiply(matrix: FloatArray, vector: Sequence[Any]) -> list[Any]:
-    """matrix · vector, where six rows, or six columns, belong to the points 0, 1, -1, 2, -2, ∞.
+    """matrix · vector, where rows, or columns, belong to the points 0, 1, -1, 2, -2, ... and ∞.
 
     A point and its negative differ in the signs of odd powers alone: even and odd powers are added
     up once for both.
     """
-    if len(matrix) == POINTS and (abs(matrix[1]) == abs(matrix[2])).all():
+    if _has_pairs(matrix):
         return _pairs([_combine(row, vector) for row in _halved_pairs(matrix)])
     mixed = _pairs(vector)
     return [_combine(_halved_pairs(row), mixed) for row in matrix]
 
 
-def _pairs(six: Any) -> list[Any]:
-    """Sums and differences of the pairs 1, -1 and 2, -2."""
-    zero, one, minus_one, two, minus_two, infinity = six
-    return [zero, one + minus_one, one - minus_one, two + minus_two, two - minus_two, infinity]
+def _has_pairs(matrix: FloatArray) -> bool:
+    """Whether it is the rows that belong to points, not the columns."""
+    ones, others = abs(matrix[1:-1:2]), abs(matrix[2:-1:2])
+    return len(ones) == len(others) > 1 and bool((ones == others).all())
 
 
-def _halved_pairs(six: FloatArray) -> list[Any]:
+def _pairs(numbers: Any) -> list[Any]:
+    """Sums and differences of the pairs 1, -1 and 2, -2 and so on."""
+    mixed = [numbers[0]]
+    for one, other in zip(numbers[1:-1:2], numbers[2:-1:2], strict=True):
+        mixed += [one + other, one - other]
+    return [*mixed, numbers[-1]]
+
+
+def _halved_pairs(numbers: Any) -> list[Any]:
     """The inverse of _pairs."""
-    zero, *pairs, infinity = _pairs(six)
+    zero, *pairs, infinity = _pairs(numbers)
     return [zero, *(pair / 2 for pair in pairs), infinity]
 
 

@@ -1,0 +1,128 @@
+"""Winograd's convolution by lines, against the textbook's layers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from convolutions import (
+    Case,
+    a_first_layer,
+    a_step_against_the_textbook,
+    any_number_of_threads,
+    assert_close,
+    float_rounds_within,
+    layers_of,
+    parameters_of,
+    spoilt,
+    textbook,
+    trial_of,
+)
+from harness import AVX2, HOST
+
+from handloom.loom.language.machine import Machine, sse2
+from handloom.loom.pieces import winograd_lines
+from handloom.loom.pieces.activation import LeakyReLU, ReLU, Sigmoid, Tanh
+from handloom.loom.pieces.conv_shape import Convolution
+from handloom.loom.pieces.winograd_lines import WinogradLinesPiece
+from handloom.loom.pieces.winograd_lines_shape import POINTS, Lines
+
+CASES = [
+    Case((1, 12, 12), 6, 5, pool=2, activation=LeakyReLU(0.1), batch=17),
+    Case((1, 9, 7), 7, 5, {"padding": 2}, activation=ReLU()),
+    Case((3, 8, 11), 5, 3, {"padding": 1, "bias": False}, pool=2, activation=Tanh(), batch=8),
+    Case((2, 10, 13), 4, (5, 4), {"padding": (2, 1)}, pool=2, activation=Sigmoid()),
+    Case((2, 6, 9), 3, (1, 3), activation=ReLU()),
+    Case((3, 7, 6), 1, (4, 2), {"padding": (0, 3)}, activation=LeakyReLU(0.3)),
+    Case((1, 11, 9), 9, 3, {"padding": 2, "bias": False}, pool=(3, 1), batch=1),
+    Case((2, 6, 12), 10, 3, pool=(1, 2), activation=Tanh()),
+    Case((1, 5, 5), 1, 5, batch=1),
+]
+"""Rows that are whole lines and not; kernels that are square and not; filters that are whole turns
+and not; poolings of one row and of several; one channel and more."""
+
+
+@pytest.fixture(params=POINTS, ids=lambda points: f"{points} points")
+def points(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """So many, whatever costs least."""
+
+    def chosen(shape: Convolution, registers: int) -> Lines:
+        lines = Lines(shape, request.param, registers)
+        if lines.size % shape.window[1]:
+            pytest.skip("windows that are no part of such lines")
+        return lines
+
+    monkeypatch.setattr(winograd_lines, "best_lines", chosen)
+    return request.param
+
+
+@pytest.mark.usefixtures("points")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("machine", [HOST, AVX2, sse2()], ids=["host", "avx2", "sse2"])
+def test_a_step_against_the_textbook(
+    case: Case, machine: Machine, rng: np.random.Generator
+) -> None:
+    a_step_against_the_textbook(WinogradLinesPiece, case, machine, rng)
+
+
+@pytest.mark.usefixtures("points")
+@pytest.mark.parametrize("case", CASES[::2], ids=lambda case: case.name)
+def test_a_first_layer_has_no_errors_below(case: Case, rng: np.random.Generator) -> None:
+    a_first_layer(WinogradLinesPiece, case, rng)
+
+
+@pytest.mark.usefixtures("points")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_prediction_computes_the_same(case: Case, rng: np.random.Generator) -> None:
+    layer, pool = layers_of(case, rng)
+    trial = spoilt(trial_of(WinogradLinesPiece, case, layer, pool, training=False))
+    x = rng.normal(size=(case.batch, *case.shape))
+    found = trial.run(x, parameters=parameters_of(layer))
+    assert_close(found.y, textbook(case, layer, pool, x)[0])
+
+
+def test_any_number_of_threads_gives_the_same_bits(rng: np.random.Generator) -> None:
+    case = Case((1, 9, 10), 5, 5, {"padding": 1}, pool=2, activation=ReLU(), batch=61)
+    any_number_of_threads(WinogradLinesPiece, case, rng)
+
+
+@pytest.mark.usefixtures("points")
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+@pytest.mark.parametrize("case", CASES[:-1], ids=lambda case: case.name)
+def test_what_is_dark_stays_at_the_kink(case: Case, zero: float, rng: np.random.Generator) -> None:
+    """Its sums are zeros and no roundings of them, whatever lies beside."""
+    case = case._replace(activation=ReLU(), options={**case.options, "bias": False})
+    layer, pool = layers_of(case, rng)
+    x = np.where(rng.random((case.batch, *case.shape)) < 0.1, 1.0, zero)
+    parameters = parameters_of(layer)
+    layer.weight.value = np.ones_like(layer.weight.value)
+    lit, _ = textbook(case, layer, pool, x)
+    trial = spoilt(trial_of(WinogradLinesPiece, case, layer, pool))
+    found = trial.run(x, dy=np.zeros(lit.shape), parameters=parameters)
+    assert (lit == 0).any()
+    assert (found.y[lit > 0] != 0).any()
+    np.testing.assert_array_equal(found.y[lit == 0], 0.0)
+
+
+@pytest.mark.usefixtures("points")
+@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
+@pytest.mark.parametrize("kernel", [2, 3, 4, 5])
+def test_float_rounds_within_the_bound(
+    kernel: int, machine: Machine, rng: np.random.Generator
+) -> None:
+    """Every number within 5e-6 of the largest of its array, whatever lay in the scratch before."""
+    case = Case((3, 14, 14), 8, kernel, {"padding": 1}, batch=32)
+    float_rounds_within(5e-6, WinogradLinesPiece, case, machine, rng)
+
+
+@pytest.mark.parametrize("registers", [16, 32])
+@pytest.mark.parametrize("points", POINTS)
+@pytest.mark.parametrize("kernel", [(5, 5), (3, 3), (1, 4), (9, 2)])
+@pytest.mark.parametrize("window", [(1, 1), (2, 2)])
+def test_every_point_is_in_one_part(
+    registers: int, points: int, kernel: tuple[int, int], window: tuple[int, int]
+) -> None:
+    shape = Convolution(1, 6, kernel, (1, 1), (0, 0), 28, 28, 20, 20, window)
+    parts = Lines(shape, points, registers).parts
+    assert sorted(sum(parts, ())) == list(range(points))
+    sums = max(len(part) for part in parts) * kernel[0]
+    assert sums < registers or max(map(len, parts)) == 2
