@@ -28,7 +28,7 @@ from handloom.nn.layer import check_shape
 PROGRAMS = {
     (True, True): (step.training_program, 4, 8),
     (True, False): (segment.segment_program, 5, 6),
-    (False, False): (step.prediction_program, 3, 6),
+    (False, False): (step.prediction_program, 3, 7),
 }
 """The program of a request, by whether it trains and whether it has a loss; and how many integers
 and pointers its entry takes."""
@@ -137,17 +137,17 @@ class Compiled:
             request = replace(self.request, pictures=how, batch=batch, training=False, loss=None)
             self._predictors[how, batch] = self.program(request)
         native = self._predictors[how, batch]
-        rows = np.arange(len(x))
+        rows, taken = np.arange(len(x)), np.zeros(1, np.int64)
         outputs = np.empty((len(x), native.plan.classes), self.dtype)
         # One group may be too little work for two: to wake a thread takes some 40 µs.
         plan = native.plan
-        little = how.sparse or all(stage.by_group for stage in plan.forward)
+        little = how.sparse or plan.forward_needs_nobody
         single = little and len(x) <= plan.sizes.group
         run = self.crew.alone if single else self.crew.run
         run(
             native.run, len(x),
-            *_addresses(self.parameters, native.work, self.crew.arrivals, x),
-            *_addresses(rows, outputs),
+            *_addresses(self.parameters, native.work, self.crew.arrivals, taken),
+            *_addresses(x, rows, outputs),
         )  # fmt: skip
         return outputs
 

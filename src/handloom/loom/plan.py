@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from handloom._typing import Shape
@@ -86,6 +86,11 @@ class Plan:
         self.prepare = _stages(self.pieces, lambda piece: piece.prepare())
         self.forward = _stages(self.pieces, lambda piece: piece.forward())
 
+    @property
+    def forward_needs_nobody(self) -> bool:
+        """Whether a thread can carry a group from pictures to outputs without the others."""
+        return all(stage.by_group and not stage.meets for stage in self.forward)
+
     # -- the stages of a training step ------------------------------------------------------------
 
     def chain(self, labels: Callable[[Step, Value], Value]) -> list[Stage]:
@@ -120,11 +125,11 @@ class Plan:
                 total[0] = total[0] + numbers.vector(i)
         return e.lane_sum(total[0])
 
-    def copy_outputs(self, step: Step, outputs: Pointer) -> None:
-        """The scores of a batch as (count, K), by the threads together."""
+    def copy_outputs(self, step: Step, outputs: Pointer, examples: Iterator[Value]) -> None:
+        """Some rows of the batch's scores, as (count, K)."""
         row = self.scores.rows.row
         scores = step.at(self.scores.values)
-        for i in step.team.share(self.sizes.batch):
+        for i in examples:
             with step.e.when(i < step.count):
                 for c in step.e.range(self.classes):
                     outputs[i * self.classes + c] = scores[i * row + c]

@@ -47,7 +47,7 @@ def segment_program(plan: Plan, program: Program) -> None:
             team.meet()
             write_stages(step, plan, [plan.gather.stage(given, chosen), *plan.forward])
             team.meet()
-            plan.copy_outputs(step, result)
+            plan.copy_outputs(step, result, team.share(plan.sizes.batch))
         with e.when(back.equals(1)):
             _take_all_errors(step, plan, given)
             team.meet()

@@ -89,45 +89,71 @@ def _one_step(
 def prediction_program(plan: Plan, program: Program) -> None:
     """Define the entry `run`: outputs of any number of pictures.
 
-    run(me, threads, examples, parameters, work, arrivals, pictures, chosen, outputs):
-    outputs (examples, K), row by row.
+    run(me, threads, examples, parameters, work, arrivals, taken, pictures, chosen, outputs):
+    outputs (examples, K), row by row; taken[0] = 0.
     """
 
     def body(
         e: Emitter, me: Value, threads: Value, examples: Value,
-        parameters: Pointer, work: Pointer, arrivals: Pointer, pictures: Pointer,
+        parameters: Pointer, work: Pointer, arrivals: Pointer, taken: Pointer, pictures: Pointer,
         chosen: Pointer, outputs: Pointer,
     ) -> None:  # fmt: skip
         team = Team(e, me, threads, arrivals)
-        batch = plan.sizes.batch
         whole = Step(
             e, team, plan.arena, parameters, work, parameters, examples, e.lift(0), plan.shift
         )
         write_stages(whole, plan, plan.prepare)
-        for first in e.range(0, examples, batch):
-            step = replace(whole, count=e.min(batch, examples - first))
-            team.meet()
-            gather = plan.gather.stage(pictures, chosen + first)
-            write_stages(step, plan, [gather, *plan.forward])
-            team.meet()
-            plan.copy_outputs(step, outputs + first * plan.classes)
+        team.meet()
+        if plan.forward_needs_nobody:
+            _by_single_groups(plan, whole, taken, pictures, chosen, outputs)
+        else:
+            _batch_by_batch(plan, whole, pictures, chosen, outputs)
 
     program.entry(
         "run", body, me=None, threads=None, examples=None,
-        parameters=program.real, work=program.real, arrivals=INT,
+        parameters=program.real, work=program.real, arrivals=INT, taken=INT,
         pictures=BYTE if plan.pictures.are_bytes else program.real,
         chosen=INT, outputs=program.real,
     )  # fmt: skip
 
 
+def _by_single_groups(
+    plan: Plan, whole: Step, taken: Pointer, pictures: Pointer, chosen: Pointer, outputs: Pointer
+) -> None:
+    """Each thread takes the next group that nobody has taken, until none is left.
+
+    So nobody waits for a thread that the system has interrupted. Its groups go, one after the
+    other, through the memory of the one group that has its own number, which stays in its cache.
+    """
+    e, me, group = whole.e, whole.team.me, plan.sizes.group
+    with e.when(me < plan.sizes.groups):
+        first = [e.atomic_add(taken, 1) * group]
+        for _ in e.repeat(lambda: first[0] < whole.count, first):
+            shift = first[0] - me * group
+            step = replace(whole, count=e.min(plan.sizes.groups * group, whole.count - shift))
+            for stage in (plan.gather.stage(pictures, chosen + shift), *plan.forward):
+                _write(step, plan, stage, me)
+            rows = e.range(me * group, e.min(me * group + group, step.count))
+            plan.copy_outputs(step, outputs + shift * plan.classes, rows)
+            first[0] = e.atomic_add(taken, 1) * group
+
+
+def _batch_by_batch(
+    plan: Plan, whole: Step, pictures: Pointer, chosen: Pointer, outputs: Pointer
+) -> None:
+    """All threads work on one batch after the other."""
+    e, team, batch = whole.e, whole.team, plan.sizes.batch
+    for first in e.range(0, whole.count, batch):
+        step = replace(whole, count=e.min(batch, whole.count - first))
+        team.meet()
+        gather = plan.gather.stage(pictures, chosen + first)
+        write_stages(step, plan, [gather, *plan.forward])
+        team.meet()
+        plan.copy_outputs(step, outputs + first * plan.classes, team.share(batch))
+
+
 def write_stages(step: Step, plan: Plan, stages: Sequence[Stage]) -> None:
     """Write stages, with a meeting wherever one needs what other threads did before it."""
-
-    def write(stage: Stage, *group: Value) -> None:
-        around = nullcontext() if plan.clock is None else plan.clock.around(step, stage)
-        with around, step.e.vectors_of(stage.lanes or step.e.program.lanes):
-            stage.emit(step, *group)
-
     before: Stage | None = None
     for phase in phases(stages):
         first = phase[0]
@@ -139,10 +165,16 @@ def write_stages(step: Step, plan: Plan, stages: Sequence[Stage]) -> None:
         if first.by_group:
             for group in step.team.share(plan.sizes.groups):
                 for stage in phase:
-                    write(stage, group)
+                    _write(step, plan, stage, group)
         else:
-            write(first)
+            _write(step, plan, first)
         before = first
+
+
+def _write(step: Step, plan: Plan, stage: Stage, *group: Value) -> None:
+    around = nullcontext() if plan.clock is None else plan.clock.around(step, stage)
+    with around, step.e.vectors_of(stage.lanes or step.e.program.lanes):
+        stage.emit(step, *group)
 
 
 def phases(stages: Sequence[Stage]) -> Iterator[list[Stage]]:
