@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -236,13 +237,13 @@ class LoomEngine:
         self._behind = True
         reports: list[StepReport] = []
         for lr, (loss, hits, squares) in zip(lrs, numbers.tolist(), strict=True):
-            norm = float(np.sqrt(squares))
-            if not np.isfinite(loss):  # nothing was updated
+            norm = math.sqrt(squares)
+            if not math.isfinite(loss):  # nothing was updated
                 reports.append(StepReport(loss, 0, float("nan"), lr))
                 break
             self._optimizer.steps += 1
             reports.append(StepReport(loss, int(hits), norm, lr))
-            if not np.isfinite(norm):
+            if not math.isfinite(norm):
                 break
         return reports
 

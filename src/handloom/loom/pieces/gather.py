@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from handloom._typing import Shape
+from handloom.loom.arena import LINE
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import Pointer, Value
 from handloom.loom.piece import Stage, Step
 from handloom.loom.tensor import Maps, Sizes, Tensor
+
+AHEAD = 2
+"""Pictures that are asked for before they are needed."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,13 @@ def gather_run(
         run[i] = _numbers(e, pictures, i, how, channel)
     for i in e.range(whole, pixels):
         run[i] = _scaled(e, pictures[i], how, channel)
+
+
+@kernel
+def prefetch_picture(e: Emitter, picture: Pointer, *, size: int) -> None:
+    """Ask for a picture: they are taken in any order, which the processor cannot guess."""
+    for place in e.range(0, size, LINE):
+        e.prefetch(picture, place)
 
 
 @kernel
@@ -123,6 +134,9 @@ class Gather:
         size = self.channels * pixels
         rows = step.values(self.target, group)
         for i in e.range(live):
+            if self.how.are_bytes:
+                last = step.count - (group * self.sizes.group + 1)
+                prefetch_picture(e, pictures + chosen[e.min(i + AHEAD, last)] * size, size=size)
             for channel in range(self.channels):
                 start = channel * pixels
                 gather_run(
