@@ -22,7 +22,7 @@ from handloom.loom.language.machine import Machine
 from handloom.loom.language.program import Program, Real
 from handloom.loom.language.value import INT, Pointer, Value
 from handloom.loom.native import jit
-from handloom.loom.native.team import Team
+from handloom.loom.native.team import Team, counters
 from handloom.loom.piece import Piece, Stage, Step
 from handloom.loom.pieces.activation import Activation, Identity
 from handloom.loom.pieces.optimizer import SETTINGS, Rule, Updating
@@ -203,7 +203,7 @@ class Trial:
 
     def _run_threads(self, count: int, step: int, threads: int) -> None:
         settings = np.zeros(SETTINGS, self.arena.dtype)
-        arrivals = np.zeros(8, np.int64)
+        arrivals = counters(MOST_THREADS)
         addresses = [
             a.ctypes.data_as(ctypes.c_void_p)
             for a in (arrivals, self.parameters, self.work, settings)

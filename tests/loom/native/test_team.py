@@ -22,7 +22,7 @@ from handloom.loom.language.machine import host
 from handloom.loom.language.program import Program
 from handloom.loom.language.value import INT, Pointer, Value
 from handloom.loom.native import jit
-from handloom.loom.native.team import Crew, Team
+from handloom.loom.native.team import APART, DEALS, PARTS, Crew, Team
 
 Entry = Callable[..., None]
 
@@ -105,14 +105,60 @@ def test_a_shared_loop_does_everything_once() -> None:
             assert numbers[63] == 1000, "the first thread alone"
 
 
-def test_arrivals_stand_alone_on_their_cache_lines() -> None:
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_dealt_loop_does_everything_once(backwards: bool) -> None:
+    """Visit after visit, and more loops than there are counters for; 0 of them is a loop, too."""
+
+    def body(team: Team, n: Value, numbers: Pointer) -> None:
+        for _ in team.e.range(n):
+            for count in (0, 1, 5, 61):
+                for _ in range(5):
+                    for i in team.deal(count, backwards=backwards):
+                        numbers[i] = numbers[i] + 1
+                    team.meet()
+
+    entry, _held = compiled(f"deal{backwards}", body)
+    for threads in (1, 2, 3, 8):
+        crew, numbers = Crew(threads), np.zeros(64, np.int64)
+        for visits in (3, 1, 7):
+            crew.run(entry, visits, *addresses(crew, numbers))
+        np.testing.assert_array_equal(numbers[:5], 11 * 5 * np.array([3, 2, 2, 2, 2]))
+        np.testing.assert_array_equal(numbers[5:], [11 * 5] * 56 + [0] * 3)
+
+
+def test_a_dealt_loop_goes_on_without_a_thread_that_is_held_up() -> None:
+    """The first thread waits within its first turn for all but the part that it has begun."""
+    count, part = 128, 128 // 2 // PARTS
+
+    def body(team: Team, n: Value, numbers: Pointer) -> None:
+        e, done = team.e, numbers + count
+        for i in team.deal(count):
+            waited = [e.lift(0)]
+            held_up = team.me.equals(0)
+            for _ in e.repeat(
+                lambda: held_up & (e.atomic_load(done) < count - part) & (waited[0] < n),  # noqa: B023
+                waited,
+            ):
+                e.pause()
+                waited[0] = waited[0] + 1
+            numbers[i] = team.me + 1
+            e.atomic_add(done, 1)
+
+    entry, _held = compiled("held_up", body)
+    crew, numbers = Crew(2), np.zeros(count + 1, np.int64)
+    crew.run(entry, 10**8, *addresses(crew, numbers))
+    assert numbers[count] == count
+    assert (numbers[:count] == 1).sum() <= part
+
+
+def test_counters_stand_alone_on_their_cache_lines() -> None:
     arrivals = Crew(2).arrivals
-    assert (arrivals.shape, arrivals.dtype) == ((1,), np.int64)
+    assert (len(arrivals), arrivals.dtype) == ((1 + 2 * DEALS) * APART, np.int64)
     assert arrivals.ctypes.data % 128 == 0
     whole = arrivals
     while isinstance(whole.base, np.ndarray):
         whole = whole.base
-    assert arrivals.ctypes.data + 128 <= whole.ctypes.data + whole.nbytes
+    assert arrivals.ctypes.data + arrivals.nbytes <= whole.ctypes.data + whole.nbytes
 
 
 def test_threads_stay_alive_from_run_to_run() -> None:

@@ -27,6 +27,12 @@ to the other. Where each of two cores had another busy process, four threads too
 meeting to meeting; 2,300 when they offered the core (sched_yield) instead of sleeping."""
 
 _LINES = 128  # bytes that belong together in a cache: a line, or two that are fetched as a pair
+APART = _LINES // 8
+"""Counters from one to the next: a neighbour's writing would slow down everybody who waits."""
+DEALS = 16
+"""Loops of a program that are dealt out; later ones are shared."""
+PARTS = 16
+"""Parts of a thread's own share that are dealt out one by one: more would be more counting."""
 
 
 @kernel
@@ -54,6 +60,34 @@ class Team:
         self.me = me
         self.threads = threads
         self.arrivals = arrivals
+        self._deals = 0
+
+    def deal(self, count: int, *, backwards: bool = False) -> Iterator[Value]:
+        """A loop over range(count) like share's, but who is done takes over parts of the others'.
+
+        For long loops whose turns do not care which thread does them: the system interrupts
+        threads, and some processors have cores of two kinds. Threads meet between two visits.
+
+        A counter for each share only grows: of `parts + threads` numbers that are taken from it in
+        a visit, every thread takes one that is too large and goes on to the next share.
+        """
+        if self._deals == DEALS:
+            yield from self.share(count, backwards=backwards)
+            return
+        e, me, threads = self.e, self.me, self.threads
+        counters = self.arrivals + (threads * self._deals + 1) * APART
+        self._deals += 1
+        for nearer in e.range(threads):
+            owner = (me + nearer) % threads
+            first, end = owner * count // threads, (owner + 1) * count // threads
+            counter = counters + owner * APART
+            part = [e.atomic_add(counter, 1) % (threads + PARTS)]
+            for _ in e.repeat(lambda: part[0] < PARTS, part):  # noqa: B023
+                number, size = part[0], end - first
+                start, stop = number * size // PARTS, (number + 1) * size // PARTS
+                for i in e.range(start, stop):
+                    yield end - 1 - i if backwards else first + i
+                part[0] = e.atomic_add(counter, 1) % (threads + PARTS)
 
     def share(self, count: int, *, backwards: bool = False) -> Iterator[Value]:
         """A loop over this thread's part of range(count), a run of neighbours."""
@@ -75,14 +109,15 @@ class Crew:
     """The threads that run programs together, and stay alive from one run to the next.
 
     They start with the first run and end with `close`, or when nobody holds the crew any more.
-    `arrivals` (1,) is what the barrier counts in, alone on its cache lines.
+    `arrivals` is what the barrier counts in, and behind it the counters of loops that are dealt
+    out, which begin a run with zeros.
     """
 
     def __init__(self, threads: int) -> None:
         if threads < 1:
             raise ConfigError(f"a program needs at least one thread, got {threads}")
         self.threads = threads
-        self.arrivals = _alone_on_its_lines()
+        self.arrivals = counters(threads)
         self._begin()
 
     def run(self, entry: Callable[..., None], *arguments: object) -> None:
@@ -102,10 +137,12 @@ class Crew:
                 self._start()
             if dead := [helper.me for helper in self._helpers if helper.has_ended]:
                 raise StateError(f"thread {dead[0]} of {self.threads} has died; build a new engine")
+            self.arrivals[APART:] = 0
             self._do(_Job(entry, (self.threads, *arguments), self.threads))
 
     def alone(self, entry: Callable[..., None], *arguments: object) -> None:
         """Call entry(0, 1, *arguments) here: for work so short that waking threads costs more."""
+        self.arrivals[APART:] = 0
         entry(0, 1, *arguments)
 
     def close(self) -> None:
@@ -204,8 +241,9 @@ def _dismiss(helpers: list[_Helper]) -> None:
         helper.jobs.put(None)
 
 
-def _alone_on_its_lines() -> IntArray:
-    """A zero (1,) of 64 bits; a neighbour's writing would slow down everybody who waits for it."""
-    raw = np.zeros(2 * _LINES, np.uint8)
+def counters(threads: int) -> IntArray:
+    """What a team of so many counts in: zeros of 64 bits, each of them alone on its cache lines."""
+    size = (1 + DEALS * threads) * _LINES
+    raw = np.zeros(size + _LINES, np.uint8)
     start = -raw.ctypes.data % _LINES
-    return raw[start : start + 8].view(np.int64)
+    return raw[start : start + size].view(np.int64)

@@ -115,7 +115,7 @@ class DensePiece(Piece):
         tiles = self.sizes.group // self.sizes.tile_rows
         blocks = self.sizes.groups * tiles
         # Backwards: what the update touched last is still in the cache.
-        for i in step.team.share(self.panels // self._abreast * blocks, backwards=True):
+        for i in step.team.deal(self.panels // self._abreast * blocks, backwards=True):
             panel, block = i // blocks * self._abreast, i % blocks
             self._forward_tile(step, block // tiles, block % tiles, panel)
 
@@ -169,9 +169,8 @@ class DensePiece(Piece):
         title, flops, size = f"{self.title}: errors below", self._flops, self._bytes(1)
         if self.small:
             return [Stage(title, self._backward_group, flops=flops, bytes=size)]
-        return [
-            Stage(title, self._backward_shared, by_group=False, meets=True, flops=flops, bytes=size)
-        ]
+        shared = self._backward_shared
+        return [Stage(title, shared, by_group=False, meets=True, flops=flops, bytes=size)]
 
     def _backward_group(self, step: Step, group: Value) -> None:
         for below in step.e.range(round_up(self.inputs, self.below) // self.below):
@@ -181,7 +180,7 @@ class DensePiece(Piece):
     def _backward_shared(self, step: Step) -> None:
         tiles = self.sizes.group // self.sizes.tile_rows
         blocks = self.sizes.groups * tiles
-        for i in step.team.share(round_up(self.inputs, self.below) // self.below * blocks):
+        for i in step.team.deal(round_up(self.inputs, self.below) // self.below * blocks):
             below, block = i // blocks, i % blocks
             self._error_tile(step, block // tiles, block % tiles, below)
 
@@ -216,7 +215,8 @@ class DensePiece(Piece):
 
     def _update_weights(self, step: Step, how: Updating) -> None:
         emit = dense.sparse_update_tile if self.lit else dense.update_tile
-        for i in step.team.share(self.panels * self.tiles):
+        among = step.team.share if self.small else step.team.deal
+        for i in among(self.panels * self.tiles):
             panel, first = i // self.tiles, i % self.tiles * self.tile
             emit(
                 step.e, step.values(self.source, 0) + first,

@@ -65,8 +65,8 @@ class Tiling:
         return self.points**2
 
     def cost(self, *, errors_below: bool) -> float:
-        """Of one example, in multiplications: forward, the gradient and perhaps the errors below,
-        for which the pixels are transformed each time."""
+        """Of one example, in multiplications: forward, the gradient and perhaps the errors below;
+        each of them transforms the pixels, or theirs."""
         channels, filters, times = self.shape.channels, self.shape.filters, 2 + errors_below
         products = self.products * channels * filters
         transforms = PIXELS[self.points] * channels * times + SUMS[self.points] * filters

@@ -61,10 +61,14 @@ class Lines:
     def cost(self) -> float:
         """Of one example, in multiplications: forward and the gradient."""
         lines = self.shape.filters * self.shape.rows * self.number
-        products = lines * self.shape.channels * self.shape.kernel[0] * self.points
         seen = self.rows * self.shape.channels * self.number
         product = PRODUCT if self.abreast > 1 else ALONE
-        return 2 * (product * products + LINE * lines + PIXELS * seen)
+        return 2 * (product * self.products + LINE * lines + PIXELS * seen)
+
+    @property
+    def products(self) -> int:
+        """Of one example, forward; the gradient has as many."""
+        return self.shape.rows * self.number * self.shape.filters * self.filter
 
     @property
     def size(self) -> int:
