@@ -9,12 +9,9 @@ from convolutions import (
     a_first_layer,
     a_step_against_the_textbook,
     any_number_of_threads,
-    assert_close,
     float_rounds_within,
     layers_of,
-    parameters_of,
-    spoilt,
-    textbook,
+    prediction_computes_the_same,
     trial_of,
 )
 from harness import AVX2, HOST
@@ -80,11 +77,7 @@ def test_a_first_layer_has_no_errors_below(case: Case, rng: np.random.Generator)
 @pytest.mark.usefixtures("points")
 @pytest.mark.parametrize("case", CASES[:8], ids=lambda case: case.name)
 def test_prediction_computes_the_same(case: Case, rng: np.random.Generator) -> None:
-    layer, pool = layers_of(case, rng)
-    trial = spoilt(trial_of(WinogradFusedPiece, case, layer, pool, training=False))
-    x = rng.normal(size=(case.batch, *case.shape))
-    found = trial.run(x, parameters=parameters_of(layer))
-    assert_close(found.y, textbook(case, layer, pool, x)[0])
+    prediction_computes_the_same(WinogradFusedPiece, case, rng)
 
 
 def test_any_number_of_threads_gives_the_same_bits(rng: np.random.Generator) -> None:
@@ -92,15 +85,14 @@ def test_any_number_of_threads_gives_the_same_bits(rng: np.random.Generator) -> 
     any_number_of_threads(WinogradFusedPiece, case, rng)
 
 
-@pytest.mark.usefixtures("points")
 @pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
 @pytest.mark.parametrize("kernel", [2, 3, 4, 5])
 def test_float_rounds_within_the_bound(
-    kernel: int, machine: Machine, rng: np.random.Generator
+    kernel: int, machine: Machine, points: int, rng: np.random.Generator
 ) -> None:
-    """Every number within 3e-5 of the largest of its array, whatever lay in the scratch before."""
+    """Every number so near to the largest of its array, whatever lay in the scratch before."""
     case = Case((16, 14, 14), 32, kernel, {"padding": 1}, batch=32)
-    float_rounds_within(3e-5, WinogradFusedPiece, case, machine, rng)
+    float_rounds_within({6: 2e-5, 8: 3e-5}[points], WinogradFusedPiece, case, machine, rng)
 
 
 def test_weights_come_back_as_they_were(rng: np.random.Generator) -> None:

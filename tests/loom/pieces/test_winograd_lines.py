@@ -9,10 +9,10 @@ from convolutions import (
     a_first_layer,
     a_step_against_the_textbook,
     any_number_of_threads,
-    assert_close,
     float_rounds_within,
     layers_of,
     parameters_of,
+    prediction_computes_the_same,
     spoilt,
     textbook,
     trial_of,
@@ -73,11 +73,7 @@ def test_a_first_layer_has_no_errors_below(case: Case, rng: np.random.Generator)
 @pytest.mark.usefixtures("points")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_prediction_computes_the_same(case: Case, rng: np.random.Generator) -> None:
-    layer, pool = layers_of(case, rng)
-    trial = spoilt(trial_of(WinogradLinesPiece, case, layer, pool, training=False))
-    x = rng.normal(size=(case.batch, *case.shape))
-    found = trial.run(x, parameters=parameters_of(layer))
-    assert_close(found.y, textbook(case, layer, pool, x)[0])
+    prediction_computes_the_same(WinogradLinesPiece, case, rng)
 
 
 def test_any_number_of_threads_gives_the_same_bits(rng: np.random.Generator) -> None:
