@@ -90,19 +90,8 @@ def forward(
     for row in e.range(rows):
         for line in e.range(lines.number):
             for first in tiles(e, lines.shape.filters, lines.abreast):
-                found: dict[Pair, tuple[Value, Value]] = {}
-                for i in range(wh):
-                    above = row * wh + i
-                    seen = spectra + (above * lines.row + line * lines.points) * e.lanes
-                    sums = _products(e, seen, weights + first * lines.filter, lines)
-                    light = lit + (above * lines.width + line * lines.size) * e.lanes
-                    for n, spectrum in enumerate(sums):
-                        pixels = multiply(powers(lines.points, lines.size).T, spectrum)
-                        if training:
-                            pixels = _zero_where_dark(e, pixels, light)
-                        for q in range(across):
-                            some, before = pixels[q * ww : (q + 1) * ww], found.get((n, q))
-                            found[n, q] = largest(e, some, after=before, number=i * ww)
+                taps = weights + first * lines.filter
+                found = _pooled(e, spectra, taps, lit, row, line, lines, training)
                 for (n, q), (best, which) in found.items():
                     f, column = first + n, line * across + q
                     with lines.inside(column):
@@ -110,6 +99,27 @@ def forward(
                             choice[((f * rows + row) * columns + column) * e.lanes] = which
                         place = f * target.plane + row * target.row + column * e.lanes
                         y[place] = activation.output(e, best + bias[f])
+
+
+def _pooled(
+    e: Emitter, spectra: Pointer, weights: Pointer, lit: Pointer, row: Value, line: Value,
+    lines: Lines, training: bool,
+) -> dict[Pair, tuple[Value, Value]]:  # fmt: skip
+    """What `largest` finds in the windows of a line, by filter and window; `row` is of windows."""
+    wh, ww = lines.shape.window
+    found: dict[Pair, tuple[Value, Value]] = {}
+    for i in range(wh):
+        above = row * wh + i
+        seen = spectra + (above * lines.row + line * lines.points) * e.lanes
+        light = lit + (above * lines.width + line * lines.size) * e.lanes
+        for n, spectrum in enumerate(_products(e, seen, weights, lines)):
+            pixels = multiply(powers(lines.points, lines.size).T, spectrum)
+            if training:
+                pixels = _zero_where_dark(e, pixels, light)
+            for q in range(lines.size // ww):
+                some, before = pixels[q * ww : (q + 1) * ww], found.get((n, q))
+                found[n, q] = largest(e, some, after=before, number=i * ww)
+    return found
 
 
 def _zero_where_dark(e: Emitter, pixels: Sequence[Value], lit: Pointer) -> list[Value]:
