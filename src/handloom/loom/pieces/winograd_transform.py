@@ -72,9 +72,11 @@ def transform(matrix: FloatArray, at: Any) -> Iterator[tuple[int, list[Any]]]:
     """
     columns = matrix.shape[1]
     for part in _parts(matrix):
-        turned = [multiply(matrix, [at(i, j) for i in range(columns)]) for j in range(columns)]
-        for i in part:
-            yield i, multiply(matrix, [column[i] for column in turned])
+        turned = [
+            multiply(matrix, [at(i, j) for i in range(columns)], part) for j in range(columns)
+        ]
+        for i, row in zip(part, zip(*turned, strict=True), strict=True):
+            yield i, multiply(matrix, row)
 
 
 def _parts(matrix: FloatArray) -> Sequence[Sequence[int]]:
@@ -97,16 +99,21 @@ def row_of(matrix: FloatArray, i: int, at: Any) -> list[Any]:
     return multiply(matrix, turned)
 
 
-def multiply(matrix: FloatArray, vector: Sequence[Any]) -> list[Any]:
+def multiply(
+    matrix: FloatArray, vector: Sequence[Any], rows: Sequence[int] | None = None
+) -> list[Any]:
     """matrix · vector, where rows, or columns, belong to the points 0, 1, -1, 2, -2, ... and ∞.
 
     A point and its negative differ in the signs of odd powers alone: even and odd powers are added
-    up once for both.
+    up once for both. With `rows` only those, which hold both or none of a pair.
     """
+    rows = range(len(matrix)) if rows is None else rows
     if _has_pairs(matrix):
-        return _pairs([_combine(row, vector) for row in _halved_pairs(matrix)])
+        mixed = _halved_pairs(matrix)
+        numbers = {i: _combine(mixed[i], vector) for i in rows}
+        return [_of_pair(numbers, i, len(matrix)) for i in rows]
     mixed = _pairs(vector)
-    return [_combine(_halved_pairs(row), mixed) for row in matrix]
+    return [_combine(_halved_pairs(matrix[i]), mixed) for i in rows]
 
 
 def _has_pairs(matrix: FloatArray) -> bool:
@@ -117,10 +124,14 @@ def _has_pairs(matrix: FloatArray) -> bool:
 
 def _pairs(numbers: Any) -> list[Any]:
     """Sums and differences of the pairs 1, -1 and 2, -2 and so on."""
-    mixed = [numbers[0]]
-    for one, other in zip(numbers[1:-1:2], numbers[2:-1:2], strict=True):
-        mixed += [one + other, one - other]
-    return [*mixed, numbers[-1]]
+    return [_of_pair(numbers, i, len(numbers)) for i in range(len(numbers))]
+
+
+def _of_pair(numbers: Any, i: int, count: int) -> Any:
+    """Number i of _pairs of `count` numbers: a sum, a difference, or 0's and ∞'s own."""
+    if i in (0, count - 1):
+        return numbers[i]
+    return numbers[i] + numbers[i + 1] if i % 2 else numbers[i - 1] - numbers[i]
 
 
 def _halved_pairs(numbers: Any) -> list[Any]:
