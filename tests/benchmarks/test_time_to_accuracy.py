@@ -6,7 +6,7 @@ import gzip
 import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -90,12 +90,31 @@ def test_a_row_tells_means_and_what_was_missed(driver: ModuleType) -> None:
     assert driver.row("ours", trained, 0.99)[-1] == "below 0.99"
 
 
-def test_the_loom_runs_with_and_without_its_cache(driver: ModuleType) -> None:
+def test_the_loom_runs_without_its_cache_first(driver: ModuleType) -> None:
     assert [way.name for way in driver.ways(["loom", "torch"])] == [
-        "handloom loom",
         "handloom loom, first time",
+        "handloom loom",
         "PyTorch",
     ]
+
+
+def test_what_the_first_training_compiled_is_there_for_the_next_alone(
+    driver: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caches: list[str] = []
+
+    def run(command: list[str], env: dict[str, str], **_: Any) -> SimpleNamespace:
+        caches.append(env["HANDLOOM_CACHE"])
+        return SimpleNamespace(stdout='{"accuracy": 1, "training_s": 1, "compile_s": 1}')
+
+    monkeypatch.setenv("HANDLOOM_CACHE", str(tmp_path / "of the user"))
+    monkeypatch.setattr(driver.subprocess, "run", run)
+    for way in driver.ways(["loom"]):
+        driver.train(way, tmp_path / "one job" / "job.json")
+        driver.train(way, tmp_path / "another" / "job.json")
+    here, there, *later = caches
+    assert later == [here, there]
+    assert len({here, there, str(tmp_path / "of the user")}) == 3
 
 
 def test_both_ways_learn_the_same_recipe(
