@@ -53,7 +53,7 @@ class Training(NamedTuple):
 
 
 class Way(NamedTuple):
-    """A program that trains, with its further arguments; `is_first` runs once, before all others."""
+    """A program that trains, with its further arguments; `is_first` runs once, first of all."""
 
     name: str
     command: tuple[str, ...]
