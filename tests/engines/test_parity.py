@@ -5,6 +5,8 @@ to how far the training has moved them. In float64 nothing but the order of sums
 there is more: where a sum lies within a rounding of a rectifier's kink, or a gradient of Adam's
 within one of zero, the two take different sides now and then, and a training goes its own way from
 there. So float32 is compared step by step, each from the same state, and at the end only roughly.
+In large networks every step meets kinks: for them the measure is a twin, a second training by the
+numpy engine whose weights a rounding has stirred.
 """
 
 from __future__ import annotations
@@ -27,12 +29,18 @@ if why := machine.unsupported():
 
 STEPS = 100
 SINGLE = 40  # of them, one by one
-EXACT = 1e-11
-"""Of float64 after all steps; measured: 1e-13 after the first one, 4e-15 after the last."""
+EXACT = 1e-10
+"""Of float64 after all steps. Measured: 4e-14 after the first one, 4e-15 after the last of a small
+network; the 18 layers of contest-resnet make 1.4e-11 of it, a little more each step."""
 ONE_STEP, KINK = 5e-5, 0.05
-"""Of nine float32 steps in ten, and of any; measured: 2e-5, and 5e-3 where a kink was hit."""
+"""Of three float32 steps in four, and of any; measured: 4e-6, and 5e-3 where a kink was hit."""
+EARLY = 1e-2
+"""Of the losses of the first five float32 steps; measured: 1e-6, and 3e-3 in contest-resnet."""
 ROUGHLY = 0.2
-"""Of float32 after all steps; measured: 2e-6 without a kink, 7e-2 with many of them and Adam."""
+"""Of float32 after all steps; measured: 2e-6 without a kink, 7e-2 with some of them and Adam."""
+AS_A_TWIN = 5
+"""Or so many times as far as a twin. Measured: steps of contest-resnet are 3e-3 off, its twin's
+1e-3; fashion-94 ends 0.43 away, its twin 0.44."""
 
 
 every_recipe = pytest.mark.parametrize("name", shipped(for_torch=False))
@@ -71,6 +79,12 @@ class Training:
             losses += [report.loss for report in self.engine.train(epoch, start, stop)]
         return losses
 
+    def stir(self) -> None:
+        """Move every weight by about a rounding."""
+        rng = np.random.default_rng(0)
+        for parameter in self.engine.model.named_parameters().values():
+            parameter.value *= 1 + np.float32(1e-7) * rng.choice([-1, 1], parameter.value.shape)
+
     @property
     def weights(self) -> AnyArray:
         """All of them in one line."""
@@ -98,21 +112,31 @@ def test_in_float64_the_trainings_are_one(name: str) -> None:
 @every_recipe
 def test_in_float32_every_step_is_the_same(name: str) -> None:
     ours, theirs, before = both(name, np.float32)
-    found = []
+    twin = Training(name, "numpy", np.float32)
+    found: list[float] = []
+    usual: list[float] = []
     for step in range(1, SINGLE + 1):
-        ours.engine.load_state_dict(theirs.engine.state_dict())
-        ours.train(step)
-        theirs.train(step)
+        state = theirs.engine.state_dict()
+        ours.engine.load_state_dict(state)
+        twin.engine.load_state_dict(state)
+        twin.stir()
+        for training in (ours, theirs, twin):
+            training.train(step)
         found.append(difference(ours.weights, theirs.weights, before))
+        usual.append(difference(twin.weights, theirs.weights, before))
         before = theirs.weights
-    assert np.quantile(found, 0.9) < ONE_STEP
+    assert np.quantile(found, 0.75) < max(ONE_STEP, AS_A_TWIN * np.quantile(usual, 0.75))
     assert max(found) < KINK
 
 
 @every_recipe
 def test_in_float32_the_trainings_stay_together(name: str) -> None:
     ours, theirs, start = both(name, np.float32)
-    losses, right = ours.train(STEPS), theirs.train(STEPS)
-    np.testing.assert_allclose(losses[:10], right[:10], rtol=1e-3)
-    assert np.mean(losses[-30:]) == pytest.approx(np.mean(right[-30:]), rel=0.05)
-    assert difference(ours.weights, theirs.weights, start) < ROUGHLY
+    twin = Training(name, "numpy", np.float32)
+    twin.stir()
+    losses, right, stirred = (np.array(each.train(STEPS)) for each in (ours, theirs, twin))
+    np.testing.assert_allclose(losses[:5], right[:5], rtol=EARLY)
+    late, usual = (abs(each / right - 1)[-30:].mean() for each in (losses, stirred))
+    assert late < max(0.05, AS_A_TWIN * usual)
+    end, usual = (difference(each.weights, theirs.weights, start) for each in (ours, twin))
+    assert end < max(ROUGHLY, AS_A_TWIN * usual)
