@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
@@ -224,6 +223,8 @@ class Epoch:
 
 def one_ahead(prepare: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
     """map(prepare, items), where a thread prepares the next one while one is being used."""
+    from concurrent.futures import ThreadPoolExecutor  # which takes time, and few trainings need it
+
     coming = iter(items)
     # Leaving this block, at the end, by an error or by close(), waits for the thread to end.
     with ThreadPoolExecutor(1, thread_name_prefix="handloom-batches") as thread:
