@@ -242,7 +242,7 @@ class AgreedStop(Callback):
 
 def draw(run: Run, parts: assemble.Parts) -> list[Path]:
     """Draw all pictures of a run into its figures/; the test part, or validation where none is."""
-    from handloom.views import Subject, draw_all
+    from handloom.views import Subject, draw_all, probabilities_of
 
     shown = parts.validation if parts.test is None else parts.test
     subject = Subject(
@@ -254,6 +254,7 @@ def draw(run: Run, parts: assemble.Parts) -> list[Path]:
         class_names=shown.class_names,
         normalise=run.normalisation,
         seed=run.recipe.seed,
+        said=probabilities_of(run.model, run.predict_outputs(shown.images)),
     )
     return draw_all(subject, run.folder.figures)
 

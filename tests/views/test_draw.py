@@ -12,7 +12,7 @@ import pytest
 
 from handloom import nn
 from handloom.errors import DataError, LabelError, ShapeError, StateError
-from handloom.views import Subject, draw_all
+from handloom.views import Subject, draw_all, probabilities
 
 ROWS = [
     {"epoch": e, "step": 10 * e, "train_loss": 1 / e, "val_loss": 1.1 / e, "lr": 0.1}
@@ -95,10 +95,26 @@ def test_a_diverged_network_can_be_drawn(tmp_path: Path, rng: np.random.Generato
     assert len(draw_all(subject(model, images, ("a", "b", "c")), tmp_path)) == 9
 
 
+def test_probabilities_that_are_there_are_drawn_and_not_computed(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    drawn = subject(mlp(rng, 16, 2), rng.integers(0, 256, (30, 4, 4), np.uint8), ("a", "b"))
+    said = probabilities(drawn.model, drawn.images, drawn.normalise)
+    computed = draw_all(drawn, tmp_path / "computed")
+    given = draw_all(dataclasses.replace(drawn, said=said), tmp_path / "given")
+    turned = draw_all(dataclasses.replace(drawn, said=said[:, ::-1]), tmp_path / "turned")
+    by_name = {file.stem: file.read_bytes() for file in computed}
+    assert {file.stem: file.read_bytes() for file in given} == by_name
+    changed = {file.stem for file in turned if file.read_bytes() != by_name[file.stem]}
+    assert changed >= {"predictions", "confusion"}
+
+
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path, rng: np.random.Generator) -> None:
     good = subject(mlp(rng, 16, 2), np.zeros((4, 4, 4), np.uint8), ("a", "b"))
     with pytest.raises(ShapeError, match="4 images, but 3 labels"):
         dataclasses.replace(good, labels=good.labels[:3])
+    with pytest.raises(ShapeError, match=r"shape \(4, 3\) are not those of 4 images and 2 classes"):
+        dataclasses.replace(good, said=np.ones((4, 3), np.float32))
     with pytest.raises(DataError, match="no test images"):
         dataclasses.replace(good, images=good.images[:0], labels=good.labels[:0])
     with pytest.raises(LabelError, match="label 7 has no name"):

@@ -39,7 +39,8 @@ class Subject:
 
     `metrics` are the rows of metrics.jsonl, `monitor` the metric that chose the best epoch. `model`
     is in evaluation mode. `images` (N, H, W) or (N, C, H, W), uint8; `labels` (N,), class ids.
-    `normalise` makes of images what the model takes. `seed` chooses the random pictures.
+    `normalise` makes of images what the model takes. `seed` chooses the random pictures. `said`:
+    the probabilities (N, K) that the model gives, where something quicker has computed them.
     """
 
     metrics: Sequence[Mapping[str, Any]]
@@ -50,6 +51,7 @@ class Subject:
     class_names: tuple[str, ...]
     normalise: Normalise
     seed: int
+    said: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if any(layer.training for _, layer in self.model.named_layers()):
@@ -60,6 +62,11 @@ class Subject:
             )
         if not len(self.images):
             raise DataError("there are no test images to draw; give at least one")
+        if self.said is not None and self.said.shape != (len(self.images), len(self.class_names)):
+            raise ShapeError(
+                f"probabilities of shape {self.said.shape} are not those of {len(self.images)} "
+                f"images and {len(self.class_names)} classes"
+            )
 
     @property
     def image_shape(self) -> Shape:
@@ -89,7 +96,9 @@ def figures(subject: Subject) -> Iterator[tuple[str, Figure]]:
     """The pictures one after another, by name."""
     yield "curves", draw_curves(curves(subject.metrics, subject.monitor))
     yield from _weight_figures(subject)
-    said = probabilities(subject.model, subject.images, subject.normalise)
+    said = subject.said
+    if said is None:
+        said = probabilities(subject.model, subject.images, subject.normalise)
     table = confusion(subject.labels, said.argmax(axis=1), subject.class_names)
     yield from _activation_figures(subject, said, table)
     yield from _prediction_figures(subject, said, table)
