@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import matplotlib.image
 import numpy as np
@@ -30,6 +31,20 @@ def test_an_image_lands_pixel_by_pixel_at_its_place() -> None:
         shown = pixels_of(sheet)
     top = sheet.height - 100 + 11
     np.testing.assert_array_equal(shown[top : top + 30, 37:87], image)
+
+
+def test_drawing_takes_a_few_bytes_a_pixel() -> None:
+    with style.house_style():
+        sheet = Sheet(1000, 1000, "Heading")
+        figure = sheet.finished()
+        png(figure)  # fonts are read once
+        tracemalloc.start()
+        try:
+            png(figure)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 20 * sheet.width * sheet.height
 
 
 def test_colours_are_centred_and_clipped_and_nan_is_grey() -> None:

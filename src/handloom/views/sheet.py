@@ -12,6 +12,7 @@ from handloom.views import style
 from handloom.views.tiles import zoomed
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -88,12 +89,32 @@ class Sheet:
 
     def finished(self) -> Figure:
         """The figure with all that was put on the sheet."""
-        self.figure.figimage(self._canvas, origin="upper", zorder=-1)
+        self.figure.add_artist(_under_everything(self.figure, self._canvas))
         return self.figure
 
     def _write(self, x: float, y: float, text: str, **settings: Any) -> None:
         settings = {"va": "top"} | settings
         self.figure.text(x / self.width, 1 - y / self.height, text, **settings)
+
+
+def _under_everything(figure: Figure, pixels: UInt8Array) -> Artist:
+    """Pixels (H, W, 3) for the whole figure, drawn as they are.
+
+    Figure.figimage draws the same, but resamples them for it: a hundred bytes of memory a pixel.
+    """
+    from matplotlib.image import FigureImage
+    from matplotlib.transforms import IdentityTransform
+
+    class Canvas(FigureImage):
+        def make_image(self, *_: Any, **__: Any) -> Any:
+            opaque = np.full((*pixels.shape[:2], 1), 255, np.uint8)
+            from_below = np.concatenate([pixels, opaque], axis=2)[::-1]
+            return np.ascontiguousarray(from_below), 0.0, 0.0, IdentityTransform()
+
+    canvas = Canvas(figure)
+    canvas.set_data(pixels)
+    canvas.set_zorder(-1)
+    return canvas
 
 
 SCALE_BAR = (220, 12)
