@@ -154,14 +154,15 @@ class _Session:
         if checkpoint is not None or self.processes.size > 1:
             kept = self.processes.from_first(lambda: json.dumps(Run(folder).data))
             check_same_data(folder, json.loads(kept), self.parts)
+        run = Run(folder)
+        ended = self.processes.from_first(lambda: "yes" if run.is_finished else "") == "yes"
         with limited_to(threads):
-            engine = self._fit(folder, checkpoint)
-            run = Run(folder)
-            if self.processes.is_first:
-                if not run.is_finished:
+            if not ended:
+                engine = self._fit(folder, checkpoint)
+                if self.processes.is_first:
                     self._write_result(run, engine)
-                if self.pictures:
-                    draw(run, self.parts)
+            if self.processes.is_first and self.pictures:
+                draw(run, self.parts)
         self.processes.from_first(str)  # the others wait until everything is written
         return run
 
@@ -173,12 +174,13 @@ class _Session:
         if checkpoint is None:
             history.keep_until(0)
         said = self.recipe.training
-        keeping: list[Callback] = [AgreedStop(self.processes)]
-        if self.processes.is_first:
-            keeping += [
-                BestWeights(folder.checkpoints),
-                Checkpoints(folder.checkpoints, said.checkpoints),  # last: it keeps all states
-            ]
+        writes = self.processes.is_first
+        keeping: list[Callback] = [
+            AgreedStop(self.processes),
+            BestWeights(folder.checkpoints if writes else None),
+        ]
+        if writes:
+            keeping.append(Checkpoints(folder.checkpoints, said.checkpoints))
         trainer = assemble.build_trainer(
             self.recipe,
             self.parts,
@@ -194,6 +196,8 @@ class _Session:
                 raise CheckpointError(f"{last} is of another network: {error}") from None
         try:
             trainer.fit(resume_from=None if checkpoint is None else checkpoint.state)
+        except CheckpointError as error:
+            raise CheckpointError(f"{folder.checkpoint('last')}: {error}") from None
         except DivergenceError as error:
             best = folder.checkpoint("best")
             kept = (

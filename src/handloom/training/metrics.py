@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from handloom.errors import CheckpointError
+
 if TYPE_CHECKING:
     from handloom.engines import StepReport
 
@@ -43,10 +45,17 @@ class Patience:
 
     def state(self) -> dict[str, Any]:
         """What has to survive a kill."""
-        return {"best": self.best, "misses": self.misses}
+        return {"monitor": self.monitor, "best": self.best, "misses": self.misses}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on counting."""
+        """Go on counting; raises CheckpointError where another metric was watched."""
+        before = state.get("monitor", self.monitor)  # version 0.1.0 did not keep it
+        if before != self.monitor:
+            raise CheckpointError(
+                f"the checkpoint has counted epochs without a better {before}, and now "
+                f"{self.monitor} is watched; resume with the callbacks that the training was "
+                "started with, in the same order"
+            )
         self.best, self.misses = state["best"], state["misses"]
 
 

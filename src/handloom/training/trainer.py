@@ -12,6 +12,7 @@ from handloom.engines import Engine, StepReport
 from handloom.errors import CheckpointError, DivergenceError
 from handloom.training.history import History, Row
 from handloom.training.metrics import RunningMeans
+from handloom.training.states import collected, hand_back
 
 if TYPE_CHECKING:
     from handloom.training.callbacks.base import Callback
@@ -48,7 +49,8 @@ class Trainer:
         self.epochs = epochs
         self.monitor = monitor
         self.evaluate_every = evaluate_every
-        self.callbacks = list(callbacks)
+        # A checkpoint holds what the others remember: it is written when they have seen the epoch.
+        self.callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
         self.history = history or History()
         self.notes = tuple(notes)
         self.epoch = 0
@@ -113,11 +115,7 @@ class Trainer:
             "epoch": self.epoch,
             "step": self.step,
             "stop_reason": self.stop_reason,
-            "callbacks": {
-                type(callback).__name__: state
-                for callback in self.callbacks
-                if (state := callback.state())
-            },
+            "callbacks": collected(self.callbacks),
         }
 
     # -- details ----------------------------------------------------------------------------------
@@ -146,12 +144,10 @@ class Trainer:
                 f"the trainer's state is of step {state['step']}, "
                 f"the engine's of {self.engine.steps}"
             )
+        hand_back(state["callbacks"], self.callbacks)
         self.epoch = state["epoch"]
         self.stop_reason = state["stop_reason"]
         self.history.keep_until(state["step"])
-        for callback in self.callbacks:
-            if (name := type(callback).__name__) in state["callbacks"]:
-                callback.load_state(state["callbacks"][name])
 
     def _tell(self, hook: str, *details: object) -> None:
         for callback in self.callbacks:

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """Listens to a training; may ask it to stop, never raises to steer it."""
+    """Listens to a training; may ask it to stop, never raises to steer it.
+
+    What it remembers from epoch to epoch, and acts on, belongs into `state`. A resumed training
+    needs the callbacks with a state that it was started with, in the same order; those without one
+    may come and go.
+    """
+
+    comes_last = False
+    """Whether its hooks run after those of all others, as for one that keeps their states."""
 
     def on_fit_start(self, training: Trainer) -> None:
         """Before the first epoch; a resumed training restores its callbacks' states after this."""

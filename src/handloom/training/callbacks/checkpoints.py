@@ -18,9 +18,12 @@ Keep = Literal["all", "best-and-last"] | int
 
 @dataclass
 class BestWeights(Callback):
-    """Write `best.safetensors` whenever the monitor improves: the weights that predict."""
+    """Write `best.safetensors` whenever the monitor improves: the weights that predict.
 
-    folder: Path
+    Without a folder it compares and writes nothing, as in all but the first of several processes.
+    """
+
+    folder: Path | None
 
     def on_fit_start(self, training: Trainer) -> None:
         """Nothing is best yet."""
@@ -35,11 +38,12 @@ class BestWeights(Callback):
         if better:  # else the first epoch's score was not a number
             self.best = score
         self.best_epoch = training.epoch
-        save_checkpoint(
-            self.folder / "best.safetensors",
-            training.engine.weights(),
-            {"epoch": training.epoch, "step": training.engine.steps},
-        )
+        if self.folder is not None:
+            save_checkpoint(
+                self.folder / "best.safetensors",
+                training.engine.weights(),
+                {"epoch": training.epoch, "step": training.engine.steps},
+            )
 
     def state(self) -> dict[str, Any]:
         """Best score and its epoch."""
@@ -54,10 +58,11 @@ class BestWeights(Callback):
 class Checkpoints(Callback):
     """Write `last.safetensors` after every epoch, from which `--resume` goes on to the same bits.
 
-    `keep` = "all" keeps every epoch as `epoch-NNN` too, a number K the newest K of them. It has to
-    come last among the callbacks, so that it writes their states as they are after the epoch.
+    `keep` = "all" keeps every epoch as `epoch-NNN` too, a number K the newest K of them. It comes
+    after all other callbacks, and writes their states as they are after the epoch.
     """
 
+    comes_last = True
     folder: Path
     keep: Keep = "best-and-last"
 
