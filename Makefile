@@ -6,7 +6,7 @@ PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Tests need one torch; this exact version first, since a small CPU build of it may be at hand.
 TORCH  ?= torch==2.13.0
 
-.PHONY: help train test test-slow lint types check bench clean
+.PHONY: help train test test-slow mutants lint types check bench clean
 
 help:            ## list the recipes
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -19,6 +19,10 @@ test: $(VENV)/.installed-dev   ## the tests, on all cores; real data where HANDL
 
 test-slow: $(VENV)/.installed-dev  ## the long tests too
 	$(BIN)/python -m pytest --slow
+
+mutants: $(VENV)/.installed-dev ## does a test notice a wrong line? PART=training [SAMPLE=300]; hours
+	$(PIP) --requirement requirements-mutants.txt
+	$(BIN)/python tests/mutants/mutants.py $(PART) $(if $(SAMPLE),--sample $(SAMPLE))
 
 lint: $(VENV)/.installed-dev   ## format and lint, without changing anything
 	$(BIN)/ruff format --check .
