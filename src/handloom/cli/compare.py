@@ -20,7 +20,7 @@ from handloom.cli.options import (
     listed,
 )
 from handloom.cli.output import Voice, telling
-from handloom.cli.stopping import told_how_to_go_on
+from handloom.cli.stopping import resumable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +122,7 @@ def compare(
     rows = _rows(subjects, _whole_numbers(seeds), override or [], runs)
     # A table for a file has standard output to itself.
     trains = voice if form is Format.TERMINAL or voice is not Voice.PERSON else Voice.PROGRAM
-    with told_how_to_go_on(lambda: "the same command goes on from here"):
+    with resumable(lambda: "the same command goes on from here"):
         gathered = _gathered(rows, data_dir, trains)
         with telling(quiet=quiet) as tell:
             tell("looking at the pictures")

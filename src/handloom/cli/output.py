@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from handloom.cli import streams
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 WIDTH_WITHOUT_TERMINAL = 10_000  # no line of a table is broken on its way to a file or a program
 LARGEST_IN_FULL = 1e4
-
-
-class ReaderGone(SystemExit):
-    """Nobody reads standard output any more, as when it goes to `head`."""
-
-    exit_code = 141  # what a shell reports of a program that a closed pipe ended
-
-    def __init__(self) -> None:
-        super().__init__(self.exit_code)
 
 
 class Voice(Enum):
@@ -80,18 +72,16 @@ class Voice(Enum):
     def answer(self, value: Any) -> None:
         """The answer for a program: one JSON document on standard output."""
         if self is Voice.PROGRAM:
-            write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+            text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+            if not streams.can_show(text):
+                text = json.dumps(value, indent=2, allow_nan=False)
+            write(text + "\n")
 
 
 def write(text: str) -> None:
-    """Print on standard output, at once; raises ReaderGone where nobody reads it any more."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes once more at its end, and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ReaderGone from None
+    """Print on standard output, at once; what it may raise, `streams.prepare` says."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -11,7 +11,7 @@ import typer
 
 from handloom.cli.options import DataDir, JsonFlag, QuietFlag
 from handloom.cli.output import Voice, telling
-from handloom.cli.stopping import told_how_to_go_on
+from handloom.cli.stopping import resumable
 
 if TYPE_CHECKING:
     from handloom.experiments.reproduce import Reproduction
@@ -95,7 +95,7 @@ def reproduce(
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     done = []
-    with told_how_to_go_on(lambda: "the same command goes on"), telling(quiet=quiet) as tell:
+    with resumable(lambda: "the same command goes on"), telling(quiet=quiet) as tell:
         for each in room.reproduce(
             names or (),
             quick=quick,

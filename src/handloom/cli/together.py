@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from handloom.cli.data import fetch_files
 from handloom.cli.output import Voice, number
 from handloom.cli.progress import PlainProgress, choose_progress
-from handloom.cli.stopping import resuming, told_how_to_go_on
+from handloom.cli.stopping import resumable, resuming
 from handloom.ensemble import is_ensemble, resume_ensemble, train_ensemble
 from handloom.errors import ConfigError
 from handloom.recipes import load_recipe
@@ -40,7 +40,7 @@ def train_together(
     said = load_recipe(recipe or "digits", overrides)
     path = resume or out or free_folder(recipe or "digits")
     shown = Progresses(voice)
-    with told_how_to_go_on(lambda: _way(path, data_dir)):
+    with resumable(lambda: _way(path, data_dir)):
         try:
             if resume is not None:
                 ensemble = resume_ensemble(path, data_dir=data_dir, listeners=shown)

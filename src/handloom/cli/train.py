@@ -17,7 +17,7 @@ from handloom.cli.options import (
     complete_run,
 )
 from handloom.cli.output import Voice, number
-from handloom.cli.stopping import resuming, told_how_to_go_on
+from handloom.cli.stopping import resumable, resuming
 
 if TYPE_CHECKING:
     from handloom.results import Run
@@ -160,7 +160,7 @@ def train(
         )
         progress = None if silent else choose_progress(voice, str(path))
         callbacks = [] if progress is None else [progress]
-        with told_how_to_go_on(lambda: _how_to_go_on(path, data_dir), aloud=processes.is_first):
+        with resumable(lambda: _how_to_go_on(path, data_dir), aloud=processes.is_first):
             try:
                 if resume is not None:
                     run = session.resume(

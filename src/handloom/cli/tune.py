@@ -11,7 +11,7 @@ import typer
 from handloom.cli.data import fetch_files
 from handloom.cli.options import DataDir, JsonFlag, Overrides, QuietFlag
 from handloom.cli.output import Voice
-from handloom.cli.stopping import told_how_to_go_on
+from handloom.cli.stopping import resumable
 
 EXAMPLES = """\b
 Examples:
@@ -145,7 +145,7 @@ def tune(
     again = ["handloom", "tune", str(path)]
     for flag, value in (("--workers", workers), ("--on", on), ("--data-dir", data_dir)):
         again += [] if value is None else [flag, str(value)]
-    with told_how_to_go_on(lambda: f"go on with: {shlex.join(again)}"):
+    with resumable(lambda: f"go on with: {shlex.join(again)}"):
         try:
             ended = room.tune(
                 plan,

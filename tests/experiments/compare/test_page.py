@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from handloom.cli.main import app
+from handloom.cli.app import app
 from handloom.experiments.compare.tables import ACCURACY, FORMATS, cost_columns
 
 PAGE = (Path(__file__).parents[3] / "docs/compare.md").read_text(encoding="utf-8")
