@@ -10,7 +10,7 @@ from typing import Any
 
 from handloom import assemble
 from handloom._files import sweep
-from handloom.engines import Engine, Processes, available_cores, joined, limited_to
+from handloom.engines import Engine, Processes, available_cores, check_threads, joined, limited_to
 from handloom.errors import CheckpointError, DivergenceError, RunError, StateError
 from handloom.recipes import Recipe, load_recipe, to_toml
 from handloom.recipes.flat import flattened
@@ -274,11 +274,13 @@ def _pinned(recipe: Recipe, processes: Processes, like: Recipe | None = None) ->
     """The recipe with its thread count made explicit: the same count gives the same bits.
 
     What it leaves open, the threads and an engine "auto", is as the recipe `like` has it; else the
-    processes of a machine share its cores.
+    processes of a machine share its cores. Raises ConfigError for many more threads than cores.
     """
     threads, engine = recipe.training.threads, recipe.engine
+    if like is None:
+        check_threads(threads)
     if threads is None:
-        own = max(1, available_cores() // processes.place.local_size)
+        own = available_cores(processes.place.local_size)
         threads = own if like is None else like.training.threads
     if engine == "auto" and like is not None:
         engine = like.engine

@@ -16,8 +16,10 @@ from handloom.engines import (
     Engine,
     Processes,
     TorchSettings,
+    above_the_limit,
     available_cores,
     choose_engine,
+    possible_threads,
     predicting_engine,
 )
 from handloom.errors import RecipeError, ShapeError
@@ -56,7 +58,7 @@ def engine_for(
     """
     channels, height, width = image_shape
     (num_classes,) = model.output_shape(image_shape)
-    return choose_engine(
+    choice = choose_engine(
         recipe.engine,
         model,
         build_loss(recipe, num_classes),
@@ -71,6 +73,8 @@ def engine_for(
         ema=recipe.training.ema,
         torch=replace(torch_settings(recipe), processes=processes),
     )
+    exceeding = above_the_limit(count_threads(recipe))
+    return choice if exceeding is None else Choice(choice.engine, (*choice.notes, exceeding))
 
 
 def torch_settings(recipe: Recipe) -> TorchSettings:
@@ -100,8 +104,10 @@ def build_predictor(recipe: Recipe, model: nn.Layer, image_shape: Shape) -> Engi
 
 
 def count_threads(recipe: Recipe) -> int:
-    """Threads to compute with: the recipe's, or every core that the process may use."""
-    return recipe.training.threads or available_cores()
+    """Threads to compute with: the recipe's, as far as this machine can have them, or the default,
+    every core that the process may use."""
+    threads = recipe.training.threads
+    return available_cores() if threads is None else possible_threads(threads)
 
 
 def check_batches(recipe: Recipe, model: nn.Layer, train: Dataset) -> None:

@@ -13,6 +13,7 @@ from handloom.assemble.engine import count_threads
 from handloom.assemble.network import build_loss, build_model, build_optimizer
 from handloom.assemble.parts import build_mixing, load_data
 from handloom.data import Normalisation
+from handloom.engines import check_threads
 from handloom.errors import ConfigError, DataError
 from handloom.recipes import Recipe
 
@@ -31,8 +32,9 @@ def explain_plan(recipe: Recipe) -> Explanation:
 
     It runs on the recipe's pictures; for those of a known set that is not on this machine stand
     drawn ones. Where only parts can be compiled, it tells what they are, and runs nothing. Raises
-    ConfigError where the loom does not run.
+    ConfigError where the loom does not run, and for many more threads than cores.
     """
+    check_threads(recipe.training.threads)
     from handloom.engines.weave import refusal
 
     if why := refusal():

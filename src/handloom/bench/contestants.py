@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from handloom.bench.workloads import Workload
-from handloom.engines import available_cores
+from handloom.engines import available_cores, check_threads
 from handloom.errors import ConfigError
 
 Family = Literal["ours", "torch", "jax", "sklearn", "numpy"]
@@ -68,6 +68,7 @@ class Field:
             raise ConfigError(f"--isa {self.isa} is not known; there is {', '.join(ISAS)}")
         if self.threads < 1:
             raise ConfigError(f"threads are at least 1, got {self.threads}")
+        check_threads(self.threads, "--threads")
 
     def thread_counts(self) -> tuple[int, ...]:
         """All threads, then one."""

@@ -39,7 +39,8 @@ def bench(
     ] = 0.4,
     rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Turns for everybody.")] = 9,
     threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="[default: all cores]")
+        int | None,
+        typer.Option(metavar="N", min=1, help="[default: all cores that the process may use]"),
     ] = None,
     peers: Annotated[
         str,
@@ -92,7 +93,7 @@ def bench(
         raise ConfigError(f"--data is auto or random, got {pictures!r}")
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     entrants = Field(
-        threads=threads or available_cores(),
+        threads=available_cores() if threads is None else threads,
         peers=() if peers == "none" else _names(peers),
         isa=isa,
         jax_python=jax_python,

@@ -79,7 +79,9 @@ def train(
     threads: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Threads; the same number gives the same bits.  [default: all cores]"
+            metavar="N",
+            help="Threads; the same number gives the same bits.  [default: all cores, or "
+            "fewer where OMP_NUM_THREADS or the like says so]",
         ),
     ] = None,
     seed: Annotated[

@@ -13,5 +13,8 @@ from handloom.engines.processes import Processes as Processes
 from handloom.engines.processes import joined as joined
 from handloom.engines.statistics import Statistics as Statistics
 from handloom.engines.statistics import statistics as statistics
+from handloom.engines.threads import above_the_limit as above_the_limit
 from handloom.engines.threads import available_cores as available_cores
+from handloom.engines.threads import check_threads as check_threads
 from handloom.engines.threads import limited_to as limited_to
+from handloom.engines.threads import possible_threads as possible_threads

@@ -12,6 +12,7 @@ import numpy as np
 
 from handloom import assemble, session
 from handloom._files import sweep, write_atomic, write_json
+from handloom.engines import check_threads
 from handloom.engines.processes import find_place
 from handloom.ensemble.ensemble import OUT_OF_FOLD, RESULT, Ensemble, Plan
 from handloom.errors import ConfigError
@@ -47,6 +48,7 @@ def train_ensemble(
     said = load_recipe(recipe, overrides)
     if said.data.folds is not None:
         raise ConfigError("the recipe names a fold of its own; take data.folds and data.fold out")
+    check_threads(said.training.threads)
     if seeds < 1 or (folds is None and seeds == 1):
         raise ConfigError(f"an ensemble needs folds, or two seeds; seeds is {seeds}")
     plan = Plan(said, folds, tuple(range(said.seed, said.seed + seeds)))

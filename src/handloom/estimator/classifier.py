@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from handloom import nn
 from handloom._typing import AnyArray, FloatArray, Shape
 from handloom.data import Dataset, split
+from handloom.engines import check_threads
 from handloom.errors import ConfigError, LabelError, ShapeError
 from handloom.estimator.inputs import Inputs, flattened, picture_shape
 from handloom.estimator.learner import Learner
@@ -47,7 +48,8 @@ class Classifier(ClassifierMixin, BaseEstimator):
                          epochs without progress in `monitor` ("val_loss" or "val_accuracy"), and
                          take the weights of the best epoch
     class_weight         None, "balanced", or a mapping from classes to weights
-    engine, threads      what computes, on how many threads; None: on all cores
+    engine, threads      what computes, on how many threads; None: on all cores, or fewer where
+                         joblib, OMP_NUM_THREADS or threadpoolctl limits them
     settings             further keys of a recipe: {"training.ema": 0.99}
     warm_start           fit goes on from the weights of the fit before
     random_state         None, a number or a RandomState; with a number the same X gives the same
@@ -256,6 +258,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         Raises ConfigError where the parameters do not suit X.
         """
         vars(self).pop("_learner", None)  # what is fitted and what is not shall not be mixed
+        check_threads(self.threads, "threads")
         self.classes_ = classes
         self._inputs = inputs = Inputs.fit(rows, shape, self.normalise)
         weights = None

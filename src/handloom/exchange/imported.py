@@ -10,7 +10,7 @@ from handloom import assemble
 from handloom._files import write_atomic
 from handloom._typing import AnyArray
 from handloom.data import Normalisation
-from handloom.engines import Engine
+from handloom.engines import Engine, check_threads
 from handloom.errors import CheckpointError, DataError
 from handloom.exchange.load import copy_weights
 from handloom.exchange.matching import Matching
@@ -47,6 +47,7 @@ def import_weights(
     """
     path = Path(weights)
     said = load_recipe(recipe, overrides)
+    check_threads(said.training.threads)
     file = read_weights(path)
     parts = assemble.load_parts(said, None if data_dir is None else Path(data_dir))
     told = parts.describe()

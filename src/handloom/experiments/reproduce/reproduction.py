@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from handloom.engines import check_threads
 from handloom.errors import ConfigError, MissingExtraError
 from handloom.experiments.reproduce.experiment import Experiment, Search, Training
 from handloom.experiments.reproduce.figures import Evidence
@@ -34,11 +35,13 @@ def reproduce(
 
     Runs are kept in `out`/whole, or `out`/quick for the reduced versions: those that are there are
     used again, those that were stopped gone on with. `workers` processes at a time train the trials
-    of a study; `threads` are those of a training, all cores unless told. An experiment that needs a
-    library which is not installed is left out, and says so. Raises ConfigError for a name that is
-    none, before anything is trained, and what a training raises.
+    of a study; `threads` are those of a training, by default every core that it may use. An
+    experiment that needs a library which is not installed is left out, and says so. Raises
+    ConfigError for an unknown name or for many more threads than cores, before anything is trained,
+    and what a training raises.
     """
     chosen = choose(names)
+    check_threads(threads, "threads")
     workshop = Workshop(
         Path(out) / ("quick" if quick else "whole"),
         quick,

@@ -11,6 +11,7 @@ from pathlib import Path
 from handloom import assemble
 from handloom._files import make_folder, write_atomic
 from handloom._optional import require
+from handloom.engines import check_threads
 from handloom.errors import RunError
 from handloom.experiments.study import Study, StudyPlan, load_study
 from handloom.experiments.study.configuration import identity
@@ -61,6 +62,8 @@ def tune(
     check_on(on)
     plan = study if isinstance(study, StudyPlan) else load_study(study, overrides)
     plan = plan.limited(trials=trials, minutes=minutes)
+    if on is None:  # a cluster has machines of its own
+        check_threads(plan.recipe.training.threads)
     folder = StudyFolder(study_path(study, plan, out))
     assemble.load_parts(plan.recipe, None if data_dir is None else Path(data_dir))
     shared = Storage(storage) if isinstance(storage, str) else storage

@@ -29,7 +29,7 @@ class Workers:
     """A crew of `count` processes; those that die are replaced. What they print is in `logs`."""
 
     def __init__(self, count: int, logs: Path) -> None:
-        self.threads = max(1, available_cores() // count)
+        self.threads = available_cores(processes=count)
         make_folder(logs)
         self._heard: _Heard = queue.SimpleQueue()
         stem = f"{socket.gethostname()}-{os.getpid()}"
