@@ -121,16 +121,18 @@ def test_a_report_is_finite_where_loss_and_gradient_are(
 
 
 def test_average_is_what_predicts(rng: np.random.Generator) -> None:
+    """TensorFlow's decays: (1 + t) / (10 + t) after update t, and never above 0.5."""
     engine = engine_of(ema=0.5)
     start = engine.weights()
     expected = {name: value.copy() for name, value in start.items()}
-    for x, labels in batches(rng, 3):
+    decays = [2 / 11, 3 / 12, 4 / 13, 5 / 14, 6 / 15, 7 / 16, 8 / 17, 0.5, 0.5, 0.5]
+    for (x, labels), decay in zip(batches(rng, 10), decays, strict=True):
         engine.train_step(x, labels)
         for name, value in engine.model.state_dict().items():
             if "running" in name:
                 expected[name] = value
             else:
-                expected[name] = 0.5 * expected[name] + 0.5 * value
+                expected[name] = decay * expected[name] + (1 - decay) * value
     for name, value in engine.weights().items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-6)
     x, _ = batches(rng, 1)[0]

@@ -12,15 +12,15 @@ from handloom.data import Epoch, Normalisation
 from handloom.engines.base import Loss, StepReport
 from handloom.errors import ConfigError, StateError
 from handloom.nn.layer import Layer
-from handloom.optim import Optimizer, clip_by_norm, clip_by_value, global_norm
+from handloom.optim import Optimizer, average_decay, clip_by_norm, clip_by_value, global_norm
 
 
 class NumpyEngine:
     """Trains `model` on `loss` with `optimizer`, in plain NumPy.
 
     `clip_norm` and `clip_value` bound the gradients before each update. With `ema` = β, an average
-    of the weights, w̄ <- β w̄ + (1 - β) w after each update, is what predicts; running statistics
-    are taken over as they are.
+    of the weights, w̄ <- β w̄ + (1 - β) w after each update, is what predicts; β is smaller at
+    first (`optim.average_decay`). Running statistics are taken over as they are.
     """
 
     name = "numpy"
@@ -165,9 +165,10 @@ class NumpyEngine:
     def _update_average(self) -> None:
         if self.average is None or self.ema is None:
             return
+        decay = average_decay(self.ema, self.steps)
         for name, parameter in self.average.named_parameters().items():
-            parameter.value *= self.ema
-            parameter.value += (1.0 - self.ema) * self.parameters[name].value
+            parameter.value *= decay
+            parameter.value += (1.0 - decay) * self.parameters[name].value
         buffers = self.model.named_buffers()
         for name, buffer in self.average.named_buffers().items():
             buffer[...] = buffers[name]

@@ -45,7 +45,7 @@ def compile_network(
         raise fuse.UncoveredError("an optimizer of some of the parameters only")
     decoupled = bool(optimizer.weight_decay.decoupled)
     updating = tuple(
-        (name, Updating(rule, 0, optimizer.decays[name], decoupled, clip_value, ema))
+        (name, Updating(rule, 0, optimizer.decays[name], decoupled, clip_value, ema is not None))
         for name in optimizer.params
     )
     average = None if ema is None else len(rule.slots)
@@ -54,7 +54,7 @@ def compile_network(
         max_norm=clip_norm, average=average, timed=timed, real=_real(model.named_parameters()),
     )  # fmt: skip
     layers = list(chain.in_a_row("", model))
-    compiled = Compiled(layers, host(), Crew(threads), request, rule)
+    compiled = Compiled(layers, host(), Crew(threads), request, rule, ema)
     assert compiled.plan, "made now: what cannot be compiled shows here"
     return compiled
 

@@ -20,10 +20,11 @@ from handloom.loom.native import jit
 from handloom.loom.native.team import Crew
 from handloom.loom.piece import Stored
 from handloom.loom.pieces.gather import Pictures
-from handloom.loom.pieces.optimizer import SETTINGS, WEIGHT_TOTAL, Rule
+from handloom.loom.pieces.optimizer import AVERAGE, SETTINGS, WEIGHT_TOTAL, Rule
 from handloom.loom.plan import Plan, Request
 from handloom.loom.signature import signature
 from handloom.nn.layer import check_shape
+from handloom.optim import average_decay
 
 PROGRAMS = {
     (True, True): (step.training_program, 4, 8),
@@ -56,6 +57,7 @@ class Compiled:
     crew: Crew
     request: Request
     rule: Rule
+    ema: float | None = None
     compile_seconds: float = 0.0
     _programs: dict[Request, Native] = field(default_factory=dict)
     _predictors: dict[tuple[Pictures, int], Native] = field(default_factory=dict)
@@ -97,6 +99,8 @@ class Compiled:
         row = [0.0] * self.settings_row
         said = self.rule.settings(lr, number)
         row[: len(said)] = said
+        if self.ema is not None:
+            row[AVERAGE] = 1.0 - average_decay(self.ema, number)
         assert self.request.loss is not None
         row[WEIGHT_TOTAL] = self.request.loss.weight_total(labels)
         return row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from handloom.optim.adam import Adam as Adam
 from handloom.optim.adamw import AdamW as AdamW
+from handloom.optim.average import average_decay as average_decay
 from handloom.optim.clip import clip_by_norm as clip_by_norm
 from handloom.optim.clip import clip_by_value as clip_by_value
 from handloom.optim.clip import global_norm as global_norm

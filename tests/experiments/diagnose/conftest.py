@@ -53,6 +53,7 @@ def leak_twenty(parts: dict[str, np.ndarray]) -> None:
 
 
 ILLNESSES: dict[str, tuple[dict[str, Any], Change | None]] = {
+    "average-too-long": ({"training.ema": 0.9999, "training.epochs": 2}, None),
     "class-imbalance": ({"training.epochs": 2}, keep_nine_threes),
     "confused-pair": ({"validation": 0.3}, muddle_three_and_five),
     "dead-relus": ({"optimizer.lr": 1.0, "training.epochs": 2}, None),

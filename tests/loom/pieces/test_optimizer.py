@@ -18,11 +18,13 @@ from handloom.errors import ConfigError
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine
 from handloom.loom.language.value import Pointer
-from handloom.loom.pieces.optimizer import SETTINGS, Rule, Updating, rule_of
+from handloom.loom.pieces.optimizer import AVERAGE, SETTINGS, Rule, Updating, rule_of
 from handloom.nn.layer import Parameter
 
 SIZE = 48
 STEPS = 6
+MEMORY = 0.8
+"""Share of what was in a running mean before a step."""
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "momentum": [{"momentum": 0.5}],
     "nesterov": [{"momentum": 0.99}],
@@ -36,8 +38,8 @@ CASES: dict[str, dict[str, Any]] = {
     "coupled decay": {"decay": 0.1, "decoupled": False},
     "decoupled decay": {"decay": 0.1, "decoupled": True},
     "clipped values": {"clip_value": 0.3},
-    "a running mean": {"ema": 0.8},
-    "all": {"decay": 0.1, "decoupled": True, "clip_value": 0.3, "ema": 0.8},
+    "a running mean": {"averaged": True},
+    "all": {"decay": 0.1, "decoupled": True, "clip_value": 0.3, "averaged": True},
 }
 
 
@@ -81,14 +83,13 @@ class Twin:
         if "clip_value" in self.case:
             optim.clip_by_value({"w": self.param}, self.case["clip_value"])
         self.optimizer.step()
-        ema = self.case.get("ema", 0.0)
-        self.mean = ema * self.mean + (1 - ema) * self.param.value
+        self.mean = MEMORY * self.mean + (1 - MEMORY) * self.param.value
 
     @property
     def numbers(self) -> AnyArray:
         """Parameter and states in a row, as the loom keeps them."""
         slots = self.optimizer.slots["w"].values()
-        mean = [self.mean] if "ema" in self.case else []
+        mean = [self.mean] if "averaged" in self.case else []
         return np.stack([self.param.value, *slots, *mean])
 
 
@@ -127,19 +128,18 @@ def test_updates_are_the_textbooks(
         settings = np.full(SETTINGS, np.nan)
         said = rule.settings(twin.optimizer.current_lr(), step)
         settings[: len(said)] = said
+        settings[AVERAGE] = 1 - MEMORY
         function(numbers, gradient, settings, square)
         twin.step(gradient)
         np.testing.assert_allclose(numbers, twin.numbers, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(square[0], (gradient**2).sum(), rtol=1e-12)
 
 
-@pytest.mark.parametrize("ema", [None, 0.9])
-def test_a_stored_gradient_lies_behind_all_states(
-    ema: float | None, rng: np.random.Generator
-) -> None:
+@pytest.mark.parametrize("averaged", [False, True])
+def test_a_stored_gradient_lies_behind_all_states(averaged: bool, rng: np.random.Generator) -> None:
     rule = rule_of(optim.Momentum({"w": parameter(rng)}, 0.1))
     assert rule is not None
-    how = Updating(rule, SIZE, ema=ema, stored=True)
+    how = Updating(rule, SIZE, averaged=averaged, stored=True)
     lanes = HOST.lanes("double")
 
     def body(e: Emitter, numbers: Pointer, gradient: Pointer, settings: Pointer) -> None:
@@ -153,7 +153,7 @@ def test_a_stored_gradient_lies_behind_all_states(
     before[how.states + 1, lanes : 2 * lanes] = gradient
     np.testing.assert_array_equal(numbers, before)
     assert settings[0] == pytest.approx((gradient**2).sum(), rel=1e-14)
-    assert how.now() == Updating(rule, SIZE, ema=ema)
+    assert how.now() == Updating(rule, SIZE, averaged=averaged)
 
 
 def test_other_optimizers_have_no_rule(rng: np.random.Generator) -> None:

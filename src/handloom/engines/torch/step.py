@@ -17,7 +17,7 @@ from handloom.engines.torch.dropout import begin_step
 from handloom.engines.torch.losses import loss_of
 from handloom.engines.torch.modules import module_of
 from handloom.engines.torch.rules import rule_of
-from handloom.optim import Optimizer
+from handloom.optim import Optimizer, average_decay
 
 
 class How(NamedTuple):
@@ -66,6 +66,7 @@ class Step:
         self.average = None if how.ema is None else copy.deepcopy(module).eval()
         self.parameters: dict[str, torch.Tensor] = dict(module.named_parameters())
         self.loss, self.loss_stays = loss_of(loss)
+        self.optimizer = optimizer
         self.rule = rule_of(optimizer, self.parameters)
         spread = how.processes.spread(module)
         self._forward = torch.compile(spread) if how.compile else spread
@@ -100,8 +101,9 @@ class Step:
         self.rule.step()
         if self.average is not None and self.how.ema is not None:
             averages: list[torch.Tensor] = [*self.average.parameters()]
+            decay = average_decay(self.how.ema, self.optimizer.steps)
             with torch.no_grad():
-                torch._foreach_lerp_(averages, values, 1.0 - self.how.ema)
+                torch._foreach_lerp_(averages, values, 1.0 - decay)
 
     @torch.inference_mode()
     def predict(self, x: torch.Tensor) -> torch.Tensor:

@@ -200,6 +200,17 @@ class Evidence:
         batches = [epoch[step] for step in range(count)]
         return examine_steps(self._engine(), batches, self.recipe.optimizer.lr)
 
+    @cached_property
+    def averaged_accuracy(self) -> float:
+        """On the validation part, of the average at the last epoch; the weights' where none is."""
+        engine = self._engine()
+        return self._accuracy_of(engine.average or engine.model)
+
+    @cached_property
+    def last_accuracy(self) -> float:
+        """On the validation part, of the weights themselves at the last epoch."""
+        return self._accuracy_of(self._engine().model)
+
     # -- the data ---------------------------------------------------------------------------------
 
     @cached_property
@@ -246,6 +257,12 @@ class Evidence:
     @cached_property
     def _validation_outputs(self) -> FloatArray:
         return self.run.predict_outputs(self.validation.images)
+
+    def _accuracy_of(self, model: nn.Layer) -> float:
+        """On validation pictures, at most 5,000."""
+        part = self._some(self.parts.validation, self._affordable(MOST_KNOWN, LEAST_IN_UNITS))
+        outputs = model.eval().forward(self.run.normalisation(with_channels(part.images)))
+        return _accuracy(outputs, part.labels)
 
     def _first_model(self) -> nn.Layer:
         """The network as it was before its first step."""

@@ -15,9 +15,11 @@ from handloom import optim
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.value import Pointer, Value
 
-SETTINGS = 4
-"""Numbers in a step's row of settings: learning rate, what the rule asks for, and last ..."""
-WEIGHT_TOTAL = 3
+SETTINGS = 5
+"""Numbers in a step's row of settings: learning rate, what the rule asks for, then ..."""
+AVERAGE = 3
+"""... the share of the new weights in their running mean, 1 - β, ..."""
+WEIGHT_TOTAL = 4
 """... the sum of the weights of the batch's labels, by which the loss divides."""
 
 
@@ -125,8 +127,8 @@ class Updating:
     """All that happens to one kind of parameter at the end of a step.
 
     `distance` is how far each state lies behind its parameter, in numbers. The states are the
-    rule's, then the running mean of the weights where one is kept (`ema`), then the gradient where
-    it is only `stored`, to be used when all gradients are known.
+    rule's, then the running mean of the weights where one is kept (`averaged`), then the gradient
+    where it is only `stored`, to be used when all gradients are known.
     """
 
     rule: Rule
@@ -134,13 +136,13 @@ class Updating:
     decay: float = 0.0
     decoupled: bool = False
     clip_value: float | None = None
-    ema: float | None = None
+    averaged: bool = False
     stored: bool = False
 
     @property
     def states(self) -> int:
         """Numbers of the rule kept beside each parameter; a stored gradient lies behind them."""
-        return len(self.rule.slots) + (self.ema is not None)
+        return len(self.rule.slots) + self.averaged
 
     def now(self) -> Updating:
         """The same, with the gradient used at once."""
@@ -148,7 +150,8 @@ class Updating:
 
     def begin(self, e: Emitter, settings: Pointer) -> Update:
         """Load this step's settings into registers, once in a kernel."""
-        return Update(self, e, [e.splat(settings[i]) for i in range(WEIGHT_TOTAL)])
+        count = AVERAGE + self.averaged  # where none is kept, no register holds its share
+        return Update(self, e, [e.splat(settings[i]) for i in range(count)])
 
 
 class Update:
@@ -181,8 +184,9 @@ class Update:
             gradient = gradient + how.decay * weight
         slots = len(how.rule.slots)
         new, kept = how.rule.update(e, self.settings, weight, gradient, states[:slots])
-        if how.ema is not None:
-            kept = [*kept, how.ema * states[slots] + (1 - how.ema) * new]
+        if how.averaged:
+            mean = states[slots]
+            kept = [*kept, mean + self.settings[AVERAGE] * (new - mean)]
         parameters[index] = new
         for place, state in zip(places, kept, strict=True):
             parameters[place] = state

@@ -19,10 +19,11 @@ Made = Callable[..., Any]
 def evidence() -> Made:
     """evidence(train_loss=[…], …, anything=…): an Evidence with that record and nothing else.
 
-    `overrides` change the recipe, which is that of the digits; `classes` is how many there are.
+    `overrides` change the recipe, which is that of the digits; `classes` is how many there are;
+    `finished` says whether the training has ended.
     """
 
-    def make(*, overrides: Any = (), classes: int = 10, **given: Any) -> Any:
+    def make(*, overrides: Any = (), classes: int = 10, finished: bool = True, **given: Any) -> Any:
         record = {key: value for key, value in given.items() if isinstance(value, list)}
         rest = {key: value for key, value in given.items() if key not in record}
         epochs = max((len(values) for values in record.values()), default=0)
@@ -32,7 +33,7 @@ def evidence() -> Made:
         ]
         return SimpleNamespace(
             recipe=load_recipe("digits", overrides),
-            run=SimpleNamespace(class_names=tuple(map(str, range(classes)))),
+            run=SimpleNamespace(class_names=tuple(map(str, range(classes))), is_finished=finished),
             rows=rows,
             metric=lambda name: np.array([row.get(name, np.nan) for row in rows], float),
             curves=lambda monitor: curves(rows, monitor),

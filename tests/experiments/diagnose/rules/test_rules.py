@@ -15,6 +15,7 @@ from handloom.experiments.diagnose import rules as room
 RULES = {rule.name: rule for rule in all_rules()}
 HEALTHY = {
     "as shipped": {},
+    "an average": {"training.ema": 0.99},
     "tanh": {"model.activation": "tanh"},
     "batch norm, dropout, Adam": {
         "model.norm": "batch",
