@@ -10,7 +10,7 @@ import pytest
 
 from handloom import assemble, nn, optim
 from handloom.errors import RecipeError, ShapeError
-from handloom.recipes import Recipe
+from handloom.recipes import Recipe, list_recipes, load_recipe
 
 Change = Callable[..., Recipe]
 
@@ -39,6 +39,53 @@ def test_epochs_of_a_schedule_are_counted_in_steps(
     schedule = assemble.build_schedule(recipe, STEPS)
     rates = [schedule(epoch * STEPS) for epoch in range(4)]
     np.testing.assert_allclose(rates, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "warmup", "used"), [(1, 1, 0.5), (1, 5, 0.5), (4, 4, 2), (4, 3, 3), (4, 0.5, 0.5)]
+)
+def test_a_warm_up_that_does_not_fit_takes_half_of_the_training(
+    changed: Change, epochs: int, warmup: float, used: float
+) -> None:
+    table = {"name": "constant", "warmup_epochs": warmup}
+    recipe = changed(schedule=table, optimizer__lr=1.0, training__epochs=epochs)
+    schedule = assemble.build_schedule(recipe, STEPS)
+    steps = round(used * STEPS)
+    rates = [schedule(step) for step in range(epochs * STEPS)]
+    wanted = [min(1.0, (step + 1) / steps) for step in range(epochs * STEPS)]
+    np.testing.assert_allclose(rates, wanted, rtol=1e-12)
+    assert (used != warmup) == (
+        f"the warm-up is shortened to {used:g} epochs, half of the training: "
+        f"schedule.warmup_epochs is {warmup:g}, and the training has {epochs} epoch"
+        in " ".join(assemble.schedule_notes(recipe))
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "note"),
+    [
+        ({"name": "step", "every": 4}, "never lowered: schedule.every is 4 epochs"),
+        ({"name": "step", "every": 3}, ""),
+        ({"name": "multi-step", "milestones": [2, 4, 9]}, "not lowered at epoch 4, 9, as"),
+        ({"name": "multi-step", "milestones": [2, 3]}, ""),
+        ({"name": "cosine"}, ""),
+    ],
+)
+def test_what_comes_after_the_end_is_said(
+    changed: Change, table: dict[str, Any], note: str
+) -> None:
+    notes = assemble.schedule_notes(changed(schedule=table, training__epochs=4))
+    assert len(notes) == bool(note)
+    assert note in " ".join(notes)
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_shipped_recipe_can_be_tried_for_one_epoch(name: str) -> None:
+    recipe = load_recipe(name, {"training.epochs": 1})
+    schedule = assemble.build_schedule(recipe, STEPS)
+    rates = [schedule(step) for step in range(STEPS)]
+    assert all(0 <= rate <= recipe.optimizer.lr for rate in rates)
+    assert max(rates) > 0.2 * recipe.optimizer.lr
 
 
 def test_one_cycle_peaks_where_it_is_told(changed: Change) -> None:

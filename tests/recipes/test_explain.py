@@ -64,7 +64,6 @@ def sentence(overrides: dict[str, Any] | list[str], recipe: str = "digits") -> s
         ("model.name=sequential", "model.layers is missing"),
         ("model.layers=[]", 'model.layers goes with model.name = "sequential" only'),
         # keys that do not go together
-        ("schedule.warmup_epochs=25", "schedule.warmup_epochs is 25, and training.epochs only 25"),
         ("loss.name=nll", 'loss.name is "nll", which needs a network that ends in log-softmax'),
         ("data.labels=a.csv", "data: images and labels go together, and one of them is missing"),
         ("data.name=", "data: one source of pictures is needed, and it names none; give name, or"),

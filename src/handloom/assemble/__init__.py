@@ -14,6 +14,7 @@ from handloom.assemble.network import build_model as build_model
 from handloom.assemble.network import build_optimizer as build_optimizer
 from handloom.assemble.network import build_schedule as build_schedule
 from handloom.assemble.network import check_gradients as check_gradients
+from handloom.assemble.network import schedule_notes as schedule_notes
 from handloom.assemble.parts import Parts as Parts
 from handloom.assemble.parts import appended as appended
 from handloom.assemble.parts import evaluation_batches as evaluation_batches

@@ -54,7 +54,10 @@ def build_loss(recipe: Recipe, num_classes: int) -> Loss:
 
 
 def build_schedule(recipe: Recipe, steps_per_epoch: int) -> optim.Schedule:
-    """The schedule of [schedule], its epochs counted in optimizer steps."""
+    """The schedule of [schedule], its epochs counted in optimizer steps.
+
+    `schedule_notes` says what of it does not fit into the training.
+    """
     said: Any = recipe.schedule
     lr = recipe.optimizer.lr
     total = recipe.training.epochs * steps_per_epoch
@@ -71,8 +74,43 @@ def build_schedule(recipe: Recipe, steps_per_epoch: int) -> optim.Schedule:
         "one-cycle": lambda: optim.OneCycle(lr, total, said.rise),
     }
     schedule = made[said.name]()
-    warmup = round(said.warmup_epochs * steps_per_epoch)
+    warmup = round(_warmup_epochs(recipe) * steps_per_epoch)
     return optim.Warmup(schedule, warmup) if warmup else schedule
+
+
+def schedule_notes(recipe: Recipe) -> tuple[str, ...]:
+    """What of [schedule] does not fit into the epochs, in sentences for a person.
+
+    A warm-up that would last to the end takes half of the training; a rate that is to be lowered
+    after the end is not lowered.
+    """
+    said: Any = recipe.schedule
+    epochs = recipe.training.epochs
+    of_training = f"the training has {epochs} epoch" + ("" if epochs == 1 else "s")
+    notes: list[str] = []
+    if said.warmup_epochs >= epochs:
+        notes.append(
+            f"the warm-up is shortened to {_warmup_epochs(recipe):g} epochs, half of the training: "
+            f"schedule.warmup_epochs is {said.warmup_epochs:g}, and {of_training}"
+        )
+    if said.name == "step" and said.every >= epochs:
+        notes.append(
+            f"the learning rate is never lowered: schedule.every is {said.every} epochs, and "
+            f"{of_training}"
+        )
+    if said.name == "multi-step" and (late := [m for m in said.milestones if m >= epochs]):
+        notes.append(
+            f"the learning rate is not lowered at epoch {', '.join(map(str, late))}, as "
+            f"schedule.milestones asks: {of_training}"
+        )
+    return tuple(notes)
+
+
+def _warmup_epochs(recipe: Recipe) -> float:
+    """Those of the recipe; half of the training where it would end in its warm-up."""
+    epochs = recipe.training.epochs
+    asked = recipe.schedule.warmup_epochs
+    return asked if asked < epochs else epochs / 2
 
 
 def build_optimizer(recipe: Recipe, model: nn.Layer, steps_per_epoch: int) -> optim.Optimizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handloom._optional import require
+from handloom.assemble.network import schedule_notes
 from handloom.assemble.parts import Parts, evaluation_batches, training_batches
 from handloom.engines import Choice
 from handloom.recipes import Recipe
@@ -43,5 +44,5 @@ def build_trainer(
         evaluate_every=said.evaluate_every,
         callbacks=[*own, *callbacks],
         history=history,
-        notes=choice.notes,
+        notes=(*choice.notes, *schedule_notes(recipe)),
     )

@@ -113,9 +113,11 @@ def test_nothing_is_begun_when_time_is_up(plan_of: PlanOf, folder: Any) -> None:
 
 def test_a_point_that_no_recipe_can_be_is_said_at_once(plan_of: PlanOf) -> None:
     plan = plan_of(
-        "[overrides]\ntraining.epochs = 6\nschedule.name = 'constant'\n[space]\n"
-        "training.epochs = { choice = [3, 6] }\nschedule.warmup_epochs = { choice = [0, 4] }\n"
+        "[overrides]\naugment.erase_max = 8\n[space]\n"
+        "augment.erase_min = { choice = [3, 6] }\naugment.erase_max = { choice = [4, 8] }\n"
         "[search]\nsampler = 'grid'\n"
     )
-    with pytest.raises(ConfigError, match=r"no recipe can be: .*warmup_epochs is 4.*`when`"):
+    with pytest.raises(
+        ConfigError, match=r"no recipe can be: .*erase_min 6 is above erase_max 4.*`when`"
+    ):
         grid_points(plan)

@@ -35,12 +35,6 @@ class Recipe(Table):
 
     @model_validator(mode="after")
     def _tables_agree(self) -> Recipe:
-        warmup, epochs = self.schedule.warmup_epochs, self.training.epochs
-        if warmup >= epochs:
-            refuse(
-                f"schedule.warmup_epochs is {warmup:g}, and training.epochs only {epochs}; "
-                "the warm-up has to end before the training does"
-            )
         if self.loss.name == "nll" and not _ends_in_log_softmax(self.model):
             refuse(
                 'loss.name is "nll", which needs a network that ends in log-softmax; '
