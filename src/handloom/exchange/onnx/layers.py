@@ -126,15 +126,25 @@ def _weight_and_bias(at: Scope, layer: Any) -> list[str]:
 
 @writes(nn.MaxPool2d)
 def max_pool(at: Scope, layer: nn.MaxPool2d, x: Value) -> str:
-    """What ceil_mode adds is told as padding, which never wins."""
+    """What ceil_mode adds is told as padding, which never wins.
+
+    onnxruntime refuses padding as wide as the kernel, which ceil_mode can ask for where windows are
+    dilated: then a node of its own puts it on.
+    """
     windows = layer.windows
+    name, pads = x.name, (*windows.before, *_border_after(layer, x.shape))
+    if any(pad >= side for pad, side in zip(pads, windows.kernel * 2, strict=True)):
+        top, left, bottom, right = pads
+        border = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
+        lowest = at.weight("lowest", np.array(-np.inf, np.float32))
+        name, pads = at.node("Pad", name, at.weight("pads", border), lowest), (0, 0, 0, 0)
     return at.node(
         "MaxPool",
-        x.name,
+        name,
         kernel_shape=windows.kernel,
         strides=windows.stride,
         dilations=windows.dilation,
-        pads=(*windows.before, *_border_after(layer, x.shape)),
+        pads=pads,
     )
 
 
