@@ -17,9 +17,11 @@ import pytest
 
 from handloom.cli.trials import LiveTrials, PlainTrials
 from handloom.experiments.study import list_studies, open_study
+from handloom.experiments.study.pictures import shown_trials
 from handloom.experiments.study.table import table_columns, table_rows
 from handloom.experiments.tune import Progress
 from handloom.recipes import load_recipe
+from handloom.views import search_history
 
 pytest.importorskip("optuna")
 STUDY = """
@@ -51,6 +53,10 @@ def test_a_study_is_searched_told_and_gone_on_with(study: Path, handloom: Any) -
     assert title == "lr: 2 configurations"
     assert header.split() == ["trial", "val_accuracy", "seconds", "configuration"]
     assert {line.split()[-1] for line in lines[:2]} == {"lr=0.05", "lr=0.3"}
+    numbers = {line.split()[-1]: line.split()[0].strip("*") for line in lines[:2]}
+    assert set(numbers.values()) == {"1", "2"}  # here, in the tables and the trials' files
+    ranking = [line.split()[:2] for line in lines if line.split()[1:2] in (["0.05"], ["0.3"])]
+    assert {f"lr={rate}": number for number, rate in ranking} == numbers
     assert lines[-1] == f"the best   handloom train {folder / 'best.toml'}"
     found = open_study(folder)
     assert found.best is not None
@@ -72,6 +78,10 @@ def test_a_study_is_searched_told_and_gone_on_with(study: Path, handloom: Any) -
         columns, *rows = csv.reader(file)
     assert columns == table_columns(found)
     assert [row[1] for row in rows] == [row[1] for row in table_rows(found)]
+    assert {row[1].split(",")[0]: row[0] for row in rows} == numbers
+    assert {str(trial["number"]) for trial in told["trials"]} == set(numbers.values())
+    files = {json.loads(path.read_text())["trial"] for path in folder.glob("trials/*/trial.json")}
+    assert files == {1, 2} == set(search_history(shown_trials(found)).numbers)
     assert float(rows[0][columns.index("val_accuracy")]) == found.best.value
     best = load_recipe(folder / "best.toml")
     assert best.optimizer.lr == found.best.parameters["optimizer.lr"]

@@ -54,7 +54,7 @@ def study(lasting_bars: Path, run: Run, tmp_path_factory: pytest.TempPathFactory
         trial = folder.trial(configuration.key)
         trial.path.mkdir(parents=True)
         ended = {2: "pruned", 3: "failed"}.get(number)
-        record = {"number": number, "parameters": point}
+        record = {"trial": number + 1, "parameters": point}
         if ended is not None:
             record |= {"ended": ended, "why": HOSTILE}
         (trial.path / "trial.json").write_text(json.dumps(record))

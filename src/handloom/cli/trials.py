@@ -56,7 +56,7 @@ class PlainTrials(Listener):
         value = f"{number(trial.value):>{_LEAST_WIDTH}}" if trial.value is not None else "-"
         ending = "" if trial.state == "complete" else f": {trial.state}, {trial.why}"
         self.say(
-            f"{trial.number + 1:>5}{'*' if is_best else ' '} {value:>{_LEAST_WIDTH}} "
+            f"{trial.number:>5}{'*' if is_best else ' '} {value:>{_LEAST_WIDTH}} "
             f"{trial.seconds:>9.1f}  {trial.name}{ending}"
         )
 
@@ -171,13 +171,13 @@ def show_study(voice: Voice, study: Study) -> None:
     names = short_names(paths)
     spread = len(study.plan.search.seeds) > 1
     other = "val_loss" if study.maximise else "val_accuracy"
-    columns = ["", *(names[path] for path in paths), study.metric, *(["±"] if spread else [])]
+    columns = ["trial", *(names[path] for path in paths), study.metric, *(["±"] if spread else [])]
     voice.say()
     voice.table(
         [*columns, other, "seconds"],
         [
             (
-                str(rank),
+                str(trial.number),
                 *(
                     written(trial.parameters[path]) if path in trial.parameters else "·"
                     for path in paths
@@ -187,7 +187,7 @@ def show_study(voice: Voice, study: Study) -> None:
                 number(trial.mean(other)),
                 f"{trial.seconds:.1f}",
             )
-            for rank, trial in enumerate(study.ranking[:MOST_ROWS], start=1)
+            for trial in study.ranking[:MOST_ROWS]
         ],
     )
     voice.say(f"\n{_counts(study)}")

@@ -158,14 +158,14 @@ def _table(study: Study) -> Iterator[Block]:
                 "validation loss", "parameters", "seconds", "state")  # fmt: skip
     rows = tuple(_row(trial, paths) for trial in ordered)
     yield Table("The best first", headings, rows, best=0 if study.ranking else None)
-    if told := tuple(f"Trial {trial.number + 1}: {trial.why}" for trial in ordered if trial.why):
+    if told := tuple(f"Trial {trial.number}: {trial.why}" for trial in ordered if trial.why):
         yield Text(told)
 
 
 def _row(trial: StudyTrial, paths: list[str]) -> tuple[str, ...]:
     learnt = trial.num_parameters
     return (
-        str(trial.number + 1),
+        str(trial.number),
         *(written(trial.parameters[path]) if path in trial.parameters else "–" for path in paths),
         *(_with_spread(trial.mean(m), trial.deviation(m), m) for m in NAMES),
         "–" if learnt is None else f"{learnt:,}",

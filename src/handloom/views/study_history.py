@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class SearchHistory(NamedTuple):
-    """Of T trials in the order of their start, from 1: `values` is NaN where none was reached."""
+    """Of T trials in the order of their start: `values` is NaN where none was reached."""
 
-    numbers: IntArray  # (T,)
+    numbers: IntArray  # (T,), the study's, from 1
     values: FloatArray  # (T,), of pruned trials the last one
     spreads: FloatArray  # (T,), over the seeds of a trial; NaN for one seed
     is_complete: AnyArray  # (T,), bool
@@ -42,7 +42,13 @@ def search_history(trials: Trials) -> SearchHistory:
     ended = [trial.state in ("complete", "pruned") for trial in trials.trials]
     values = np.array([trial.value for trial in trials.trials], np.float64)
     return SearchHistory(
-        numbers=np.arange(1, len(ended) + 1),
+        numbers=np.array(
+            [
+                place if trial.number is None else trial.number
+                for place, trial in enumerate(trials.trials, start=1)
+            ],
+            np.int64,
+        ),
         values=np.where(ended, values, np.nan),
         spreads=np.array([trial.spread for trial in trials.trials], np.float64),
         is_complete=np.isfinite(complete),
@@ -69,7 +75,7 @@ def draw_search_history(trials: Trials) -> Figure:
         scale_values(axes, trials, _span(trials, history))
         _draw_trials(axes, trials, history)
         _draw_best(axes, trials, history)
-        _scale_numbers(axes, len(history.numbers))
+        _scale_numbers(axes, int(history.numbers.max()))
         axes.set_ylabel(metric_name(trials.metric))
         return sheet.finished()
 
@@ -142,9 +148,9 @@ def _draw_best(axes: Axes, trials: Trials, history: SearchHistory) -> None:
     )
 
 
-def _scale_numbers(axes: Axes, count: int) -> None:
+def _scale_numbers(axes: Axes, last: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_xlim(1 - 0.02 * count - 0.2, count + 0.02 * count + 0.2)
+    axes.set_xlim(1 - 0.02 * last - 0.2, last + 0.02 * last + 0.2)
     axes.set_xlabel("trial")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))

@@ -21,7 +21,10 @@ FAR = 4.0
 
 
 class Trial(NamedTuple):
-    """One configuration. `value` and `spread` (over its seeds) are NaN where there is none."""
+    """One configuration. `value` and `spread` (over its seeds) are NaN where there is none.
+
+    `number` is the study's own, from 1; left out, it is the trial's place.
+    """
 
     name: str
     parameters: Mapping[str, Any]  # by key path; a dependent one may be missing
@@ -29,6 +32,7 @@ class Trial(NamedTuple):
     spread: float = math.nan
     state: Literal["complete", "pruned", "running", "failed"] = "complete"
     curves: tuple[FloatArray, ...] = ()  # a seed each: the metric after every epoch, NaN for a gap
+    number: int | None = None
 
 
 class Parameter(NamedTuple):

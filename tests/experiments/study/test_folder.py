@@ -46,6 +46,20 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
         folder.read()
 
 
+def test_a_record_that_counted_from_0_is_read_as_the_others(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    trial = folder.trial("a")
+    trial.path.mkdir(parents=True)
+    (trial.path / "trial.json").write_text('{"number": 7, "parameters": {}, "ended": "failed"}')
+    assert trial.read() == TrialRecord(8, {}, "failed")
+    assert folder.next_number() == 9
+    trial.write(trial.read())
+    assert trial.read().number == 8
+    (trial.path / "trial.json").write_text('{"parameters": {}}')
+    with pytest.raises(RunError, match=r"trial.json cannot be read"):
+        trial.read()
+
+
 def test_a_half_made_trial_is_none(tmp_path: Path) -> None:
     (tmp_path / "trials/.claim-host-1").mkdir(parents=True)
     (tmp_path / "trials/.claim-host-1/trial.json").write_text("{}")

@@ -54,7 +54,7 @@ def study(lasting_bars: Path) -> Study:
         configuration = plan.configuration(told)
         trial = folder.trial(configuration.key)
         ended = "pruned" if number == 1 else None
-        assert trial.claim(TrialRecord(number, told, ended, "gave it up" if ended else ""))
+        assert trial.claim(TrialRecord(number + 1, told, ended, "gave it up" if ended else ""))
         for seed in (1, 2)[: 2 - number]:
             overrides = {"seed": seed}
             train(

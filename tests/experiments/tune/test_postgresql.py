@@ -137,7 +137,7 @@ def check_whole(folder: Path, server: Server) -> None:
     keys = {study.plan.configuration(point).key for point in study.space.points() or []}
     assert [trial.state for trial in study.trials] == ["complete"] * len(keys)
     assert {trial.key for trial in study.trials} == keys
-    assert sorted(trial.number for trial in study.trials) == list(range(len(keys)))
+    assert sorted(trial.number for trial in study.trials) == list(range(1, len(keys) + 1))
     for trial in study.trials:
         steps = [row["epoch"] for row in trial.runs[0].history.epochs]
         assert steps == list(range(1, 61))

@@ -27,7 +27,10 @@ Value = Any
 Choose = Callable[[str, "Axis"], Value]
 """(name, axis) -> the value it shall have: how a sampler, or a memory, leads through a space."""
 
+MOST_VALUES = 100_000
+"""More values of one domain are not listed."""
 _DIGITS = 12  # of a step's multiple: 0.1 + 2 * 0.1 is to be 0.3
+_Int = int  # within a class whose field is called int
 _Number = Annotated[float, said("a number")]
 _Pair = Annotated[tuple[_Number, _Number], Field(strict=False), said("two numbers, as in [0, 1]")]
 _Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
@@ -100,13 +103,21 @@ class Range(_Domain):
         """The value that `choose` gives this key."""
         return choose(name, self)
 
-    def values(self) -> list[Value] | None:
-        """All values; None without a step."""
+    @property
+    def count(self) -> int | None:
+        """How many values there are; None without a step."""
         low, high = self.range
-        if self.step is None:
+        return None if self.step is None else math.floor((high - low) / self.step + 1e-9) + 1
+
+    def at(self, index: int) -> float:
+        """The value so many steps above the lowest."""
+        return round(self.range[0] + index * (self.step or 0.0), _DIGITS)
+
+    def values(self) -> list[Value] | None:
+        """All values; None without a step, or where they are too many to list."""
+        if self.count is None or self.count > MOST_VALUES:
             return None
-        count = math.floor((high - low) / self.step + 1e-9) + 1
-        return [round(low + index * self.step, _DIGITS) for index in range(count)]
+        return [self.at(index) for index in range(self.count)]
 
     def contains(self, value: Value) -> bool:
         """Whether `value` lies between the two."""
@@ -164,9 +175,18 @@ class Int(_Domain):
         """The value that `choose` gives this key."""
         return choose(name, self)
 
+    @property
+    def count(self) -> _Int:
+        """How many values there are."""
+        return (self.int[1] - self.int[0]) // self.step + 1
+
+    def at(self, index: _Int) -> _Int:
+        """The value so many steps above the lowest."""
+        return self.int[0] + index * self.step
+
     def values(self) -> list[Value] | None:
-        """All values."""
-        return list(range(self.int[0], self.int[1] + 1, self.step))
+        """All values; None where they are too many to list."""
+        return None if self.count > MOST_VALUES else [self.at(n) for n in range(self.count)]
 
     def contains(self, value: Value) -> bool:
         """Whether `value` is one of them."""
@@ -211,9 +231,9 @@ class Row(_Domain):
     def values(self) -> list[Value] | None:
         """All lists; None where its values are too many."""
         each = self.each.values()
-        if each is None:
-            return None
         counts = range(self.length[0], self.length[1] + 1)
+        if each is None or sum(len(each) ** count for count in counts) > MOST_VALUES:
+            return None
         return [list(row) for count in counts for row in itertools.product(each, repeat=count)]
 
     def contains(self, value: Value) -> bool:

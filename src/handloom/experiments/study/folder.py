@@ -31,7 +31,7 @@ class TrialRecord:
     """trial.json: what the runs do not tell by themselves."""
 
     number: int
-    """In the order in which trials were begun, from 0."""
+    """In the order in which trials were begun, from 1."""
     parameters: Parameters
     ended: End | None = None
     """Before its time. Whether a trial is complete, its runs tell."""
@@ -78,13 +78,16 @@ class TrialFolder:
         """trial.json; raises RunError where it is damaged."""
         path = self.path / "trial.json"
         try:
-            return TrialRecord(**json.loads(path.read_bytes()))
-        except (OSError, ValueError, TypeError) as error:
+            told = json.loads(path.read_bytes())
+            if "number" in told:  # as files had it that counted from 0
+                told["trial"] = told.pop("number") + 1
+            return TrialRecord(told.pop("trial"), **told)
+        except (OSError, ValueError, TypeError, LookupError) as error:
             raise RunError(f"{path} cannot be read: {error}") from None
 
     def write(self, record: TrialRecord) -> None:
         """Write trial.json, whole or not at all."""
-        told: dict[str, Any] = {"number": record.number, "parameters": record.parameters}
+        told: dict[str, Any] = {"trial": record.number, "parameters": record.parameters}
         if record.ended is not None:
             told |= {"ended": record.ended, "why": record.why}
         write_json(self.path / "trial.json", told)
@@ -142,6 +145,10 @@ class StudyFolder:
         """All that were begun, by name."""
         paths = (path.parent for path in sorted(self.path.glob("trials/*/trial.json")))
         return [TrialFolder(path) for path in paths if not path.name.startswith(".")]
+
+    def next_number(self) -> int:
+        """The number of the trial that is begun next: above all that are there."""
+        return 1 + max((trial.read().number for trial in self.trials()), default=0)
 
     def claiming(self) -> RunLock:
         """Held by who makes a trial's folder; InUseError where somebody else does."""

@@ -42,6 +42,7 @@ def _shown(trial: StudyTrial) -> views.Trial:
         spread=math.nan if trial.spread is None else trial.spread,
         state=trial.state,
         curves=tuple(_curve(run, trial.metric) for run in trial.runs),
+        number=trial.number,
     )
 
 

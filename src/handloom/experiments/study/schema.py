@@ -92,7 +92,8 @@ class StudyFile(Table):
             if domain.values() is None:
                 refuse(
                     f'search.sampler = "grid" goes through all values, and those of space.{path} '
-                    'have no end; tell them as a choice or with a step, or take sampler = "tpe"'
+                    "have no end, or are too many; tell them as a choice or with a step, or take "
+                    'sampler = "tpe"'
                 )
         if Space(self.space).points() is None:
             refuse(

@@ -6,12 +6,21 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from handloom.experiments.study.domains import Axis, Choose, Domain, Row, Value, as_list
+from handloom.experiments.study.domains import (
+    MOST_VALUES,
+    Axis,
+    Choose,
+    Domain,
+    Row,
+    Value,
+    as_list,
+)
 
 Parameters = dict[str, Value]
 """One point of a space: the value of each key path that exists there."""
 
-MOST_POINTS = 100_000  # of a grid
+MOST_POINTS = MOST_VALUES
+"""Of a grid."""
 
 
 class Space(Mapping[str, Domain]):
@@ -68,15 +77,16 @@ class Space(Mapping[str, Domain]):
             values = domain.values()
             if values is None:
                 return None
-            points = [
-                longer
+            longer = (
+                each
                 for point in points
-                for longer in (
-                    [{**point, path: value} for value in values]
+                for each in (
+                    ({**point, path: value} for value in values)
                     if domain.applies(point)
-                    else [point]
+                    else (point,)
                 )
-            ]
+            )
+            points = list(islice(longer, MOST_POINTS + 1))
             if len(points) > MOST_POINTS:
                 return None
         return points

@@ -33,7 +33,7 @@ class StudyTrial:
 
     folder: TrialFolder
     number: int
-    """In the order in which trials were begun, from 0."""
+    """In the order in which trials were begun, from 1: on screen, in tables, figures and files."""
     parameters: Parameters
     seeds: tuple[int, ...]
     """Those that the study asks for."""

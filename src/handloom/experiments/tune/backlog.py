@@ -13,10 +13,13 @@ from handloom.experiments.study import Configuration, Study, StudyPlan, StudyTri
 from handloom.experiments.study.folder import StudyFolder, TrialRecord
 from handloom.experiments.study.space import Parameters
 from handloom.experiments.tune.search import Past, Search, Ticket
+from handloom.experiments.tune.start import STARTUP, start_point
 
 FRUITLESS = 20
 """After so many points in a row that are known already, the sampler is not asked any more."""
 MOST_ATTEMPTS = 200
+BALANCED = 10
+"""After so many points in a row that cannot be trained, a start-up's balance is given up."""
 
 
 class Backlog:
@@ -76,13 +79,28 @@ class Backlog:
             fresh = self.plan.search.sampler != "grid" and not self._is_full(number)
             if fresh and attempt == FRUITLESS:
                 self._offer_an_untried_one(number)
-            ticket = self.search.ask(number, attempt, fresh=fresh, at_random=attempt >= FRUITLESS)
+            start = self._start(number, attempt) if fresh else None
+            ticket = self.search.ask(
+                number, attempt, fresh=fresh, at_random=attempt >= FRUITLESS, start=start
+            )
             if ticket is None:
                 return None
             if (configuration := self._take(ticket)) is not None:
                 return ticket, configuration
         self._is_exhausted = True
         return None
+
+    def _start(self, number: int, attempt: int) -> Parameters | None:
+        """The point with which TPE's start-up goes on; None where it is over, or finds nothing.
+
+        A function of the seed and of the trials that were begun, whoever began them.
+        """
+        search = self.plan.search
+        if search.sampler != "tpe" or number >= STARTUP or attempt >= BALANCED:
+            return None
+        records = sorted((folder.read() for folder in self.folder.trials()), key=lambda r: r.number)
+        begun = [record.parameters for record in records]
+        return start_point(self.plan.space, begun, f"{search.seed} {number} {attempt}")
 
     def _take(self, ticket: Ticket) -> Configuration | None:
         """The ticket's configuration, if it can be trained and nobody else has it."""
@@ -107,9 +125,9 @@ class Backlog:
         trial = self.folder.trial(key)
         with self._one_at_a_time():
             if not trial.path.is_dir():
-                number = len(self.folder.trials())
-                record = TrialRecord(number, ticket.parameters)
-                return not self._is_full(number) and trial.claim(record)
+                if self._is_full(len(self.folder.trials())):
+                    return False
+                return trial.claim(TrialRecord(self.folder.next_number(), ticket.parameters))
         return ticket.goes_on and Study(self.folder, self.plan).trial(key).state == "running"
 
     @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from handloom._optional import require
@@ -21,8 +22,7 @@ _DIGITS = 12  # of a step's multiple
 
 def kept(axis: Axis, value: Value) -> Any:
     """A value as Optuna keeps it: a choice that is a list or a table is its JSON there."""
-    structured = isinstance(axis, Choice) and isinstance(value, list | tuple | dict)
-    return json.dumps(value) if structured else value
+    return json.dumps(value) if isinstance(axis, Choice) and _is_structured(value) else value
 
 
 def suggest(trial: optuna.Trial, name: str, axis: Axis) -> Value:
@@ -53,11 +53,25 @@ def distribution(axis: Axis) -> BaseDistribution:
     return distributions.FloatDistribution(*axis.log, log=True)
 
 
-def sampler(plan: StudyPlan, number: int, attempt: int, *, at_random: bool) -> BaseSampler:
-    """The plan's sampler, whose chance is a function of seed, `number` and `attempt`."""
+def sampler(
+    plan: StudyPlan,
+    number: int,
+    attempt: int,
+    *,
+    at_random: bool,
+    start: Mapping[str, Value] | None = None,
+) -> BaseSampler:
+    """The plan's sampler, whose chance is a function of seed, `number` and `attempt`.
+
+    With a `start`, the point of these values by the names of their axes.
+    """
     samplers = require("optuna", extra="tune").samplers
     told = f"{plan.search.seed} {number} {attempt}".encode()
     seed = int.from_bytes(hashlib.sha256(told).digest()[:4], "big")
+    if start is not None:
+        fixed = {name: json.dumps(value) if _is_structured(value) else value
+                 for name, value in start.items()}  # fmt: skip
+        return samplers.PartialFixedSampler(fixed, samplers.RandomSampler(seed=seed))
     if plan.search.sampler == "tpe" and not at_random:
         return samplers.TPESampler(seed=seed, constant_liar=True)
     return samplers.RandomSampler(seed=seed)
@@ -82,6 +96,10 @@ def fingerprint(plan: StudyPlan) -> str:
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
 
 
+def _is_structured(value: Value) -> bool:
+    return isinstance(value, list | tuple | dict)
+
+
 def _bounds(axis: Range) -> tuple[float, float]:
     """The lowest and the highest value; of a range with a step, its last one."""
-    return axis.range[0], (axis.values() or axis.range)[-1]
+    return axis.range[0], axis.range[1] if axis.count is None else axis.at(axis.count - 1)

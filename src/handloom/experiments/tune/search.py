@@ -83,17 +83,26 @@ class Search:
     # -- points out -------------------------------------------------------------------------------
 
     def ask(
-        self, number: int, attempt: int, *, fresh: bool, at_random: bool = False
+        self,
+        number: int,
+        attempt: int,
+        *,
+        fresh: bool,
+        at_random: bool = False,
+        start: Parameters | None = None,
     ) -> Ticket | None:
         """A point that waits, or a `fresh` one of the sampler's; None where there is neither.
 
         What the sampler draws depends on the study's seed, the `number` of trials so far, the
-        `attempt`, and on what became of earlier points: there is no state to be kept.
+        `attempt`, and on what became of earlier points: there is no state to be kept. It does not
+        draw where `start` is the point to take, by its axes' names.
         """
         if not (fresh or self._has_waiting()):
             return None
-        self._study.sampler = terms.sampler(self._plan, number, attempt, at_random=at_random)
         with _no_warnings():
+            self._study.sampler = terms.sampler(
+                self._plan, number, attempt, at_random=at_random, start=start
+            )
             trial = self._do(self._study.ask)
             self._show_life(trial._trial_id)
             parameters = self._plan.space.walk(
