@@ -18,6 +18,7 @@ TENSORS = {
     "model.0.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
     "optimizer.steps": np.array(7, np.int64),
     "empty": np.empty((0, 4), np.float32),
+    "columns first": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
 }
 STATE = {
     "epoch": 3,
@@ -45,8 +46,9 @@ def test_round_trip_keeps_every_bit(path: Path) -> None:
 
 def test_equal_content_gives_equal_files(path: Path) -> None:
     other = path.with_name("other.safetensors")
-    save_checkpoint(other, TENSORS, STATE)
-    assert other.read_bytes() == path.read_bytes()
+    for state in (STATE, dict(reversed(STATE.items()))):
+        save_checkpoint(other, TENSORS, state)
+        assert other.read_bytes() == path.read_bytes()
 
 
 def test_every_flipped_byte_is_found(path: Path) -> None:
@@ -74,7 +76,7 @@ def test_a_truncated_file_is_damaged(path: Path, length: int) -> None:
 
 def test_foreign_and_newer_files_are_named(path: Path) -> None:
     path.write_bytes(save({"a": np.zeros(2)}))
-    with pytest.raises(CheckpointError, match="was not written by handloom"):
+    with pytest.raises(CheckpointError, match=r"last\.safetensors was not written by handloom"):
         load_checkpoint(path)
     newer = {"handloom": '{"format": 99, "state": {}, "sha256": ""}'}
     path.write_bytes(save({"a": np.zeros(2)}, newer))
@@ -128,4 +130,20 @@ def test_lying_headers_never_get_through(
     path = tmp_path / "a.safetensors"
     path.write_bytes(len(text).to_bytes(8, "little") + text + body)
     with pytest.raises(HandloomError):
+        load_checkpoint(path)
+
+
+def test_only_so_many_tensors_are_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handloom.training.checkpoint.MAX_TENSORS", len(TENSORS))
+    assert load_checkpoint(path).tensors.keys() == TENSORS.keys()
+    monkeypatch.setattr("handloom.training.checkpoint.MAX_TENSORS", len(TENSORS) - 1)
+    with pytest.raises(CheckpointError, match=rf"last\.safetensors holds {len(TENSORS)} tensors"):
+        load_checkpoint(path)
+
+
+def test_a_file_whose_content_is_another_is_named(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"last\.safetensors is damaged: its content"):
         load_checkpoint(path)

@@ -114,3 +114,19 @@ def test_nan_is_never_better(monitor: str) -> None:
     assert not is_better(monitor, float("nan"), worst(monitor))
     assert is_better(monitor, 0.5, worst(monitor))
     assert is_better(monitor, 0.6, 0.5) == (monitor == "val_accuracy")
+
+
+def test_the_first_epochs_weights_are_kept_whatever_they_score(
+    make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    """A score that is not a number beats nothing, and the next one beats it."""
+    best = BestWeights(tmp_path)
+    trainer = make_trainer(epochs=1, monitor="val_loss", callbacks=[best])
+    best.on_fit_start(trainer)
+    for scores, expected in (([np.nan], 1), ([np.nan, np.nan], 1), ([np.nan, np.nan, 2.0], 3)):
+        trainer.history.rows = [{"step": 6, "val_loss": score} for score in scores]
+        trainer.history.rows[-1]["val_loss"] = None if np.isnan(scores[-1]) else scores[-1]
+        trainer.epoch = len(scores)
+        best.on_epoch_end(trainer)
+        stored = load_checkpoint(tmp_path / "best.safetensors").state
+        assert stored == {"epoch": expected, "step": trainer.engine.steps}

@@ -116,3 +116,51 @@ def test_it_is_found_from_the_top() -> None:
     import handloom as hl
 
     assert hl.callbacks.TensorBoard is TensorBoard
+
+
+def test_events_of_before_are_replaced_and_keep_their_times(
+    make_trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of 2, 0 and 3 seconds, taken up at 1000; then epochs of a training that goes on."""
+    old = tmp_path / "events.out.tfevents.1.another"
+    old.write_bytes(b"of a run before")
+    other = tmp_path / "notes.txt"
+    other.write_text("not an event")
+    trainer = make_trainer(epochs=3, evaluate_every=4)
+    rows = trainer.fit().rows
+    took = [2.0, None, 3.0]
+    kept = [
+        {name: value for name, value in row.items() if name != "seconds"}
+        | ({} if seconds is None else {"seconds": seconds})
+        for row, seconds in zip(rows[:3], took, strict=True)
+    ]
+
+    class Clock:
+        @staticmethod
+        def time() -> float:
+            return 1000.0
+
+    monkeypatch.setattr("handloom.training.callbacks.tensorboard.time", Clock)
+    board = TensorBoard(tmp_path)
+    board.on_fit_start(trainer)
+    trainer.history.rows = kept
+    board.on_epoch_start(trainer)
+    trainer.history.rows = rows
+    board.on_evaluation_end(trainer, rows[3])
+    board.on_epoch_end(trainer)
+    board.on_fit_end(trainer)
+    assert not old.exists()
+    assert other.exists()
+    other.unlink()
+    found = list(events(tmp_path))
+    assert [e.session_log.status for e in found if e.HasField("session_log")] == [1]  # START
+    assert [e.step for e in found if e.HasField("session_log")] == [0]
+    times: dict[int, set[float]] = {}
+    for event in found:
+        if event.summary.value:
+            times.setdefault(event.step, set()).add(event.wall_time)
+    steps = [row["step"] for row in rows]
+    assert times == {
+        steps[0]: {997.0}, steps[1]: {997.0}, steps[2]: {1000.0},
+        steps[3]: {1000.0}, trainer.history.epochs[-1]["step"]: {1000.0},
+    }  # fmt: skip
