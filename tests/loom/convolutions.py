@@ -12,7 +12,15 @@ from handloom import nn
 from handloom.loom.language.machine import Machine
 from handloom.loom.piece import Piece
 from handloom.loom.pieces import conv
-from handloom.loom.pieces.activation import Activation, Identity, LeakyReLU, ReLU, Sigmoid, Tanh
+from handloom.loom.pieces.activation import (
+    ELU,
+    Activation,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    Tanh,
+)
 
 
 class Case(NamedTuple):
@@ -51,6 +59,7 @@ def textbook(
         Tanh: lambda y: 1 - y * y,
         Sigmoid: lambda y: y * (1 - y),
         LeakyReLU: lambda y: np.where(y > 0, 1.0, case.activation.slope),  # type: ignore[attr-defined]
+        ELU: lambda y: np.where(y > 0, 1.0, y + case.activation.alpha),  # type: ignore[attr-defined]
     }
     functions = {
         Identity: lambda z: z,
@@ -58,6 +67,7 @@ def textbook(
         Tanh: np.tanh,
         Sigmoid: lambda z: 1 / (1 + np.exp(-z)),
         LeakyReLU: lambda z: np.where(z > 0, z, case.activation.slope * z),  # type: ignore[attr-defined]
+        ELU: lambda z: np.where(z > 0, z, case.activation.alpha * np.expm1(np.minimum(z, 0))),  # type: ignore[attr-defined]
     }
     z = layer.forward(x)
     y = functions[type(case.activation)](pool.forward(z) if pool else z)

@@ -226,6 +226,20 @@ def test_lanes_are_added_and_compared(
     np.testing.assert_array_equal(found[:, 2], rows.min(axis=1))
 
 
+def test_what_holds_in_some_lane(machine: Machine, real: Real) -> None:
+    rows = np.zeros((3, machine.lanes(real)), DTYPES[real])
+    rows[1, -1] = rows[2] = 1.0
+    found = np.empty(3, rows.dtype)
+
+    def body(e: Emitter, rows: Pointer, found: Pointer) -> None:
+        for i in range(3):
+            row = rows.vector(i * e.lanes)
+            found[i] = e.where(e.some(row > 0.5), e.number(1.0), 0.0)
+
+    run(machine, real, body, rows, found)
+    np.testing.assert_array_equal(found, [0, 1, 1])
+
+
 def test_a_square_is_transposed(machine: Machine, real: Real) -> None:
     n = machine.lanes(real)
     square = np.arange(n * n, dtype=DTYPES[real]).reshape(n, n)

@@ -10,12 +10,7 @@ from convolutions import (
     a_step_against_the_textbook,
     any_number_of_threads,
     float_rounds_within,
-    layers_of,
-    parameters_of,
     prediction_computes_the_same,
-    spoilt,
-    textbook,
-    trial_of,
 )
 from harness import AVX2, HOST
 
@@ -79,24 +74,6 @@ def test_prediction_computes_the_same(case: Case, rng: np.random.Generator) -> N
 def test_any_number_of_threads_gives_the_same_bits(rng: np.random.Generator) -> None:
     case = Case((1, 9, 10), 5, 5, {"padding": 1}, pool=2, activation=ReLU(), batch=61)
     any_number_of_threads(WinogradLinesPiece, case, rng)
-
-
-@pytest.mark.usefixtures("points")
-@pytest.mark.parametrize("zero", [0.0, -0.0])
-@pytest.mark.parametrize("case", CASES[:-1], ids=lambda case: case.name)
-def test_what_is_dark_stays_at_the_kink(case: Case, zero: float, rng: np.random.Generator) -> None:
-    """Its sums are zeros and no roundings of them, whatever lies beside."""
-    case = case._replace(activation=ReLU(), options={**case.options, "bias": False})
-    layer, pool = layers_of(case, rng)
-    x = np.where(rng.random((case.batch, *case.shape)) < 0.1, 1.0, zero)
-    parameters = parameters_of(layer)
-    layer.weight.value = np.ones_like(layer.weight.value)
-    lit, _ = textbook(case, layer, pool, x)
-    trial = spoilt(trial_of(WinogradLinesPiece, case, layer, pool))
-    found = trial.run(x, dy=np.zeros(lit.shape), parameters=parameters)
-    assert (lit == 0).any()
-    assert (found.y[lit > 0] != 0).any()
-    np.testing.assert_array_equal(found.y[lit == 0], 0.0)
 
 
 @pytest.mark.usefixtures("points")

@@ -160,6 +160,12 @@ class Emitter(Control):
         start = ir.Constant(kind.element, -0.0)
         return Value(self, self.builder.call(add, [start, vector.ir], fastmath=("reassoc",)))
 
+    def some(self, condition: Value) -> Value:
+        """Whether it holds in any lane."""
+        kind = condition.ir.type
+        name = f"llvm.vector.reduce.or.v{kind.count}i1"
+        return self.intrinsic(name, kind.element, condition)
+
     def lane_max(self, vector: Value) -> Value:
         """The largest of all lanes."""
         return self._lane_fold("fmax", vector)

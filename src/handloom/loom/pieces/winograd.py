@@ -21,12 +21,13 @@ from handloom.loom.language.value import Pointer, Value
 from handloom.loom.piece import Piece, Stage, Step, Stored, flat
 from handloom.loom.pieces.activation import Activation
 from handloom.loom.pieces.conv_shape import Convolution
+from handloom.loom.pieces.dark_windows import DarkWindows
 from handloom.loom.pieces.optimizer import Updating
 from handloom.loom.pieces.partials import Partials
 from handloom.loom.pieces.winograd_gradient import WeightGradient
 from handloom.loom.pieces.winograd_product import turn
 from handloom.loom.pieces.winograd_tiles import Picture, Spectrum, collect, deliver
-from handloom.loom.pieces.winograd_transform import PRODUCTS
+from handloom.loom.pieces.winograd_transform import PRODUCTS, TILE
 from handloom.loom.pieces.winograd_way import Way
 from handloom.loom.tensor import Sizes, Tensor
 
@@ -98,7 +99,10 @@ class WinogradPiece(Piece):
 
     def allocate(self, arena: Arena) -> None:
         """Transformed weights, the groups' gradients, and what is between two transforms."""
-        self.onward = Way(arena, self.sizes, self.channels, self.filters)
+        covered = round_up(self.shape.rows, TILE), round_up(self.shape.columns, TILE)
+        self.dark = DarkWindows(self.shape, covered, self.sizes.lanes)
+        beside = self.dark.size * self.sizes.training
+        self.onward = Way(arena, self.sizes, self.channels, self.filters, beside=beside)
         (self.square,) = arena.scratch.borrow(9 * self.sizes.lanes**2)
         if self.delivers:
             self.back = Way(arena, self.sizes, self.filters, self.channels)
@@ -146,15 +150,20 @@ class WinogradPiece(Piece):
 
     def _forward(self, step: Step, group: Value) -> None:
         y, maps = step.values(self.output, group), Picture.of(self.output.maps)
+        mask, of_x = step.at(self.onward.beside), self.source.maps
+        training = self.sizes.training
 
         def finish(sums: Pointer, c: Value, *tiles: Value, spectrum: Spectrum) -> None:
             collect(
-                step.e, sums, step.at(self.bias) + c, y + c * maps.channel,
-                *tiles, *maps, *spectrum, activation=self.activation,
+                step.e, sums, step.at(self.bias) + c, mask, y + c * maps.channel,
+                *tiles, self.dark.row, *maps, *spectrum,
+                activation=self.activation, training=training,
             )  # fmt: skip
 
         x = step.values(self.source, group)
-        self.onward.convolve(step, x, Picture.of(self.source.maps), finish)
+        if training:
+            self.dark.find(step.e, x + (-of_x.row - of_x.lanes), mask, of_x)
+        self.onward.convolve(step, x, Picture.of(of_x), finish)
 
     def backward(self) -> list[Stage]:
         """By groups: the gradients of weights and bias, then the errors of the source."""

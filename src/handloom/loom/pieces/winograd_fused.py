@@ -25,6 +25,7 @@ from handloom.loom.pieces import winograd_fused_kernels as kernels
 from handloom.loom.pieces.activation import Identity
 from handloom.loom.pieces.conv import ConvPiece
 from handloom.loom.pieces.conv_tile import channels_across, product_tile
+from handloom.loom.pieces.dark_windows import DarkWindows
 from handloom.loom.pieces.runs import deliver_run
 from handloom.loom.pieces.winograd_fused_tiles import best_tiling
 from handloom.loom.pieces.winograd_tiles import Spectrum
@@ -78,9 +79,11 @@ class WinogradFusedPiece(ConvPiece):
         shape, scratch, products = self.shape, arena.scratch, self.tiling.products
         self.spectra = arena.work.take(products * self.of_weights.product)
         self.of_x, self.of_y = (self._spectrum(n, ONWARD) for n in (shape.channels, shape.filters))
-        self.pixels, self.sums = scratch.borrow(
-            products * self.of_x.product, products * self.of_y.product
-        )
+        self.dark = DarkWindows(shape, self.tiling.covered, self.sizes.lanes)
+        self.pixels, self.sums, self.mask = scratch.borrow(
+            products * self.of_x.product, products * self.of_y.product,
+            self.dark.size * self.sizes.training,
+        )  # fmt: skip
         if not self.sizes.training:
             return
         vectors = 2 * products * shape.channels + self.tiling.points * shape.filters
@@ -136,7 +139,10 @@ class WinogradFusedPiece(ConvPiece):
 
     def _forward(self, step: Step, group: Value) -> None:
         e, shape, tiling = step.e, self.shape, self.tiling
-        pixels, sums = step.at(self.pixels), step.at(self.sums)
+        pixels, sums, training = step.at(self.pixels), step.at(self.sums), self.sizes.training
+        if training:
+            first_window = self._first_window(step, group)
+            self.dark.find(e, first_window, step.at(self.mask), self.source.maps)
         for first in e.range(0, tiling.tiles, ONWARD):
             count = e.min(ONWARD, tiling.tiles - first)
             kernels.transform_pixels(
@@ -150,10 +156,10 @@ class WinogradFusedPiece(ConvPiece):
                 shape=product_tile(self.sizes.machine, shape.filters, ONWARD),
             )  # fmt: skip
             kernels.transform_sums(
-                e, sums, step.at(self.bias), step.values(self.output, group),
+                e, sums, step.at(self.bias), step.at(self.mask), step.values(self.output, group),
                 self._choice(step, group), first, count,
                 tiling=tiling, target=self.output.maps, spectrum=self.of_y,
-                activation=self.activation, keeps_choice=self.pooled and self.sizes.training,
+                activation=self.activation, mask_row=self.dark.row, training=training,
             )  # fmt: skip
 
     # -- backward ---------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from handloom.loom.pieces.activation import Activation
 from handloom.loom.pieces.conv_kernel import largest
 from handloom.loom.pieces.conv_shape import Pair
 from handloom.loom.pieces.conv_tile import tiles
+from handloom.loom.pieces.dark_windows import exact
 from handloom.loom.pieces.winograd_fused_tiles import Tiling
 from handloom.loom.pieces.winograd_tiles import Spectrum
 from handloom.loom.pieces.winograd_transform import (
@@ -96,13 +97,16 @@ def transform_errors(
 
 @kernel
 def transform_sums(
-    e: Emitter, sums: Pointer, bias: Pointer, y: Pointer, choice: Pointer,
+    e: Emitter, sums: Pointer, bias: Pointer, mask: Pointer, y: Pointer, choice: Pointer,
     first: Value, count: Value,
-    *, tiling: Tiling, target: Maps, spectrum: Spectrum, activation: Activation,
-    keeps_choice: bool,
+    *, tiling: Tiling, target: Maps, spectrum: Spectrum, activation: Activation, mask_row: int,
+    training: bool,
 ) -> None:  # fmt: skip
-    """y = f(maxpool(Aᵀ m A) + bias) of some tiles; choice = which pixel of a window won."""
-    (wh, ww), (down, across) = tiling.shape.window, tiling.windows
+    """y = f(maxpool(Aᵀ m A) + bias) of some tiles; choice = which pixel of a window won.
+
+    Only a training asks for mask and choice.
+    """
+    (wh, ww), (down, across), size = tiling.shape.window, tiling.windows, tiling.size
     filters, rows, columns = tiling.shape.output
     for f in e.range(filters):
         for t in e.range(count):
@@ -111,13 +115,17 @@ def transform_sums(
                 tiling.place(first + t),
             )
             at = lambda i, j: m.vector((i * tiling.points + j) * spectrum.product)  # noqa: E731, B023
-            pixels = dict(transform(powers(tiling.points, tiling.size).T, at))
+            pixels = dict(transform(powers(tiling.points, size).T, at))
+            if training:
+                light = mask + (top * (size * mask_row) + left * (size * e.lanes))
+                for i, j in product(range(size), range(size)):
+                    pixels[i][j] = exact(e, pixels[i][j], light, i * mask_row + j * e.lanes)
             for p, q in product(range(down), range(across)):
                 row, column = top * down + p, left * across + q
                 window = [pixels[p * wh + i][q * ww + j] for i in range(wh) for j in range(ww)]
                 best, which = largest(e, window)
                 with tiling.inside(row, column):
-                    if keeps_choice:
+                    if training and (wh, ww) != (1, 1):
                         choice[((f * rows + row) * columns + column) * e.lanes] = which
                     place = f * target.plane + row * target.row + column * e.lanes
                     y[place] = activation.output(e, best + bias[f])

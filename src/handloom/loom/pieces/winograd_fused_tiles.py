@@ -83,9 +83,15 @@ class Tiling:
         return self.number[0] * self.number[1]
 
     @property
+    def covered(self) -> Pair:
+        """Rows and columns of y in all tiles, those beyond y included."""
+        down, across = (count * self.size for count in self.number)
+        return down, across
+
+    @property
     def reach(self) -> Pair:
         """Rows and columns of pixels that tiles depend on."""
-        down, across = (count * self.size + self.points - self.size for count in self.number)
+        down, across = (pixels + self.points - self.size for pixels in self.covered)
         return down, across
 
     @property

@@ -24,6 +24,7 @@ from handloom.loom.piece import Stage, Step, Stored
 from handloom.loom.pieces import conv_gradient
 from handloom.loom.pieces import winograd_lines_kernels as kernels
 from handloom.loom.pieces.conv import ConvPiece
+from handloom.loom.pieces.dark_windows import DarkWindows
 from handloom.loom.pieces.winograd_lines_shape import best_lines
 
 
@@ -44,9 +45,10 @@ class WinogradLinesPiece(ConvPiece):
         super().allocate(arena)
         lines = self.lines
         self.transformed = arena.work.take(self.shape.filters * lines.filter)
-        self.spectra, self.lit, self.sums = arena.scratch.borrow(
+        self.dark = DarkWindows(self.shape, (self.shape.rows, lines.width), self.sizes.lanes)
+        self.spectra, self.mask, self.sums = arena.scratch.borrow(
             lines.rows * lines.row * self.sizes.lanes,
-            lines.rows * lines.width * self.sizes.lanes * self.sizes.training,
+            self.dark.size * self.sizes.training,
             lines.points * self.shape.kernel[0],
         )
 
@@ -80,15 +82,13 @@ class WinogradLinesPiece(ConvPiece):
     def _forward(self, step: Step, group: Value) -> None:
         self._transform(step, group)
         if self.sizes.training:
-            kernels.find_lit(
-                step.e, self._first_window(step, group), step.at(self.lit),
-                lines=self.lines, source=self.source.maps,
-            )  # fmt: skip
+            first = self._first_window(step, group)
+            self.dark.find(step.e, first, step.at(self.mask), self.source.maps)
         kernels.forward(
             step.e, step.at(self.spectra), step.at(self.transformed), step.at(self.bias),
-            step.at(self.lit), step.values(self.output, group), self._choice(step, group),
+            step.at(self.mask), step.values(self.output, group), self._choice(step, group),
             lines=self.lines, target=self.output.maps, activation=self.activation,
-            training=self.sizes.training,
+            mask_row=self.dark.row, training=self.sizes.training,
         )  # fmt: skip
 
     def _gradients(self, step: Step, group: Value) -> None:

@@ -7,8 +7,6 @@ Spectra lie [row][channel][line][point], a vector for each, transformed weights
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import or_
 
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.lane_sums import store_sums
@@ -18,6 +16,7 @@ from handloom.loom.pieces.activation import Activation
 from handloom.loom.pieces.conv_kernel import largest
 from handloom.loom.pieces.conv_shape import Pair
 from handloom.loom.pieces.conv_tile import tiles
+from handloom.loom.pieces.dark_windows import exact
 from handloom.loom.pieces.winograd_lines_shape import Lines
 from handloom.loom.pieces.winograd_transform import multiply, of_pixels, of_weights, powers
 from handloom.loom.tensor import Maps
@@ -49,41 +48,15 @@ def transform_pixels(
 
 
 @kernel
-def find_lit(e: Emitter, x: Pointer, lit: Pointer, *, lines: Lines, source: Maps) -> None:
-    """lit[row, column of y] = a number without a bit where all pixels are zero that y is made of.
-
-    First along the rows of x, then down; a row is done before those below it are needed.
-    """
-    (kh, kw), channels = lines.shape.kernel, range(lines.shape.channels)
-    numbers, found = (Pointer(e, each.ir, e.program.bits) for each in (x, lit))
-    for row in e.range(lines.rows):
-        for line in e.range(lines.number):
-            seen = [place * e.lanes for place in lines.columns(e, line)]
-            start = numbers + row * source.row
-            pixels = [
-                reduce(or_, [(start + c * source.plane).vector(place) for c in channels])
-                for place in seen
-            ]
-            target = found + (row * lines.width + line * lines.size) * e.lanes
-            for j in range(lines.size):
-                any_bit = reduce(or_, pixels[j : j + kw])
-                target[j * e.lanes] = e.shift_left(any_bit, 1)  # without the sign: -0 is 0
-    for row in e.range(lines.shape.rows):
-        for column in e.range(lines.width):
-            start = found + (row * lines.width + column) * e.lanes
-            below = [start.vector(ky * lines.width * e.lanes) for ky in range(kh)]
-            start[0] = reduce(or_, below)
-
-
-@kernel
 def forward(
-    e: Emitter, spectra: Pointer, weights: Pointer, bias: Pointer, lit: Pointer, y: Pointer,
-    choice: Pointer, *, lines: Lines, target: Maps, activation: Activation, training: bool,
+    e: Emitter, spectra: Pointer, weights: Pointer, bias: Pointer, mask: Pointer, y: Pointer,
+    choice: Pointer, *, lines: Lines, target: Maps, activation: Activation, mask_row: int,
+    training: bool,
 ) -> None:  # fmt: skip
     """y = f(maxpool(Σ Aᵀ (G g ∘ Bᵀ d)) + bias) of one group; choice = which pixel of a window won.
 
     The sum over channels and rows of the kernel is taken before the transform, in registers: the
-    spectra of a line of y for a few filters. Only a training asks for lit and choice.
+    spectra of a line of y for a few filters. Only a training asks for mask and choice.
     """
     (wh, ww), (_, rows, columns) = lines.shape.window, lines.shape.output
     across = lines.size // ww
@@ -91,7 +64,8 @@ def forward(
         for line in e.range(lines.number):
             for first in tiles(e, lines.shape.filters, lines.abreast):
                 taps = weights + first * lines.filter
-                found = _pooled(e, spectra, taps, lit, row, line, lines, training)
+                light = (mask, mask_row) if training else None
+                found = _pooled(e, spectra, taps, light, row, line, lines)
                 for (n, q), (best, which) in found.items():
                     f, column = first + n, line * across + q
                     with lines.inside(column):
@@ -102,8 +76,8 @@ def forward(
 
 
 def _pooled(
-    e: Emitter, spectra: Pointer, weights: Pointer, lit: Pointer, row: Value, line: Value,
-    lines: Lines, training: bool,
+    e: Emitter, spectra: Pointer, weights: Pointer, light: tuple[Pointer, int] | None,
+    row: Value, line: Value, lines: Lines,
 ) -> dict[Pair, tuple[Value, Value]]:  # fmt: skip
     """What `largest` finds in the windows of a line, by filter and window; `row` is of windows."""
     wh, ww = lines.shape.window
@@ -111,24 +85,15 @@ def _pooled(
     for i in range(wh):
         above = row * wh + i
         seen = spectra + (above * lines.row + line * lines.points) * e.lanes
-        light = lit + (above * lines.width + line * lines.size) * e.lanes
         for n, spectrum in enumerate(_products(e, seen, weights, lines)):
             pixels = multiply(powers(lines.points, lines.size).T, spectrum)
-            if training:
-                pixels = _zero_where_dark(e, pixels, light)
+            if light:
+                start = light[0] + (above * light[1] + line * (lines.size * e.lanes))
+                pixels = [exact(e, pixel, start, j * e.lanes) for j, pixel in enumerate(pixels)]
             for q in range(lines.size // ww):
                 some, before = pixels[q * ww : (q + 1) * ww], found.get((n, q))
                 found[n, q] = largest(e, some, after=before, number=i * ww)
     return found
-
-
-def _zero_where_dark(e: Emitter, pixels: Sequence[Value], lit: Pointer) -> list[Value]:
-    """A window of zeros has the sum zero, not a rounding of it: there is a rectifier's kink, and
-    before the first step, when biases are zero, the slope depends on it."""
-    bits = Pointer(e, lit.ir, e.program.bits)
-    return [
-        e.where(bits.vector(j * e.lanes).equals(0), 0.0, pixel) for j, pixel in enumerate(pixels)
-    ]
 
 
 def _products(e: Emitter, spectra: Pointer, weights: Pointer, lines: Lines) -> list[list[Value]]:

@@ -14,6 +14,7 @@ from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import Index, Pointer, Value
 from handloom.loom.pieces.activation import Activation
+from handloom.loom.pieces.dark_windows import exact
 from handloom.loom.pieces.winograd_transform import AT, BT, POINTS, TILE, G, transform
 from handloom.loom.tensor import Arrival, Maps
 
@@ -133,17 +134,22 @@ def collect(
     e: Emitter,
     sums: Pointer,
     bias: Pointer,
+    mask: Pointer,
     y: Pointer,
     first: Value,
     tiles: Value,
     channels: Value,
+    mask_row: Value,
     *layout: Value,
     activation: Activation,
+    training: bool,
 ) -> None:
-    """y = f(Aᵀ m A + bias) for some tiles; `layout` as for spread."""
+    """y = f(Aᵀ m A + bias) for some tiles; `layout` as for spread; only a training has a mask."""
     picture, spectrum = Picture(*layout[:5]), Spectrum(*layout[5:])
     for c, i, j, total in _results(e, sums, first, tiles, channels, picture, spectrum, AT):
         place = c * picture.channel + i * picture.row + j * picture.column
+        if training:
+            total = exact(e, total, mask, i * mask_row + j * e.lanes)
         y[place] = activation.output(e, total + bias[c])
 
 

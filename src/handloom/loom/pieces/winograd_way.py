@@ -26,10 +26,13 @@ Finish = Callable[..., None]
 class Way:
     """Memory and code of a convolution from `inputs` to `outputs` channels.
 
-    Transformed weights lie [product][block of `lanes` outputs][input][output].
+    Transformed weights lie [product][block of `lanes` outputs][input][output]. `beside` numbers of
+    scratch are the caller's own while a convolution lasts.
     """
 
-    def __init__(self, arena: Arena, sizes: Sizes, inputs: int, outputs: int) -> None:
+    def __init__(
+        self, arena: Arena, sizes: Sizes, inputs: int, outputs: int, *, beside: int = 0
+    ) -> None:
         self.inputs = inputs
         self.outputs = outputs
         self.lanes = lanes = sizes.lanes
@@ -38,8 +41,8 @@ class Way:
         self.next_product = -(-outputs // lanes) * self.block + lanes
         self.weights = arena.work.take(PRODUCTS * self.next_product)
         self.of_pixels, self.of_sums = self._spectrum(inputs), self._spectrum(OUTPUTS)
-        self.pixels, self.sums = arena.scratch.borrow(
-            PRODUCTS * self.of_pixels.product, PRODUCTS * self.of_sums.product
+        self.pixels, self.sums, self.beside = arena.scratch.borrow(
+            PRODUCTS * self.of_pixels.product, PRODUCTS * self.of_sums.product, beside
         )
 
     def _spectrum(self, channels: int) -> Spectrum:
