@@ -18,7 +18,7 @@ from handloom.data import Dataset, Normalisation, check_variants, variants, with
 from handloom.engines import Engine, limited_to
 from handloom.errors import CheckpointError, RunError, ShapeError, StateError
 from handloom.recipes import Recipe, load_recipe
-from handloom.runs import RunFolder
+from handloom.runs import RunFolder, counting
 from handloom.training import History, load_checkpoint
 
 PREDICT_BATCH = 1000
@@ -194,11 +194,12 @@ class Run:
 
     def count_look(self, tested: PartResult, *, tta: Sequence[str] = ()) -> None:
         """Keep in the result what the test part gave, for whoever evaluated it by himself."""
-        result = self.result if self.folder.result.exists() else {}
         told = tested.describe()
         figures = {"tta": {"variants": [*tta], **told}} if tta else told
-        test = {**result.get("test", {}), **figures, "evaluations": self.looks + 1}
-        self.folder.write_json(self.folder.result, result | {"test": test})
+        with counting(self.path):
+            result = self.result if self.folder.result.exists() else {}
+            test = {**result.get("test", {}), **figures, "evaluations": self.looks + 1}
+            self.folder.write_json(self.folder.result, result | {"test": test})
 
     def evaluate(self, part: Dataset, *, tta: Sequence[str] = ()) -> PartResult:
         """Loss, labels and probabilities on any labelled pictures of the same classes."""

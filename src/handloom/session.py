@@ -11,15 +11,14 @@ from typing import Any
 from handloom import assemble
 from handloom._files import sweep
 from handloom.engines import Engine, Processes, available_cores, check_threads, joined, limited_to
-from handloom.errors import CheckpointError, DivergenceError, RunError, StateError
+from handloom.errors import CheckpointError, DivergenceError, InUseError, RunError, StateError
 from handloom.recipes import Recipe, load_recipe, to_toml
 from handloom.recipes.flat import flattened
 from handloom.results import Run, check_same_data
-from handloom.runs import RunFolder, RunLock, describe_environment
+from handloom.runs import RUNS as RUNS
+from handloom.runs import RunFolder, RunLock, describe_environment, new_run
 from handloom.training import Checkpoint, History, Trainer, load_checkpoint
 from handloom.training.callbacks import BestWeights, Callback, Checkpoints
-
-RUNS = Path("runs")
 
 
 def train(
@@ -39,17 +38,9 @@ def train(
     together, and each gets the Run when the first one has written it; callbacks listen in each.
     """
     with joined() as processes:
-        path = processes.from_first(
-            lambda: str(free_folder(recipe) if run_dir is None else run_dir)
-        )
         pinned = _agreed(processes, lambda: _pinned(load_recipe(recipe, overrides), processes))
-        return _Session(pinned, data_dir, callbacks, processes, pictures).start(Path(path))
-
-
-def free_folder(recipe: str | Path | Recipe) -> Path:
-    """runs/<recipe>, or runs/<recipe>-2 and so on: the first that does not exist."""
-    name = recipe.data.name or "run" if isinstance(recipe, Recipe) else Path(recipe).stem
-    return RunFolder.next_free(RUNS, name)
+        session = _Session(pinned, data_dir, callbacks, processes, pictures)
+        return session.start(lambda: new_run(recipe, run_dir))
 
 
 def resume(
@@ -74,9 +65,10 @@ def resume(
         given = None if recipe is None else load_recipe(recipe, overrides)
         return _recipe_to_go_on(folder, given, processes)
 
+    begun = folder.recipe.is_file()
     with joined() as processes:
         agreed = _agreed(processes, lambda: own(processes))
-        return _Session(agreed, data_dir, callbacks, processes, pictures).go_on(folder)
+        return _Session(agreed, data_dir, callbacks, processes, pictures).go_on(folder, begun=begun)
 
 
 def _recipe_to_go_on(folder: RunFolder, given: Recipe | None, processes: Processes) -> Recipe:
@@ -124,18 +116,23 @@ class _Session:
         # The run keeps the engine that was chosen: another one would not go on to the same bits.
         self.recipe = recipe.model_copy(update={"engine": self.choice.engine.name})
 
-    def start(self, path: Path) -> Run:
+    def start(self, new: Callable[[], RunFolder]) -> Run:
         """Train in a new folder."""
-        folder = RunFolder.create(path) if self.processes.is_first else RunFolder(path)
+        folder = RunFolder(Path(self.processes.from_first(lambda: str(new().path))))
         with self._lock(folder):
+            if self.processes.is_first:
+                folder.check_empty()  # once more: somebody may have had the lock before us
             return self._train(folder, None)
 
-    def go_on(self, folder: RunFolder) -> Run:
+    def go_on(self, folder: RunFolder, *, begun: bool) -> Run:
         """Continue from the last checkpoint, or from the start where none was written yet."""
         if not folder.path.is_dir():
             raise RunError(f"{folder.path} does not exist; leave --resume out to start it")
         with self._lock(folder):
             if self.processes.is_first:
+                if folder.recipe.is_file() and not begun:
+                    raise InUseError(f"{folder.path} was begun by another process just now")
+                folder.check_links()
                 sweep(folder.path)
             last = folder.checkpoint("last")
             found = self.processes.from_first(lambda: last.name if last.is_file() else "")
@@ -151,6 +148,7 @@ class _Session:
             folder.write_json(folder.environment, environment)
             folder.write_json(folder.data, self.parts.describe())
             folder.write_recipe(to_toml(self.recipe))
+            folder.check_links()
         if checkpoint is not None or self.processes.size > 1:
             kept = self.processes.from_first(lambda: json.dumps(Run(folder).data))
             check_same_data(folder, json.loads(kept), self.parts)
@@ -260,7 +258,7 @@ def draw(run: Run, parts: assemble.Parts) -> list[Path]:
         seed=run.recipe.seed,
         said=probabilities_of(run.model, run.predict_outputs(shown.images)),
     )
-    return draw_all(subject, run.folder.figures)
+    return draw_all(subject, run.folder.own(run.folder.figures))
 
 
 def _agreed(processes: Processes, make: Callable[[], Recipe]) -> Recipe:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from handloom.errors import RunError
-from handloom.runs import RunFolder, describe_environment
+from handloom.runs import RunFolder, describe_environment, new_run
 
 
 def test_create_takes_new_and_empty_folders_only(tmp_path: Path) -> None:
@@ -19,7 +21,7 @@ def test_create_takes_new_and_empty_folders_only(tmp_path: Path) -> None:
         RunFolder.create(tmp_path / "a" / "b")
     with pytest.raises(RunError, match="is a file"):
         RunFolder.create(tmp_path / "a" / "b" / "notes.txt")
-    with pytest.raises(RunError, match="cannot make the run folder"):
+    with pytest.raises(RunError, match="cannot make the folder"):
         RunFolder.create(tmp_path / "a" / "b" / "notes.txt" / "c")
 
 
@@ -30,13 +32,26 @@ def test_open_needs_a_recipe(tmp_path: Path) -> None:
     assert RunFolder.open(tmp_path).recipe.read_text() == "seed = 1\n"
 
 
-def test_free_names_count_upwards(tmp_path: Path) -> None:
-    names = []
-    for _ in range(3):
-        path = RunFolder.next_free(tmp_path, "digits")
-        path.mkdir()
-        names.append(path.name)
-    assert names == ["digits", "digits-2", "digits-3"]
+def test_default_names_count_upwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [str(new_run("digits", None).path) for _ in range(3)] == [
+        "runs/digits", "runs/digits-2", "runs/digits-3",
+    ]  # fmt: skip
+
+
+def test_everybody_who_begins_at_once_gets_a_folder_of_his_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    barrier = Barrier(16)
+
+    def begin(_: int) -> str:
+        barrier.wait()
+        return new_run("mine.toml", None).path.name
+
+    with ThreadPoolExecutor(16) as pool:
+        names = list(pool.map(begin, range(16)))
+    assert sorted(names) == sorted(["mine", *(f"mine-{number}" for number in range(2, 17))])
 
 
 @pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff\xfe", b""])

@@ -125,7 +125,7 @@ def _write(folder: Path, report: dict[str, Any], standings: list[Standing]) -> N
     from handloom._files import make_folder, write_atomic, write_json
     from handloom.views import draw_paces, png
 
-    make_folder(folder)
+    make_folder(folder, within=None)
     write_json(folder / "bench.json", report)
     processor = report["environment"]["processor"]
     threads = counted(report["environment"]["threads"], "thread")

@@ -226,7 +226,7 @@ def _write(folder: Path, comparison: Comparison) -> None:
     from handloom.experiments.compare.tables import FORMATS
     from handloom.views import draw_comparison, png
 
-    make_folder(folder)
+    make_folder(folder, within=None)
     for name, ending in ENDINGS.items():
         text = FORMATS[name](comparison)
         write_atomic(folder / f"comparison.{ending}", text.encode())

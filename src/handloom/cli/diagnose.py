@@ -65,7 +65,7 @@ def diagnose(
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     examined = open_run(run)
     diagnosis = room.diagnose(examined, data_dir=data_dir, range_test=lr_range)
-    files = room.draw_diagnosis(diagnosis, out or examined.folder.figures)
+    files = room.draw_diagnosis(diagnosis, out or examined.folder.own(examined.folder.figures))
     voice.answer(
         {
             "run": str(examined.path),

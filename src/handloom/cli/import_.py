@@ -47,7 +47,6 @@ def import_(
     Tensors are matched by name, or else layer by layer in their order, by shape; a table tells what
     went where. Nothing that could be a program is read.
     """
-    from handloom import session
     from handloom.exchange import import_weights
     from handloom.recipes import load_recipe
 
@@ -55,8 +54,9 @@ def import_(
     said = load_recipe(recipe, override or [])
     if said.data.name is not None:
         fetch_files(said.data.name, data_dir, voice)
-    folder = session.free_folder(recipe) if out is None else out
-    run, matching = import_weights(weights, said, folder, data_dir=data_dir)
+    run, matching = import_weights(
+        weights, recipe, out, overrides=override or [], data_dir=data_dir
+    )
     voice.answer(
         {
             "run": str(run.path),

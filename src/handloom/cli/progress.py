@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handloom.cli.output import Voice, console, number, write
@@ -26,7 +27,7 @@ HEADER = (
 REFRESH_S = 0.1
 
 
-def choose_progress(voice: Voice, title: str) -> PlainProgress | None:
+def choose_progress(voice: Voice, title: str = "") -> PlainProgress | None:
     """What suits the listener; a person beside a program is shown the bar on standard error."""
     screen = console(stderr=voice is Voice.PROGRAM)
     if voice is not Voice.NOBODY and screen.is_terminal and not screen.is_dumb_terminal:
@@ -40,9 +41,12 @@ def write_line(line: str) -> None:
 
 
 class PlainProgress(Callback):
-    """A table that grows by a line an epoch; an asterisk marks the best so far."""
+    """A table that grows by a line an epoch; an asterisk marks the best so far.
 
-    def __init__(self, say: Callable[[str], None], title: str) -> None:
+    Without a title it is headed by the run's folder.
+    """
+
+    def __init__(self, say: Callable[[str], None], title: str = "") -> None:
         self.say = say
         self.title = title
         self.has_header = False
@@ -50,8 +54,10 @@ class PlainProgress(Callback):
     def on_fit_start(self, training: Trainer) -> None:
         """What is trained, on how much, with what."""
         assert training.validation is not None, "a recipe has a validation part"
+        path = training.history.path
+        title = self.title or ("training" if path is None else str(path.parent))
         self.say(
-            f"{self.title}: {training.engine.model.num_parameters():,} parameters, "
+            f"{title}: {training.engine.model.num_parameters():,} parameters, "
             f"{len(training.train.dataset):,} pictures to train on, "
             f"{len(training.validation.dataset):,} to validate"
         )
@@ -83,10 +89,22 @@ class PlainProgress(Callback):
         self.say(line)
 
 
+class Place(Callback):
+    """Where the training writes: a default folder has its name only when the training begins."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+
+    def on_fit_start(self, training: Trainer) -> None:
+        """Take down the run's folder."""
+        if training.history.path is not None:
+            self.path = training.history.path.parent
+
+
 class LiveProgress(PlainProgress):
     """The same rows, and under them a bar with the loss, pictures a second and the time left."""
 
-    def __init__(self, screen: Console, title: str) -> None:
+    def __init__(self, screen: Console, title: str = "") -> None:
         super().__init__(self._print_above, title)
         self.screen = screen
         self.moving: Progress | Status | None = None

@@ -13,7 +13,6 @@ from handloom.cli.stopping import resumable, resuming
 from handloom.ensemble import is_ensemble, resume_ensemble, train_ensemble
 from handloom.errors import ConfigError
 from handloom.recipes import load_recipe
-from handloom.session import free_folder
 
 if TYPE_CHECKING:
     from handloom.ensemble import Ensemble
@@ -38,20 +37,21 @@ def train_together(
             f"one, or all the others to go on with {resume}"
         )
     said = load_recipe(recipe or "digits", overrides)
-    path = resume or out or free_folder(recipe or "digits")
+    given = resume or out
     shown = Progresses(voice)
-    with resumable(lambda: _way(path, data_dir)):
+    with resumable(lambda: _way(given or shown.ensemble, data_dir)):
         try:
             if resume is not None:
-                ensemble = resume_ensemble(path, data_dir=data_dir, listeners=shown)
+                ensemble = resume_ensemble(resume, data_dir=data_dir, listeners=shown)
             else:
                 if said.data.name is not None:
                     fetch_files(said.data.name, data_dir, voice)
                 ensemble = train_ensemble(
-                    said,
+                    recipe or "digits",
+                    overrides=overrides,
                     folds=folds,
                     seeds=1 if seeds is None else seeds,
-                    run_dir=path,
+                    run_dir=out,
                     data_dir=data_dir,
                     listeners=shown,
                 )
@@ -67,9 +67,12 @@ class Progresses:
     def __init__(self, voice: Voice) -> None:
         self.voice = voice
         self.now: PlainProgress | None = None
+        self.ensemble: Path | None = None
+        """Its folder, once the first member's training begins."""
 
     def __call__(self, folder: Path, place: str) -> Sequence[Callback]:
         """What listens to the next member."""
+        self.ensemble = folder.parent
         if self.now is not None:
             self.now.close()
             self.voice.say()
@@ -82,10 +85,11 @@ class Progresses:
             self.now.close()
 
 
-def _way(path: Path, data_dir: Path | None) -> str:
+def _way(path: Path | None, data_dir: Path | None) -> str:
     """How the ensemble at `path` is continued."""
-    begun = is_ensemble(path)
-    return f"go on with: {resuming(path, data_dir)}" if begun else "nothing had been written yet"
+    if path is None or not is_ensemble(path):
+        return "nothing had been written yet"
+    return f"go on with: {resuming(path, data_dir)}"
 
 
 def _tell(voice: Voice, ensemble: Ensemble) -> None:

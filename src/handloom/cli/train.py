@@ -123,7 +123,7 @@ def train(
     pictures. Whatever is wrong with recipe, data or shapes is said before anything is written.
     """
     from handloom import session
-    from handloom.cli.progress import choose_progress
+    from handloom.cli.progress import Place, choose_progress
     from handloom.cli.together import train_together
     from handloom.engines import joined
     from handloom.ensemble import is_ensemble
@@ -156,24 +156,24 @@ def train(
             )
         silent = quiet or not processes.is_first
         voice = Voice.choose(as_json=as_json and processes.is_first, quiet=silent)
-        given = resume or out
-        path = Path(
-            processes.from_first(lambda: str(given or session.free_folder(recipe or "digits")))
-        )
-        progress = None if silent else choose_progress(voice, str(path))
-        callbacks = [] if progress is None else [progress]
-        with resumable(lambda: _how_to_go_on(path, data_dir), aloud=processes.is_first):
+        place = Place(resume or out)
+        progress = None if silent else choose_progress(voice)
+        callbacks = [place] if progress is None else [place, progress]
+        with resumable(lambda: _how_to_go_on(place.path, data_dir), aloud=processes.is_first):
             try:
                 if resume is not None:
                     run = session.resume(
-                        path, recipe, overrides=overrides, data_dir=data_dir, callbacks=callbacks
+                        resume, recipe, overrides=overrides, data_dir=data_dir, callbacks=callbacks
                     )
                 else:
                     said = load_recipe(recipe or "digits", overrides)
                     if said.data.name is not None:
                         with processes.in_turn():
                             fetch_files(said.data.name, data_dir, voice)
-                    run = session.train(said, run_dir=path, data_dir=data_dir, callbacks=callbacks)
+                    run = session.train(
+                        recipe or "digits", overrides=overrides, run_dir=out, data_dir=data_dir,
+                        callbacks=callbacks,
+                    )  # fmt: skip
             finally:
                 if progress is not None:
                     progress.close()
@@ -198,8 +198,8 @@ def _tell(voice: Voice, run: Run) -> None:
     voice.say(f"{'run':<11} {run.path}, its pictures in {run.folder.figures}")
 
 
-def _how_to_go_on(path: Path, data_dir: Path | None) -> str:
+def _how_to_go_on(path: Path | None, data_dir: Path | None) -> str:
     """The command that continues the run at `path`."""
-    if not (path / "recipe.toml").is_file():
+    if path is None or not (path / "recipe.toml").is_file():
         return "nothing had been written yet"
     return f"go on from the last finished epoch with: {resuming(path, data_dir)}"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from handloom._files import sync_folder
+from handloom._files import open_own, sync_folder
 from handloom.data.idx import GZIP_MAGIC
 from handloom.data.known import KnownFile, owner_of, owner_of_size
 from handloom.data.source import shown
@@ -99,7 +99,7 @@ class _Part:
 
     def __enter__(self) -> _Part:
         try:
-            self._stream = self._path.open("xb")
+            self._stream = open_own(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         except OSError as error:
             raise _cannot_write(self._target.parent, error) from error
         return self

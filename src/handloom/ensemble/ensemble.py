@@ -24,7 +24,7 @@ from handloom.ensemble.committee import Committee, judged, mean_probabilities
 from handloom.errors import RunError
 from handloom.recipes import Recipe, load_recipe, make_recipe
 from handloom.results import PartResult, Run, open_run
-from handloom.runs import RunFolder
+from handloom.runs import RunFolder, counting
 
 FORMAT = 1
 FOLDER_FILE = "ensemble.json"
@@ -117,10 +117,12 @@ class Ensemble(Committee):
 
     def count_look(self, tested: PartResult, *, tta: Sequence[str] = ()) -> None:
         """Keep in the result what the members together gave on the test part."""
-        told, before = tested.describe(), self.result
+        told = tested.describe()
         figures = {"tta": {"variants": [*tta], **told}} if tta else told
-        test = {**before.get("test", {}), **figures, "evaluations": self.looks + 1}
-        write_json(self.path / RESULT, before | {"test": test})
+        with counting(self.path):
+            before = self.result
+            test = {**before.get("test", {}), **figures, "evaluations": self.looks + 1}
+            write_json(self.path / RESULT, before | {"test": test})
 
     def out_of_fold(self, data_dir: str | Path | None = None) -> PartResult:
         """What the ensemble is worth on pictures that it did not learn from.

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from handloom import assemble, session
-from handloom._files import sweep, write_atomic, write_json
+from handloom._files import check_inside, sweep, write_atomic, write_json
 from handloom.engines import check_threads
 from handloom.engines.processes import find_place
 from handloom.ensemble.ensemble import OUT_OF_FOLD, RESULT, Ensemble, Plan
 from handloom.errors import ConfigError
 from handloom.recipes import Recipe, load_recipe
 from handloom.results import Run
-from handloom.runs import RunFolder, RunLock
+from handloom.runs import RunFolder, RunLock, new_run
 from handloom.training.callbacks import Callback
 
 Listeners = Callable[[Path, str], Sequence[Callback]]
@@ -54,10 +54,11 @@ def train_ensemble(
     plan = Plan(said, folds, tuple(range(said.seed, said.seed + seeds)))
     one = next(iter(plan.members().values()))
     assemble.build_engine(one, assemble.load_parts(one, _path(data_dir)))
-    path = session.free_folder(recipe) if run_dir is None else Path(run_dir)
-    folder = RunFolder.create(path).path
-    plan.write(folder)
+    run_folder = new_run(recipe, run_dir)
+    folder = run_folder.path
     with RunLock(folder):
+        run_folder.check_empty()
+        plan.write(folder)
         return _train(folder, plan, data_dir, listeners)
 
 
@@ -94,6 +95,7 @@ def _train(
     members = plan.members()
     for number, (name, recipe) in enumerate(members.items(), start=1):
         path = folder / name
+        check_inside(path, folder)
         if Run(RunFolder(path)).is_finished:
             continue
         train = session.resume if path.is_dir() else session.train

@@ -18,7 +18,7 @@ from handloom.exchange.portable import FORMAT
 from handloom.exchange.weights_file import WeightsFile, read_json, read_weights
 from handloom.recipes import Recipe, load_recipe, to_toml
 from handloom.results import Run
-from handloom.runs import RunFolder, RunLock, describe_environment
+from handloom.runs import RunFolder, RunLock, describe_environment, new_run
 from handloom.training import save_checkpoint
 
 
@@ -32,7 +32,7 @@ class Imported(NamedTuple):
 def import_weights(
     weights: str | Path,
     recipe: str | Path | Recipe,
-    run_dir: str | Path,
+    run_dir: str | Path | None = None,
     *,
     overrides: Mapping[str, Any] | Sequence[str] = (),
     data_dir: str | Path | None = None,
@@ -58,8 +58,9 @@ def import_weights(
     model = assemble.build_model(said, parts.train.image_shape, parts.train.num_classes)
     matching = copy_weights(model, file, path)
 
-    folder = RunFolder.create(Path(run_dir))
+    folder = new_run(recipe, run_dir)
     with RunLock(folder.path):
+        folder.check_empty()
         environment = describe_environment(threads=training.threads or 1, engine=choice.notes)
         folder.write_json(folder.environment, environment)
         folder.write_json(folder.data, told)

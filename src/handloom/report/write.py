@@ -37,7 +37,7 @@ def write_report(
     folder = None if data_dir is None else Path(data_dir)
     page, home = _page(subjects, folder)
     path = home / NAME if out is None else Path(out)
-    make_folder(path.parent)
+    make_folder(path.parent, within=None)
     write_atomic(path, render(page).encode())
     return path
 

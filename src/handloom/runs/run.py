@@ -9,14 +9,26 @@ tensorboard/         events, if they are asked for   report.html     all of it o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from handloom._files import write_atomic, write_json
+from handloom._files import (
+    cause,
+    check_inside,
+    claim_folder,
+    make_folder,
+    read_json,
+    write_atomic,
+    write_json,
+)
 from handloom.errors import RunError
+
+if TYPE_CHECKING:
+    from handloom.recipes import Recipe
+
+RUNS = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -30,15 +42,22 @@ class RunFolder:
         """A new folder, or an empty one that is there; raises RunError where anything else is."""
         if path.is_file():
             raise RunError(f"{path} is a file; a run needs a folder of its own")
-        if path.is_dir() and any(path.iterdir()):
-            raise RunError(
-                f"{path} is not empty; continue it with --resume {path}, or choose another --out"
-            )
+        make_folder(path, within=None)
+        folder = cls(path)
+        folder.check_empty()
+        return folder
+
+    def check_empty(self) -> None:
+        """Raise RunError where the folder holds more than a lock."""
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            names = sorted(path.name for path in self.path.iterdir())
         except OSError as error:
-            raise RunError(f"cannot make the run folder {path}: {error.strerror}") from None
-        return cls(path)
+            raise RunError(f"cannot read the folder {self.path}: {cause(error)}") from None
+        if [name for name in names if name != ".lock"]:
+            raise RunError(
+                f"{self.path} is not empty; continue it with --resume {self.path}, or choose "
+                "another --out"
+            )
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -55,13 +74,15 @@ class RunFolder:
         entries = sorted(path.name for path in self.path.glob("[!.]*"))
         return next((name for name in entries if name not in known), None)
 
-    @classmethod
-    def next_free(cls, parent: Path, name: str) -> Path:
-        """parent/name, or name-2, name-3 … : the first that does not exist."""
-        number = 1
-        while (path := parent / (name if number == 1 else f"{name}-{number}")).exists():
-            number += 1
-        return path
+    def own(self, subfolder: Path) -> Path:
+        """`subfolder` of this run, made if need be; RunError where a link would lead out of it."""
+        make_folder(subfolder, within=self.path)
+        return subfolder
+
+    def check_links(self) -> None:
+        """Raise RunError where a subfolder that a training writes to is a link."""
+        for subfolder in (self.checkpoints, self.figures, self.tensorboard):
+            check_inside(subfolder, self.path)
 
     @property
     def recipe(self) -> Path:
@@ -110,10 +131,12 @@ class RunFolder:
     def read_json(self, path: Path, required: Iterable[str] = ()) -> dict[str, Any]:
         """The object in `path`; raises RunError where it is missing, damaged or lacks a key."""
         try:
-            value = json.loads(path.read_bytes())
+            value = read_json(path)
         except FileNotFoundError:
             raise RunError(f"{self.path} has no {path.name}; finish it with --resume") from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {cause(error)}") from None
+        except ValueError as error:
             raise RunError(f"{path} cannot be read: {error}") from None
         if not isinstance(value, dict):
             raise RunError(f"{path} should hold one JSON object")
@@ -129,3 +152,17 @@ class RunFolder:
     def write_recipe(self, text: str) -> None:
         """Write the resolved recipe, whole or not at all."""
         write_atomic(self.recipe, text.encode())
+
+
+def new_run(recipe: str | Path | Recipe, path: str | Path | None) -> RunFolder:
+    """The folder `path`, new or empty; by default runs/<recipe>, or the next of runs/<recipe>-2 ….
+
+    A default folder is made in one step with finding its name, so that each of several trainings
+    that begin at once gets its own.
+    """
+    if path is not None:
+        return RunFolder.create(Path(path))
+    is_named = isinstance(recipe, str | Path)
+    return RunFolder(
+        claim_folder(RUNS, Path(recipe).stem if is_named else recipe.data.name or "run")
+    )

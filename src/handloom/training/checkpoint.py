@@ -41,7 +41,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, AnyArray], state: Mapping[
     account = {"format": FORMAT, "state": dict(state)}
     account["sha256"] = _digest(account, arrays)
     metadata = {METADATA_KEY: json.dumps(account, sort_keys=True)}
-    make_folder(path.parent)
+    make_folder(path.parent, within=None)  # a run has proved its folders by then
     write_atomic(path, save(arrays, metadata))
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
-from handloom._files import write_atomic
+from handloom._files import append, cause, parse_json, read_file, write_atomic
 from handloom.errors import RunError, StateError
 
 Row = dict[str, Any]
@@ -29,15 +28,15 @@ class History:
     def read(cls, path: Path) -> History:
         """The rows in `path`; none without a file; a last line torn by a kill is left out."""
         try:
-            lines = path.read_bytes().split(b"\n")
+            lines = read_file(path).split(b"\n")
         except FileNotFoundError:
             return cls(path)
         except OSError as error:
-            raise RunError(f"cannot read {path}: {error.strerror}") from None
+            raise RunError(f"cannot read {path}: {cause(error)}") from None
         rows = []
         for number, line in enumerate(lines[:-1], start=1):  # what follows the last \n is torn
             try:
-                row = json.loads(line)
+                row = parse_json(line)
             except ValueError:
                 row = None
             if not isinstance(row, dict) or "step" not in row:
@@ -65,13 +64,7 @@ class History:
         self.rows.append(row)
         if self.path is None:
             return
-        try:
-            with self.path.open("ab") as file:
-                file.write(json.dumps(row).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise RunError(f"cannot write {self.path}: {error.strerror}") from error
+        append(self.path, json.dumps(row).encode() + b"\n")
 
     def keep_until(self, step: int) -> None:
         """Drop rows measured after `step`: a resumed training measures them again."""

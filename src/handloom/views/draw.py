@@ -83,7 +83,7 @@ def draw_all(subject: Subject, folder: Path) -> list[Path]:
     predictions, confusion, confused-pairs, worst-mistakes: each a .png. The same subject gives the
     same bytes. Raises RunError where a file cannot be written, LabelError for ids without a name.
     """
-    make_folder(folder)
+    make_folder(folder, within=None)
     files = []
     for name, figure in figures(subject):
         path = folder / f"{name}.png"

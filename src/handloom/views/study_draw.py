@@ -27,7 +27,7 @@ def draw_study(trials: Trials, folder: Path, importance: Importance | None = Non
     is nothing to see yet. The same trials give the same bytes. Raises RunError where a file cannot
     be written.
     """
-    make_folder(folder)
+    make_folder(folder, within=None)
     files = []
     for name, figure in study_figures(trials, importance):
         path = folder / f"{name}.png"

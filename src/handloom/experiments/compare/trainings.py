@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from handloom import session
+from handloom._files import check_inside
 from handloom.experiments.study.configuration import identity
 from handloom.recipes import Recipe, load_recipe
 from handloom.results import Run, open_run
@@ -40,6 +41,7 @@ class Training:
         """
         if self.is_done:
             return open_run(self.folder)
+        check_inside(self.folder, self.folder.parents[1])
         begin = session.resume if self.folder.is_dir() else session.train
         return begin(
             recipe=self.recipe,

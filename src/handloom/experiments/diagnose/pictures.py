@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from handloom._files import make_folder, write_atomic
+from handloom._files import make_folder, remove, write_atomic
 from handloom.experiments.diagnose.finding import Diagnosis
 from handloom.views import draw_picture, png
 
@@ -16,10 +16,9 @@ def draw_diagnosis(diagnosis: Diagnosis, folder: Path) -> dict[str, Path]:
 
     What an earlier diagnosis left there goes. Raises RunError where a file cannot be written.
     """
-    make_folder(folder)
+    make_folder(folder, within=None)
     files = {rule: folder / f"{PREFIX}{rule}.png" for rule in diagnosis.pictures}
-    for left_over in set(folder.glob(f"{PREFIX}*.png")) - set(files.values()):
-        left_over.unlink(missing_ok=True)
+    remove(*set(folder.glob(f"{PREFIX}*.png")) - set(files.values()))
     for rule, path in files.items():
         write_atomic(path, png(draw_picture(diagnosis.pictures[rule])))
     return files

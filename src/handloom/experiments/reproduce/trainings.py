@@ -65,7 +65,7 @@ def trained(recipe: Recipe, path: Path, data_dir: Path | None, *listening: Callb
     One that has begun keeps its own engine and threads, for the sake of its bits. Raises RunError
     where the folder holds a run of another recipe.
     """
-    make_folder(path)
+    make_folder(path, within=path.parents[1])
     begun = (path / "recipe.toml").is_file()
     if begun:
         run = open_run(path)

@@ -8,16 +8,14 @@ figures/     pictures                       logs/                     what worke
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
-import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from handloom._files import make_folder, write_json
+from handloom._files import cause, make_folder, open_own, read_file, read_json, remove, write_json
 from handloom.errors import RunError
 from handloom.experiments.study.load import STUDY_FILE
 from handloom.experiments.study.space import Parameters
@@ -61,24 +59,25 @@ class TrialFolder:
 
     def claim(self, record: TrialRecord) -> bool:
         """Make the folder, its record in it; False where somebody was first. No two get True."""
-        make_folder(self.path.parent)
+        study = self.path.parent.parent
+        make_folder(self.path.parent, within=study)
         draft = TrialFolder(self.path.with_name(f".claim-{socket.gethostname()}-{os.getpid()}"))
-        make_folder(draft.path)
+        make_folder(draft.path, within=study)
         draft.write(record)
         try:
             draft.path.rename(self.path)
         except OSError as error:
-            shutil.rmtree(draft.path)
+            remove(draft.path)
             if self.path.is_dir():
                 return False
-            raise RunError(f"cannot make the folder {self.path}: {error.strerror}") from error
+            raise RunError(f"cannot make the folder {self.path}: {cause(error)}") from error
         return True
 
     def read(self) -> TrialRecord:
         """trial.json; raises RunError where it is damaged."""
         path = self.path / "trial.json"
         try:
-            told = json.loads(path.read_bytes())
+            told = read_json(path)
             if "number" in told:  # as files had it that counted from 0
                 told["trial"] = told.pop("number") + 1
             return TrialRecord(told.pop("trial"), **told)
@@ -150,19 +149,26 @@ class StudyFolder:
         """The number of the trial that is begun next: above all that are there."""
         return 1 + max((trial.read().number for trial in self.trials()), default=0)
 
+    def own(self, subfolder: Path) -> Path:
+        """A subfolder, made if need be; RunError where a link would lead out of the study."""
+        make_folder(subfolder, within=self.path)
+        return subfolder
+
     def claiming(self) -> RunLock:
         """Held by who makes a trial's folder; InUseError where somebody else does."""
-        make_folder(self.path / "trials")
-        return RunLock(self.path / "trials")
+        return RunLock(self.own(self.path / "trials"))
 
     def token(self) -> str:
         """A text that no other study's folder has, made when it is asked for the first time."""
         path = self.path / ".token"
         try:
-            with path.open("x") as file:
-                file.write(secrets.token_hex(8))
+            with open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
+                file.write(secrets.token_hex(8).encode())
         except FileExistsError:
             pass
         except OSError as error:
-            raise RunError(f"cannot write {path}: {error.strerror}") from error
-        return path.read_text()
+            raise RunError(f"cannot write {path}: {cause(error)}") from error
+        try:
+            return read_file(path, 100).decode()
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read: {error}; remove it") from None

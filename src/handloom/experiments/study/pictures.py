@@ -20,7 +20,7 @@ from handloom.views.study_trials import MOST_LEVELS, Scale
 def draw_study(study: Study) -> list[Path]:
     """Draw the study as far as it has come; returns the files: see `views.draw_study`."""
     trials = shown_trials(study)
-    return views.draw_study(trials, study.folder.figures, importance(trials))
+    return views.draw_study(trials, study.folder.own(study.folder.figures), importance(trials))
 
 
 def shown_trials(study: Study) -> views.Trials:

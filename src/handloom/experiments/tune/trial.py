@@ -96,7 +96,7 @@ def _train_seed(task: Task, seed: int, report: Report) -> bool:
     begun = folder.recipe.is_file()
     if begun and Run(folder).is_finished:
         return True
-    make_folder(path)
+    make_folder(path, within=path.parents[2])  # the study
     messenger = _Messenger(task, seed, report)
     # A run that has begun keeps its own threads, for the sake of its bits.
     recipe = None if begun else _recipe(task, seed)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from handloom import assemble
-from handloom._files import make_folder, write_atomic
+from handloom._files import make_folder, remove, write_atomic
 from handloom._optional import require
 from handloom.engines import check_threads
 from handloom.errors import RunError
@@ -102,7 +101,7 @@ def tune(
 
 def _crew(on: str | None, workers: int | None, plan: StudyPlan, folder: StudyFolder) -> Crew:
     if on is None:
-        return Workers(workers or 1, folder.logs)
+        return Workers(workers or 1, folder.own(folder.logs))
     return Cluster(check_on(on), plan.recipe, workers=workers)
 
 
@@ -121,7 +120,7 @@ def prepare(folder: StudyFolder) -> None:
     begun = folder.plan.name in entries or entries <= {folder.base.name}  # a kill may come early
     if folder.path.is_file() or not begun:
         raise RunError(f"{folder.path} is no study, and not empty; choose another --out")
-    make_folder(folder.path)
+    make_folder(folder.path, within=None)
 
 
 def write_down(folder: StudyFolder, plan: StudyPlan) -> None:
@@ -155,8 +154,5 @@ def _flat(recipe: Recipe) -> dict[str, object]:
 def _alone(folder: StudyFolder) -> Iterator[None]:
     """The folder for this process alone, which clears away what a killed one left half done."""
     with RunLock(folder.path):
-        for path in folder.path.glob("trials/.claim-*"):
-            shutil.rmtree(path)
-        for path in folder.path.glob(".*.part"):
-            path.unlink()
+        remove(*folder.own(folder.path / "trials").glob(".claim-*"), *folder.path.glob(".*.part"))
         yield

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from handloom._files import make_folder
+from handloom._files import make_folder, open_own
 from handloom.engines import available_cores
 from handloom.experiments.tune.trial import Outcome, Progress, Task
 
@@ -30,7 +30,7 @@ class Workers:
 
     def __init__(self, count: int, logs: Path) -> None:
         self.threads = available_cores(processes=count)
-        make_folder(logs)
+        make_folder(logs, within=None)
         self._heard: _Heard = queue.SimpleQueue()
         stem = f"{socket.gethostname()}-{os.getpid()}"
         self._workers = [
@@ -144,7 +144,7 @@ class _Worker:
         self.send(asdict(self.task))
 
     def _start(self) -> subprocess.Popen[str]:
-        with self._log.open("ab") as log:
+        with open_own(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as log:
             process = subprocess.Popen(
                 _COMMAND,
                 stdin=subprocess.PIPE,

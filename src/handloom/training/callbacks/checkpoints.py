@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from handloom._files import remove
 from handloom.training.callbacks.base import Callback
 from handloom.training.checkpoint import save_checkpoint
 from handloom.training.metrics import is_better, worst
@@ -73,7 +74,7 @@ class Checkpoints(Callback):
             save_checkpoint(self._path(training.epoch), tensors, state)
         if isinstance(self.keep, int):
             for epoch in range(1, training.epoch - self.keep + 1):
-                self._path(epoch).unlink(missing_ok=True)
+                remove(self._path(epoch))
         # At the very end: a training that is killed before it goes through all of this again.
         save_checkpoint(self.folder / "last.safetensors", tensors, state)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from handloom._files import remove
 from handloom._optional import require
 from handloom.training.callbacks.base import Callback
 
@@ -63,8 +64,7 @@ class TensorBoard(Callback):
 
     def _begin(self, rows: list[Row]) -> None:
         folder = Path(self.folder)
-        for old in folder.glob("events.out.tfevents.*"):
-            old.unlink()
+        remove(*folder.glob("events.out.tfevents.*"))
         # A purge from step 0 makes a TensorBoard that is watching forget what it had read.
         self.writer = self.writers.SummaryWriter(str(folder), purge_step=0)
         ended = time.time() - sum(row.get("seconds", 0.0) for row in rows)

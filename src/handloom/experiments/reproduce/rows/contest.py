@@ -26,7 +26,7 @@ def make_contest(folder: Path, data_dir: Path | None) -> dict[str, Any]:
     """
     fashion = data.load("fashion-mnist", data_dir).train
     drawn = np.random.default_rng(SEED).permutation(len(fashion))[: LABELLED + HIDDEN]
-    make_folder(folder)
+    make_folder(folder, within=None)
     overrides = {}
     for part, keys, rows in (
         ("train", ("data.images", "data.labels"), drawn[:LABELLED]),
