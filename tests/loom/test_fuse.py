@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from networks import NETWORKS, network
 
-from handloom import nn
-from handloom._typing import Shape
+from handloom import nn, optim
+from handloom._typing import FloatArray, Shape
+from handloom.engines.loom_engine import LoomEngine
+from handloom.engines.numpy_engine import NumpyEngine
 from handloom.loom import chain, fuse
+from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import host
+from handloom.loom.language.value import Value
+from handloom.loom.pieces import activation, elementwise
+from handloom.loom.pieces.activation import Identity, activation_of
 from handloom.loom.pieces.gather import Pictures
 from handloom.loom.plan import Plan, Request
 
@@ -63,6 +71,63 @@ def test_a_convolution_takes_activation_and_pooling_along(behind: Any) -> None:
 def test_a_norm_does_so_too() -> None:
     layers = conv(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()
     assert pieces((1, 8, 8), *layers)[:2] == [("0",), ("1", "2", "3")]
+
+
+class Negated(nn.Layer):
+    """y = -x, which turns the largest into the smallest."""
+
+    def forward(self, x: FloatArray) -> FloatArray:
+        return -x
+
+    def backward(self, dy: FloatArray) -> FloatArray:
+        return -dy
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+
+@dataclass(frozen=True)
+class NegatedEpilogue(Identity):
+    """The same in the loom's terms."""
+
+    increasing: ClassVar[bool] = False
+
+    def output(self, e: Emitter, z: Value) -> Value:
+        return -1.0 * z
+
+    def gradient(self, e: Emitter, error: Value, y: Value) -> Value:
+        return -1.0 * error
+
+
+@pytest.mark.parametrize("norm", [False, True], ids=["conv", "norm"])
+@pytest.mark.parametrize("pooled_first", [False, True])
+def test_an_activation_that_is_not_increasing_is_not_fused_with_a_pooling(
+    norm: bool, pooled_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = activation_of
+    for module in (activation, elementwise, fuse):
+        monkeypatch.setattr(
+            module, "activation_of",
+            lambda layer: NegatedEpilogue() if type(layer) is Negated else known(layer),
+        )  # fmt: skip
+    last = [nn.MaxPool2d(2), Negated()] if pooled_first else [Negated(), nn.MaxPool2d(2)]
+    norms = [nn.BatchNorm2d(3)] * norm
+    x, labels = RNG.normal(size=(5, 1, 8, 8)).astype(np.float32), RNG.integers(0, 3, 5)
+    layers = conv(1, 3, 3), *norms, *last, nn.Flatten(), linear(27, 3)
+    ours, theirs = (
+        make(model, nn.cross_entropy, optim.SGD(model.named_parameters(), 0.1), **how)
+        for model, make, how in (
+            (copy.deepcopy(nn.Sequential(*layers)), LoomEngine,
+             {"input_shape": (1, 8, 8), "batch_size": 5, "threads": 1}),
+            (nn.Sequential(*layers), NumpyEngine, {}),
+        )
+    )  # fmt: skip
+    report, right = (engine.train_step(x, labels) for engine in (ours, theirs))
+    assert report.grad_norm == pytest.approx(right.grad_norm, rel=1e-5)
+    for count in (1, 5):
+        np.testing.assert_allclose(
+            ours.predict(x[:count]), theirs.predict(x[:count]), rtol=1e-4, atol=1e-5
+        )
 
 
 def test_pooling_with_windows_that_overlap_is_a_piece() -> None:

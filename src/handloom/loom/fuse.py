@@ -199,20 +199,26 @@ class Network:
     ) -> tuple[tuple[str, ...], Activation, nn.MaxPool2d | None]:
         """Take activation and pooling from the front of `rest`, as far as they can be fused.
 
-        The activations that can be epilogues are increasing, so that the pooling may stand before
-        or after them; `shape` is that of the maps to pool, None where no pooling can be fused.
+        An activation and a pooling are taken together if the activation is increasing: then either
+        may come first. `shape` is that of the maps to pool, None where no pooling can be fused.
         """
         paths, activation, pooling = [path], None, None
         while rest:
             layer: Any = rest[0][1]
             found = activation_of(layer)
-            if found is not None and found.from_output and activation is None:
+            if (
+                found is not None
+                and found.from_output
+                and activation is None
+                and (pooling is None or found.increasing)
+            ):
                 activation = found
             elif (
                 type(layer) is nn.MaxPool2d
                 and pooling is None
                 and shape is not None
                 and conv.fuses(layer, shape)
+                and (activation is None or activation.increasing)
             ):
                 pooling = layer
             else:

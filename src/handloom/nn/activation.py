@@ -17,6 +17,9 @@ from handloom.errors import ConfigError
 from handloom.nn._erfc import erfc
 from handloom.nn.layer import Layer
 
+GATE_IS_SHUT = 30.0
+"""Where GELU's gate Φ is 0, or 1, for good in either precision; x² is taken of no larger number."""
+
 
 class _Elementwise(Layer):
     """A layer whose output has the shape of its input."""
@@ -139,7 +142,8 @@ class GELU(_Elementwise):
     def _gate_slope(self, x: FloatArray, gate: FloatArray) -> FloatArray:
         if self.approximate == "none":
             return np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
-        return 2 * math.sqrt(2 / math.pi) * (1 + 0.134145 * x**2) * gate * (1 - gate)
+        near = np.clip(x, -GATE_IS_SHUT, GATE_IS_SHUT)
+        return 2 * math.sqrt(2 / math.pi) * (1 + 0.134145 * near**2) * gate * (1 - gate)
 
 
 class SiLU(_Elementwise):

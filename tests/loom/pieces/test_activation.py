@@ -97,6 +97,36 @@ def test_in_float32(layer: nn.Layer, rng: np.random.Generator) -> None:
 
 
 @every_activation
+@every_machine
+@pytest.mark.parametrize("real", DTYPES)
+def test_over_the_whole_range_of_numbers(layer: nn.Layer, machine: Machine, real: Real) -> None:
+    """From zero and the smallest number to the largest: finite, and the textbook's."""
+    dtype = DTYPES[real]
+    kind = np.finfo(dtype)
+    powers = np.logspace(np.log10(kind.smallest_subnormal), np.log10(kind.max) - 0.01, 500)
+    middle = np.linspace(0, 2 * np.log(kind.max), 500)
+    sizes = [0.0, *powers, *middle, kind.smallest_subnormal, kind.tiny, kind.max]
+    z = np.resize(np.concatenate([sizes, np.negative(sizes)]), 2016).astype(dtype)
+    with np.errstate(over="ignore"):
+        found = run(layer, z, np.ones_like(z), machine, real)
+        wanted = layer.forward(z), layer.backward(np.ones_like(z))
+    for got, want in zip(found, wanted, strict=True):
+        assert np.isfinite(want).all()
+        bound = {"rtol": 2e-5, "atol": 2e-6} if real == "float" else {"rtol": 1e-11, "atol": 1e-13}
+        np.testing.assert_allclose(got, want, **bound)
+
+
+@every_activation
+@pytest.mark.parametrize("real", DTYPES)
+def test_what_is_infinite_is_found_out(layer: nn.Layer, real: Real) -> None:
+    """y is as finite, infinite or nan as the textbook's."""
+    z = np.array([np.inf, -np.inf] * 8, DTYPES[real])
+    with np.errstate(invalid="ignore"):
+        y, want = run(layer, z, np.ones_like(z), HOST, real)[0], layer.forward(z)
+    np.testing.assert_allclose(y, want)
+
+
+@every_activation
 @pytest.mark.parametrize("real", DTYPES)
 def test_what_is_not_a_number_stays_so(layer: nn.Layer, real: Real) -> None:
     """Or a network of rectifiers would hide that its weights are lost."""

@@ -149,3 +149,34 @@ def test_equal_losses_are_one_request() -> None:
     assert one == CrossEntropy(0.1, (1.0, 2.0))
     assert hash(one) == hash(CrossEntropy(0.1, (1.0, 2.0)))
     assert one != CrossEntropy(0.1, (2.0, 1.0))
+
+
+@pytest.mark.parametrize("real", DTYPES)
+@pytest.mark.parametrize("size", [0.0, 1e-40, 1e4, 1e9, 1e30, 1e31, 1e37])
+@pytest.mark.parametrize("classes", [3, 10, 16])
+def test_scores_of_any_size(
+    size: float, classes: int, real: Real, rng: np.random.Generator
+) -> None:
+    """All of them far below zero, above it, and either way; neighbours that hardly differ."""
+    z = np.concatenate([
+        rng.uniform(-2, -1, (3, classes)), rng.uniform(1, 2, (3, classes)),
+        rng.normal(size=(2, classes)), np.full((1, classes), -1.0),
+    ])  # fmt: skip
+    z = (z * size).astype(DTYPES[real])
+    z[0] += np.arange(classes, dtype=z.dtype)
+    labels = rng.integers(0, classes, len(z))
+    labels[:6] = z[:6].argmax(axis=1)
+    loss, hits, errors = compiled(classes, CrossEntropy(0.1), real=real)(z, labels)
+    wanted, right = nn.cross_entropy(z, labels, label_smoothing=0.1)
+    assert loss == pytest.approx(wanted, rel=3e-6 if real == "float" else 1e-13)
+    assert hits == (z.argmax(axis=1) == labels).sum()
+    np.testing.assert_allclose(errors, right, rtol=1e-4 if real == "float" else 1e-12, atol=1e-7)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers_make_no_loss(bad: float) -> None:
+    z = np.zeros((2, 3))
+    z[1, 2] = bad
+    with np.errstate(invalid="ignore"):
+        wanted = nn.cross_entropy(z, np.array([0, 1]))[0]
+    np.testing.assert_equal(compiled(3, CrossEntropy())(z, np.array([0, 1]))[0], wanted)

@@ -22,11 +22,12 @@ def exp(e: Emitter, x: Value) -> Value:
     """eˣ = 2ⁿ · eʳ, with the integer n nearest to x / log 2, so that the rest r is small.
 
     eʳ is Taylor's series, 2ⁿ is written into the exponent's bits. Right to two units in the last
-    place; beyond ±0.99 of the type's range x is taken as that limit.
+    place; above 0.99 of the type's range x is taken as that limit, and below it eˣ is 0.
     """
     size, mantissa, bias = (32, 23, 127) if e.real == FLOAT else (64, 52, 1023)
     whole = ir.IntType(size)
-    limit = bias * math.log(2) * 0.99
+    limit = _largest(e)
+    underflows = x < -limit
     x = e.max(-limit, e.min(limit, x))
     # floor(x / log 2 + 1/2): adding `bias` makes it positive, so that cutting the tail is floor
     n = e.convert(x * (1 / math.log(2)) + (bias + 0.5), "fptosi", whole)
@@ -35,7 +36,12 @@ def exp(e: Emitter, x: Value) -> Value:
     series = e.splat(0.0) if x.is_vector else e.number(0.0)
     for k in reversed(range(_TERMS[e.real] + 1)):
         series = series * r + 1 / math.factorial(k)
-    return series * e.bits_as(e.shift_left(n, mantissa), e.real)
+    return e.where(underflows, 0.0, series * e.bits_as(e.shift_left(n, mantissa), e.real))
+
+
+def _largest(e: Emitter) -> float:
+    """The largest x of which `exp` is taken."""
+    return (127 if e.real == FLOAT else 1023) * math.log(2) * 0.99
 
 
 def expm1(e: Emitter, x: Value) -> Value:
@@ -47,8 +53,8 @@ def expm1(e: Emitter, x: Value) -> Value:
 
 
 def sigmoid(e: Emitter, x: Value) -> Value:
-    """1 / (1 + e⁻ˣ)."""
-    return 1.0 / (1.0 + exp(e, 0.0 - x))
+    """1 / (1 + e⁻ˣ); 0 where e⁻ˣ overflows, so that x · σ(x) goes to 0 for any x."""
+    return e.where(x < -_largest(e), 0.0, 1.0 / (1.0 + exp(e, 0.0 - x)))
 
 
 def tanh(e: Emitter, x: Value) -> Value:

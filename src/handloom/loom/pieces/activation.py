@@ -15,6 +15,7 @@ from handloom import nn
 from handloom.loom.language import mathematics
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.value import Value
+from handloom.nn.activation import GATE_IS_SHUT
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Identity:
 
     from_output: ClassVar[bool] = True
     increasing: ClassVar[bool] = True
-    """Whether max(f(a), f(b)) = f(max(a, b)): then pooling may come first."""
+    """Whether max(f(a), f(b)) = f(max(a, b)): then a pooling behind f may come first."""
     keeps_zero: ClassVar[bool] = True
     """Whether f(0) = 0."""
 
@@ -158,8 +159,9 @@ class GELUTanh(Identity):
     def gradient(self, e: Emitter, error: Value, y: Value) -> Value:
         """The slope at z, which comes in y's place."""
         gate = self._gate(e, y)
-        inner = 2.0 * math.sqrt(2 / math.pi) * (1.0 + 0.134145 * y * y)
-        return error * (gate + y * inner * gate * (1.0 - gate))
+        near = e.max(-GATE_IS_SHUT, e.min(GATE_IS_SHUT, y))
+        inner = 2.0 * math.sqrt(2 / math.pi) * (1.0 + 0.134145 * near * near)
+        return error * (gate + y * (inner * gate * (1.0 - gate)))
 
     def _gate(self, e: Emitter, z: Value) -> Value:
         inner = 2.0 * math.sqrt(2 / math.pi) * z * (1.0 + 0.044715 * z * z)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,8 +17,6 @@ from handloom.loom.language.value import INT, Pointer, Value
 from handloom.loom.piece import Stage, Step
 from handloom.loom.pieces.optimizer import WEIGHT_TOTAL
 from handloom.loom.tensor import Arrival, Tensor
-
-NOWHERE = -1e30  # the score of a class that only fills the last vector: e to it is 0
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,13 @@ def row_loss(
     With t[c] = w[c] ((1 - ε) 1[c = label] + ε / C), T = Σ t, and W the batch's sum of w[label]:
 
         loss = (T log Σ exp z - Σ t z) / W      errors = (T softmax(z) - t) / W
+
+    with z less the highest score, or large scores would leave nothing of their differences.
     """
     vectors = _vectors(e, scores, classes)
-    top = [e.splat(NOWHERE)]
-    for _, z, _ in vectors(top):
-        top[0] = e.max(z, top[0])
+    top = [e.splat(-math.inf)]
+    for _, z, column in vectors(top):
+        top[0] = e.max(e.where(column < float(classes), z, -math.inf), top[0])
     highest = e.lane_max(top[0])
     first = [e.splat(float(classes))]
     power = [e.zero]
@@ -67,13 +68,14 @@ def row_loss(
     carry = [*first, *power, *aim, *along]
     for c, z, column in vectors(carry):
         target = _target(e, column, c, label, classes, loss)
-        p = mathematics.exp(e, z - highest)
+        apart = z - highest
+        p = mathematics.exp(e, apart)
         errors[c] = p
         carry[:] = [
             e.min(e.where(z.equals(highest), column, float(classes)), carry[0]),
             carry[1] + e.where(column < float(classes), p, 0.0),
             carry[2] + target,
-            carry[3] + target * z,
+            carry[3] + e.where(column < float(classes), target * apart, 0.0),
         ]
     best = e.lane_min(carry[0])
     total, aims, likely = (e.lane_sum(value) for value in carry[1:])
@@ -83,7 +85,7 @@ def row_loss(
         target = _target(e, column, c, label, classes, loss)
         error = errors.vector(c) * scale - target * inverse
         arrival.store(e, errors, c, e.where(column < float(classes), error, 0.0), scores + c)
-    value = (aims * (mathematics.log(e, total) + highest) - likely) * inverse
+    value = (aims * mathematics.log(e, total) - likely) * inverse
     sums[0] = sums[0] + value
     hit = e.where(e.convert(best, "fptosi", INT).equals(label), 1.0, 0.0)
     sums[1] = sums[1] + hit
@@ -92,12 +94,15 @@ def row_loss(
 def _vectors(
     e: Emitter, scores: Pointer, classes: int
 ) -> Callable[[list[Value]], Iterator[tuple[Value, Value, Value]]]:
-    """A loop over the vectors of a row: (first class, scores, the classes' numbers)."""
+    """A loop over the vectors of a row: (first class, scores, the classes' numbers).
+
+    Behind the last class stand zeros.
+    """
 
     def loop(carry: list[Value]) -> Iterator[tuple[Value, Value, Value]]:
         for c in e.range(0, classes, e.lanes, carry):
             column = e.counting() + e.splat(e.convert(c, "sitofp", e.real))
-            yield c, e.where(column < float(classes), scores.vector(c), NOWHERE), column
+            yield c, scores.vector(c), column
 
     return loop
 
