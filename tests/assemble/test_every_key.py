@@ -6,9 +6,8 @@ set to, where that is seen, and as what.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import keys_of_data
 import keys_of_layers
@@ -16,7 +15,7 @@ import keys_of_models
 import keys_of_rules
 import keys_of_training
 import pytest
-from key import Built, Key
+from key import Built, Key, schema
 
 from handloom.recipes.schema import Recipe
 from handloom.recipes.schema.table import Table
@@ -40,25 +39,6 @@ NOT_A_CHOICE = {
     "layers.Plain.layer": "one entry for each of its names",
 }  # fmt: skip
 """Keys that cannot be set to another value, and why."""
-
-
-def tables(annotation: Any) -> Iterator[type[Table]]:
-    """The tables that can stand where a field has this annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, Table):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from tables(inner)
-
-
-def schema(table: type[Table], known: set[type[Table]]) -> Iterator[str]:
-    """module.Table.key of a table and of all within it."""
-    if table in known:
-        return
-    known.add(table)
-    for name, field in table.model_fields.items():
-        yield f"{table.__module__.rpartition('.')[2]}.{table.__name__}.{name}"
-        for inner in tables(field.annotation):
-            yield from schema(inner, known)
 
 
 def test_every_key_of_the_schema_is_tried() -> None:

@@ -91,7 +91,8 @@ def _prepare(folder: Path, source: list[str], tests: list[str], leave_out: str =
         ],
         "also_copy": ["docs", "examples"],
         "track_dependencies": False,
-        "timeout_constant": 2.0,
+        "timeout_constant": 5.0,  # seconds; many a mutant loops for ever
+        "timeout_multiplier": 3.0,
     }
     (folder / "pyproject.toml").write_text(tomli_w.dumps(project))
 

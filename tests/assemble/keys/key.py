@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, get_args
 
 from handloom import assemble, nn, optim, session
 from handloom.engines import NumpyEngine
 from handloom.recipes import Recipe, load_recipe
+from handloom.recipes.schema.table import Table
 from handloom.results import Run
 from handloom.training import History, Trainer
 
@@ -100,3 +101,22 @@ def same(path: str, value: Any, look: Look, **beside: Any) -> Key:
 def _is_file(value: Any) -> bool:
     """@name is a file beside bars.toml."""
     return isinstance(value, str) and value.startswith("@")
+
+
+def tables(annotation: Any) -> Iterator[type[Table]]:
+    """The tables that can stand where a field has this annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, Table):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from tables(inner)
+
+
+def schema(table: type[Table], known: set[type[Table]]) -> Iterator[str]:
+    """module.Table.key of a table and of all within it."""
+    if table in known:
+        return
+    known.add(table)
+    for name, told in table.model_fields.items():
+        yield f"{table.__module__.rpartition('.')[2]}.{table.__name__}.{name}"
+        for inner in tables(told.annotation):
+            yield from schema(inner, known)
