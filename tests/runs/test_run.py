@@ -88,3 +88,63 @@ def test_environment_names_the_processor_as_llvm_does() -> None:
 def test_environment_without_llvm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "handloom.loom.language.machine", None)
     assert describe_environment(threads=1, engine=[])["cpu"] is None
+
+
+def test_what_a_run_does_not_put_into_its_folder_is_foreign(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for path in (
+        folder.recipe, folder.environment, folder.data, folder.metrics, folder.result,
+        folder.figures, folder.checkpoints, folder.tensorboard, tmp_path / ".lock",
+    ):  # fmt: skip
+        path.write_text("")
+    assert folder.foreign_entry() is None
+    for name in ("zebra.txt", "apple.txt"):
+        (tmp_path / name).write_text("")
+    assert folder.foreign_entry() == "apple.txt"
+
+
+def test_subfolders_are_made_inside_and_links_are_refused(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    assert folder.own(folder.figures) == folder.figures
+    assert folder.figures.is_dir()
+    folder.check_links()
+    for subfolder in (folder.checkpoints, folder.tensorboard):
+        subfolder.symlink_to(tmp_path, target_is_directory=True)
+        with pytest.raises(RunError, match=subfolder.name):
+            folder.check_links()
+        with pytest.raises(RunError, match=subfolder.name):
+            folder.own(subfolder)
+        subfolder.unlink()
+    folder.figures.rmdir()
+    folder.figures.symlink_to(tmp_path, target_is_directory=True)
+    with pytest.raises(RunError, match="figures"):
+        folder.check_links()
+
+
+def test_a_key_that_is_needed_is_named(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_json(folder.result, {"best_epoch": 3, "none": None})
+    assert folder.read_json(folder.result, ["best_epoch", "none"]) == {
+        "best_epoch": 3,
+        "none": None,
+    }
+    with pytest.raises(RunError, match=r"result\.json is damaged: it has no 'seconds'"):
+        folder.read_json(folder.result, ["best_epoch", "seconds"])
+    folder.result.write_text("[1]")
+    with pytest.raises(RunError, match=r"result\.json should hold one JSON object"):
+        folder.read_json(folder.result)
+    folder.result.unlink()
+    folder.result.mkdir()
+    with pytest.raises(RunError, match=r"result\.json cannot be read: .*folder"):
+        folder.read_json(folder.result)
+
+
+def test_a_lock_alone_leaves_a_folder_empty(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("")
+    assert RunFolder.create(tmp_path).path == tmp_path
+    (tmp_path / ".other").write_text("")
+    with pytest.raises(
+        RunError, match=f"{tmp_path} is not empty; continue it with --resume {tmp_path}"
+    ):
+        RunFolder.create(tmp_path)
