@@ -39,19 +39,6 @@ def test_a_schedules_epochs_are_those_of_the_training_part(changed: Change) -> N
     np.testing.assert_allclose(rates, [0.2, 0.2, 0.02])
 
 
-def test_a_batch_of_one_is_refused_where_a_norm_would_meet_it(changed: Change) -> None:
-    recipe = changed(model={"name": "mlp", "hidden": [8], "norm": "batch"})
-    parts = assemble.load_parts(recipe)
-    one_left = changed(
-        model={"name": "mlp", "hidden": [8], "norm": "batch"},
-        training__batch_size=len(parts.train) - 1,
-    )
-    with pytest.raises(RecipeError, match="batch of one of the"):
-        assemble.build_engine(one_left, parts)
-    without = changed(training__batch_size=len(parts.train) - 1)
-    assert assemble.build_engine(without, parts).engine.steps == 0
-
-
 @pytest.mark.parametrize("augment", [{"flip": 0.5}, {"mixup": 0.4}], ids=" ".join)
 @pytest.mark.usefixtures("each_engine")
 def test_what_predicts_is_what_has_trained(changed: Change, augment: dict[str, float]) -> None:

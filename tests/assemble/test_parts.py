@@ -44,7 +44,10 @@ def test_augmentation_acts_on_the_fly_or_adds_copies(changed: Change) -> None:
 def test_mixing_comes_with_the_training_batches_alone(changed: Change) -> None:
     recipe = changed(augment={"mixup": 0.4, "mix": 0.5, "flip": 0.5})
     parts = assemble.load_parts(recipe)
-    assert assemble.training_batches(recipe, parts).mixing == Mixing(mixup=0.4, probability=0.5)
+    model = assemble.build_model(recipe, parts.train.image_shape, 3)
+    assert assemble.training_batches(recipe, parts, model).mixing == Mixing(
+        mixup=0.4, probability=0.5
+    )
     judged = assemble.evaluation_batches(recipe, parts.validation, parts.normalisation)
     assert judged.mixing is None
     assert judged.augmentation is None

@@ -81,6 +81,33 @@ def test_drop_last_leaves_the_short_batch_out(prefetch: bool) -> None:
     assert batches.steps_per_epoch == 4
 
 
+@pytest.mark.parametrize(
+    ("count", "size", "expected"),
+    [(21, 5, [5, 5, 5, 5]), (22, 5, [5, 5, 5, 5, 2]), (20, 5, [5, 5, 5, 5]), (6, 5, [5]),
+     (5, 5, [5]), (3, 5, [3]), (2, 5, [2]), (2, 1, [1, 1]), (0, 5, [])],
+)  # fmt: skip
+def test_a_last_batch_of_one_may_be_left_out(
+    count: int, size: int, expected: list[int], prefetch: bool
+) -> None:
+    batches = Batches(numbered(count), SCALE, size, seed=0, drop_single=True, prefetch=prefetch)
+    assert [len(batch.labels) for batch in batches.epoch(0)] == expected
+    assert (len(batches), batches.left_out) == (len(expected), count - sum(expected))
+    assert len(batches.epoch(0).pixels(0, len(batches)).rows) == sum(expected)
+
+
+def test_the_example_that_is_left_out_differs_from_epoch_to_epoch() -> None:
+    batches = Batches(numbered(21), SCALE, 5, seed=0, drop_single=True)
+    left_out = [set(range(21)) - set(visited(batches, epoch)) for epoch in range(4)]
+    assert [len(each) for each in left_out] == [1, 1, 1, 1]
+    assert len(set.union(*left_out)) == 4
+    kept = Batches(numbered(21), SCALE, 5, seed=0)
+    assert visited(batches, 3) == visited(kept, 3)[:-1]
+    assert (kept.left_out, Batches(numbered(23), SCALE, 5, seed=0, drop_last=True).left_out) == (
+        0,
+        3,
+    )
+
+
 def test_without_shuffle_the_order_is_the_sets() -> None:
     assert visited(Batches(numbered(12), SCALE, 5, seed=0, shuffle=False), 3) == list(range(12))
 
@@ -269,11 +296,13 @@ def test_an_empty_set_has_no_batches(prefetch: bool) -> None:
         ({"batch_size": 0}, "batch_size is at least 1, got 0"),
         ({"batch_size": 30, "drop_last": True}, "batch_size 30 leaves nothing of the 20"),
         ({"batch_size": 5, "seed": -1}, "seed"),
+        ({"batch_size": 5, "drop_single": True, "count": 1}, "leaves nothing of one picture"),
     ],
 )
 def test_an_impossible_setting_is_refused(settings: dict[str, Any], told: str) -> None:
+    count = settings.pop("count", 20)
     with pytest.raises(ConfigError, match=told):
-        Batches(numbered(20), SCALE, **({"seed": 0} | settings))
+        Batches(numbered(count), SCALE, **({"seed": 0} | settings))
 
 
 def test_parts_of_a_batch_are_its_rows(prefetch: bool) -> None:

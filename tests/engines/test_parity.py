@@ -59,7 +59,9 @@ class Training:
         for _, layer in model.named_layers():
             for buffer in layer.buffer_names:
                 setattr(layer, buffer, getattr(layer, buffer).astype(dtype))
-        self.batches: Batches = replace(assemble.training_batches(recipe, parts), dtype=dtype)
+        self.batches: Batches = replace(
+            assemble.training_batches(recipe, parts, model), dtype=dtype
+        )
         self.engine: Engine = choose_engine(
             engine, model, assemble.build_loss(recipe, classes),
             assemble.build_optimizer(recipe, model, len(self.batches)),

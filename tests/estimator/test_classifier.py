@@ -210,10 +210,39 @@ def test_what_only_pixels_allow_is_refused_for_numbers(quick: Classifier) -> Non
         quick.set_params(normalise="none").fit(WINE[0] * 1e60, WINE[1])
 
 
-def test_a_batch_of_one_beside_a_batch_norm_is_refused(quick: Classifier) -> None:
-    norm = {"name": "mlp", "norm": "batch"}
-    with pytest.raises(RecipeError, match="makes a batch of one of the 33 pictures to train on"):
-        quick.set_params(architecture=norm).fit(WINE[0][40:73], WINE[1][40:73])
+@pytest.mark.parametrize("engine", ["numpy", "loom", "torch"])
+def test_a_batch_norm_leaves_a_last_batch_of_one_out(
+    quick: Classifier, engine: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    """As cross-validation, which chooses the sizes, meets it; a sentence says so, once."""
+    quick.set_params(architecture={"name": "mlp", "norm": "batch"}, engine=engine, epochs=3)
+    quick.fit(WINE[0][40:73], WINE[1][40:73])
+    assert [row["step"] for row in quick.history_] == [1, 2, 3]  # of 33 examples in batches of 32
+    (warning,) = recwarn
+    assert str(warning.message) == (
+        "each epoch leaves out 1 of the 33 training examples, a different one each time: it would "
+        "be alone in the last batch, and layer 2 (BatchNorm1d) needs two"
+    )
+    assert warning.filename == __file__
+    assert quick.fit(WINE[0][40:74], WINE[1][40:74]).history_[-1]["step"] == 6
+    assert len(recwarn) == 1
+
+
+def test_a_stream_is_warned_once(quick: Classifier, recwarn: pytest.WarningsRecorder) -> None:
+    quick.set_params(architecture={"name": "mlp", "norm": "batch"})
+    for _ in range(3):
+        quick.partial_fit(WINE[0][40:73], WINE[1][40:73])
+    assert len(recwarn) == 1
+    with pytest.raises(RecipeError, match=r"1 example to train on, and layer 2 \(BatchNorm1d\)"):
+        quick.partial_fit(WINE[0][:1], WINE[1][40:41])
+
+
+def test_a_batch_norm_needs_batches_of_two(quick: Classifier) -> None:
+    quick.set_params(architecture={"name": "mlp", "norm": "batch"}, batch_size=1)
+    with pytest.raises(
+        RecipeError, match=r"batch_size is 1, and layer 2 \(BatchNorm1d\) needs two"
+    ):
+        quick.fit(*WINE)
 
 
 # -- parameters ------------------------------------------------------------------------------------

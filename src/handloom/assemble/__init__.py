@@ -4,9 +4,11 @@ Every function takes a validated Recipe and plain sizes, and returns objects tha
 recipes. Chance enters here, from the recipe's seed, one stream a purpose.
 """
 
+from handloom.assemble.batches import check_batches as check_batches
+from handloom.assemble.batches import note_left_out as note_left_out
+from handloom.assemble.batches import training_batches as training_batches
 from handloom.assemble.engine import build_engine as build_engine
 from handloom.assemble.engine import build_predictor as build_predictor
-from handloom.assemble.engine import check_batches as check_batches
 from handloom.assemble.engine import count_threads as count_threads
 from handloom.assemble.engine import engine_for as engine_for
 from handloom.assemble.network import build_loss as build_loss
@@ -21,7 +23,6 @@ from handloom.assemble.parts import evaluation_batches as evaluation_batches
 from handloom.assemble.parts import fold_positions as fold_positions
 from handloom.assemble.parts import load_data as load_data
 from handloom.assemble.parts import load_parts as load_parts
-from handloom.assemble.parts import training_batches as training_batches
 from handloom.assemble.plan import explain_plan as explain_plan
 from handloom.assemble.summary import NetworkSummary as NetworkSummary
 from handloom.assemble.summary import summarise_network as summarise_network

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from handloom import nn
 from handloom._typing import Shape
+from handloom.assemble.batches import check_batches, training_batches
 from handloom.assemble.network import build_loss, build_model, build_optimizer
-from handloom.assemble.parts import Parts, build_mixing, build_stages, training_batches
-from handloom.data import Dataset, Normalisation
-from handloom.data.resize import proportional
+from handloom.assemble.parts import Parts, build_mixing
+from handloom.data import Normalisation
 from handloom.engines import (
     ALONE,
     Choice,
@@ -22,7 +22,6 @@ from handloom.engines import (
     possible_threads,
     predicting_engine,
 )
-from handloom.errors import RecipeError, ShapeError
 from handloom.recipes import Recipe
 
 
@@ -37,7 +36,7 @@ def build_engine(recipe: Recipe, parts: Parts, processes: Processes = ALONE) -> 
         recipe,
         model,
         parts.train.image_shape,
-        steps_per_epoch=training_batches(recipe, parts).steps_per_epoch,
+        steps_per_epoch=training_batches(recipe, parts, model).steps_per_epoch,
         normalisation=parts.normalisation,
         processes=processes,
     )
@@ -108,39 +107,3 @@ def count_threads(recipe: Recipe) -> int:
     every core that the process may use."""
     threads = recipe.training.threads
     return available_cores() if threads is None else possible_threads(threads)
-
-
-def check_batches(recipe: Recipe, model: nn.Layer, train: Dataset) -> None:
-    """Raise RecipeError for batches and sizes of pictures that the network cannot train on."""
-    _check_last_batch(recipe, model, len(train))
-    _check_sizes(recipe, model, train.image_shape)
-
-
-def _check_last_batch(recipe: Recipe, model: nn.Layer, num_pictures: int) -> None:
-    """A batch norm has no variance to take from a single row: say so before training meets it."""
-    batch_size = recipe.training.batch_size
-    left_over = num_pictures % batch_size or batch_size
-    has_norm = any(isinstance(layer, nn.BatchNorm1d) for _, layer in model.named_layers())
-    if has_norm and left_over == 1:
-        raise RecipeError(
-            f"training.batch_size = {batch_size} makes a batch of one of the {num_pictures} "
-            "pictures to train on, and batch norm needs two; take another batch size"
-        )
-
-
-def _check_sizes(recipe: Recipe, model: nn.Layer, image_shape: Shape) -> None:
-    """Refuse sizes of pictures that the network cannot take, before training meets them."""
-    channels, height, width = image_shape
-    expected = model.output_shape(image_shape)
-    for stage in build_stages(recipe):
-        other = (channels, stage.height, proportional(width, stage.height, height))
-        try:
-            why = "it gives another output" if model.output_shape(other) != expected else None
-        except ShapeError as error:
-            why = str(error)
-        if why is not None:
-            raise RecipeError(
-                f"training.sizes has pictures of {stage.height} x {other[2]}, which this network "
-                f"cannot take: {why}. A global-avg-pool before the first linear layer, or a resize "
-                "at the start, takes any size; else leave training.sizes out"
-            )

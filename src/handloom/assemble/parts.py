@@ -122,19 +122,6 @@ def build_stages(recipe: Recipe) -> tuple[Stage, ...]:
     return tuple(Stage(round(each.until * said.epochs), each.size) for each in said.sizes)
 
 
-def training_batches(recipe: Recipe, parts: Parts) -> Batches:
-    """The training part in the recipe's batches, in a new order every epoch."""
-    return Batches(
-        parts.train,
-        parts.normalisation,
-        recipe.training.batch_size,
-        seed=recipe.seed,
-        augmentation=parts.augmentation,
-        mixing=build_mixing(recipe),
-        stages=build_stages(recipe),
-    )
-
-
 def evaluation_batches(recipe: Recipe, part: Dataset, normalisation: Normalisation) -> Batches:
     """A part in its own order, in the recipe's evaluation batches."""
     size = recipe.training.eval_batch_size

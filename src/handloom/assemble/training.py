@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from handloom._optional import require
+from handloom.assemble.batches import note_left_out, training_batches
 from handloom.assemble.network import schedule_notes
-from handloom.assemble.parts import Parts, evaluation_batches, training_batches
+from handloom.assemble.parts import Parts, evaluation_batches
 from handloom.engines import Choice
 from handloom.recipes import Recipe
 from handloom.runs import RunFolder
@@ -35,14 +36,20 @@ def build_trainer(
         own.append(Plateau(said.plateau.monitor, said.plateau.factor, said.plateau.patience))
     if said.early_stopping_patience is not None:
         own.append(EarlyStop(said.early_stopping_monitor, said.early_stopping_patience))
+    model = choice.engine.model
+    batches = training_batches(recipe, parts, model)
     return Trainer(
         choice.engine,
-        training_batches(recipe, parts),
+        batches,
         evaluation_batches(recipe, parts.validation, parts.normalisation),
         epochs=said.epochs,
         monitor=said.monitor,
         evaluate_every=said.evaluate_every,
         callbacks=[*own, *callbacks],
         history=history,
-        notes=(*choice.notes, *schedule_notes(recipe)),
+        notes=(
+            *choice.notes,
+            *schedule_notes(recipe),
+            *note_left_out(recipe, batches, model),
+        ),
     )

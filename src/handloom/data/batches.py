@@ -52,9 +52,10 @@ class Batches:
 
     Pictures stay uint8 in the data set; a batch is gathered, augmented, mixed and normalised when
     its turn comes, with `prefetch` in a thread, while the batch before it is being used. The last
-    batch may be short; `drop_last` leaves it out. An epoch of one of the `stages`, in the order in
+    batch may be short; `drop_last` leaves it out, `drop_single` only where it is one example, which
+    is another one in every epoch. An epoch of one of the `stages`, in the order in
     which they end, sees the pictures resized (progressive resizing). Raises: ConfigError for a
-    batch size below 1, or where `drop_last` leaves no batch at all.
+    batch size below 1, or where `drop_last` or `drop_single` leaves no batch at all.
     """
 
     dataset: Dataset
@@ -67,6 +68,7 @@ class Batches:
     mixing: Mixing | None = None
     stages: tuple[Stage, ...] = ()
     drop_last: bool = False
+    drop_single: bool = False
     prefetch: bool = True
     dtype: DTypeLike = np.float32
 
@@ -79,12 +81,20 @@ class Batches:
                 f"drop_last with batch_size {self.batch_size} leaves nothing of the "
                 f"{len(self.dataset)} pictures; make the batches smaller or keep the last one"
             )
+        if self.drop_single and len(self.dataset) == 1:
+            raise ConfigError("drop_single leaves nothing of one picture; add more, or keep it")
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches an epoch."""
         whole, rest = divmod(len(self.dataset), self.batch_size)
-        return whole if self.drop_last or not rest else whole + 1
+        dropped = self.drop_last or (self.drop_single and rest == 1)
+        return whole if dropped or not rest else whole + 1
+
+    @property
+    def left_out(self) -> int:
+        """Examples that an epoch does not visit."""
+        return max(0, len(self.dataset) - self.steps_per_epoch * self.batch_size)
 
     def __len__(self) -> int:
         return self.steps_per_epoch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -48,6 +49,7 @@ class Learner:
         self.steps_per_epoch = 0
         self.history = History()
         self.best_epoch = 0
+        self._has_warned = False
         self._begun: dict[str, AnyArray] = {}
         self._state: dict[str, AnyArray] = {}
         self._engine: Engine | None = None
@@ -104,10 +106,12 @@ class Learner:
         judged = None
         if validation is not None:
             judged = assemble.evaluation_batches(self.recipe, validation, self.normalisation)
-        batches = assemble.training_batches(self.recipe, parts)
+        model = self._network()
+        assemble.check_batches(self.recipe, model, train)
+        batches = assemble.training_batches(self.recipe, parts, model)
+        self._warn(*assemble.note_left_out(self.recipe, batches, model))
         self.steps_per_epoch = self.steps_per_epoch or batches.steps_per_epoch
-        engine = self._training_engine()
-        assemble.check_batches(self.recipe, engine.model, train)
+        engine = self._training_engine(model)
         trainer = Trainer(
             engine,
             batches,
@@ -122,12 +126,24 @@ class Learner:
         with limited_to(assemble.count_threads(self.recipe)):
             trainer.fit()
 
-    def _training_engine(self) -> Engine:
-        """The recipe's engine, with all that was learnt so far."""
+    def _network(self) -> nn.Layer:
+        """The network that is in training, or a new one."""
+        if self._engine is not None:
+            return self._engine.model
+        return assemble.build_model(self.recipe, self.image_shape, self.num_classes)
+
+    def _warn(self, *notes: str) -> None:
+        """Say a sentence to whoever called the estimator, the first time that there is one."""
+        for note in () if self._has_warned else notes:
+            warnings.warn(note, stacklevel=5)  # _warn, _train, fit, Classifier.fit, its caller
+            self._has_warned = True
+
+    def _training_engine(self, model: nn.Layer) -> Engine:
+        """The recipe's engine around `model`, with all that was learnt so far."""
         if self._engine is None:
             self._engine, _ = assemble.engine_for(
                 self.recipe,
-                assemble.build_model(self.recipe, self.image_shape, self.num_classes),
+                model,
                 self.image_shape,
                 steps_per_epoch=self.steps_per_epoch,
                 normalisation=self.normalisation,

@@ -48,7 +48,8 @@ def on_torch(name: str) -> Any:
         class Listens:
             name, uncovered, describe = "torch", (), str
 
-            def __init__(self, *network: Any, **settings: Any) -> None:
+            def __init__(self, model: Any, *rest: Any, **settings: Any) -> None:
+                self.model = model
                 heard.update(settings)
 
         module = "handloom.engines.torch"

@@ -50,7 +50,7 @@ def training_of(name: Any, recipe: Recipe, parts: assemble.Parts) -> Any:
     """The recipe's training in one engine, in float64: the engine after STEPS, and its reports."""
     shape, classes = parts.train.image_shape, parts.train.num_classes
     model = assemble.build_model(recipe, shape, classes).astype(np.float64)
-    batches = replace(assemble.training_batches(recipe, parts), dtype=np.float64)
+    batches = replace(assemble.training_batches(recipe, parts, model), dtype=np.float64)
     engine = choose_engine(
         name, model, assemble.build_loss(recipe, classes),
         assemble.build_optimizer(recipe, model, len(batches)),

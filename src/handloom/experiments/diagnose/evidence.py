@@ -194,7 +194,9 @@ class Evidence:
     @cached_property
     def steps(self) -> Steps:
         """Single steps at the highest rate of the training, on the batches that would come next."""
-        epoch = assemble.training_batches(self.recipe, self.parts).epoch(len(self.rows))
+        epoch = assemble.training_batches(self.recipe, self.parts, self.run.model).epoch(
+            len(self.rows)
+        )
         a_step = self.recipe.training.batch_size * (BACKWARD + 1)
         count = min(self._affordable(MOST_STEPS, 1, a_step), len(epoch))
         batches = [epoch[step] for step in range(count)]

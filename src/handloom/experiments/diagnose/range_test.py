@@ -9,7 +9,7 @@ import numpy as np
 
 from handloom import assemble
 from handloom._typing import FloatArray
-from handloom.data import Epoch
+from handloom.data import Batches, Epoch
 from handloom.engines import limited_to
 from handloom.recipes import Recipe
 from handloom.views import RateRange
@@ -36,7 +36,9 @@ def learning_rate_range(recipe: Recipe, parts: assemble.Parts, steps: int = STEP
     mean = 0.0
     with limited_to(assemble.count_threads(recipe)), np.errstate(all="ignore"):
         engine = assemble.build_engine(constant, parts).engine
-        for rate, (epoch, step) in zip(rates, _steps(recipe, parts), strict=False):
+        for rate, (epoch, step) in zip(
+            rates, _steps(assemble.training_batches(recipe, parts, engine.model)), strict=False
+        ):
             engine.lr_scale = float(rate) / used
             (report,) = engine.train(epoch, step, step + 1)
             if not report.is_finite:
@@ -63,9 +65,8 @@ def turning_points(rates: FloatArray, smooth: FloatArray) -> tuple[float | None,
     return float(rates[SETTLED + int(slopes.argmin())]), float(rates[lowest])
 
 
-def _steps(recipe: Recipe, parts: assemble.Parts) -> Iterator[tuple[Epoch, int]]:
+def _steps(batches: Batches) -> Iterator[tuple[Epoch, int]]:
     """The training's steps, epoch after epoch, without an end."""
-    batches = assemble.training_batches(recipe, parts)
     for number in count():
         epoch = batches.epoch(number)
         for step in range(len(epoch)):
