@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,3 +144,60 @@ def test_a_network_that_cannot_fit_is_refused(changed: Change) -> None:
     lenet = changed(model={"name": "lenet"})
     with pytest.raises(ShapeError, match="layer 3: "):
         assemble.build_model(lenet, (1, 6, 6), 3)
+
+
+def test_gradients_are_checked_on_images_of_the_training_part(
+    changed: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: dict[str, Any] = {}
+
+    def listen(model: Any, x: Any, labels: Any, loss: Any, **settings: Any) -> Any:
+        heard.update(model=model, x=x, labels=labels, loss=loss, **settings)
+        return "report"
+
+    monkeypatch.setattr(nn, "gradcheck_network", listen)
+    recipe = changed(data__normalise="standard", seed=4)
+    parts = assemble.load_parts(recipe)
+    report = assemble.check_gradients(recipe, examples=5, tolerance=1e-5)
+    assert report == "report"
+    assert heard["tolerance"] == 1e-5
+    assert heard["x"].dtype == np.float64
+    known = parts.normalisation(parts.train.images, np.float64)
+    places = [int((known == row).all(axis=(1, 2, 3)).argmax()) for row in heard["x"]]
+    np.testing.assert_array_equal(known[places], heard["x"])
+    assert len(set(places)) == 5
+    np.testing.assert_array_equal(parts.train.labels[places], heard["labels"])
+    for name, parameter in heard["model"].named_parameters().items():
+        own = assemble.build_model(recipe, (1, 6, 6), 3).named_parameters()[name]
+        np.testing.assert_array_equal(parameter.value, own.value)
+    value = heard["loss"](np.eye(3), np.arange(3))[0]
+    assert value == pytest.approx(nn.cross_entropy(np.eye(3), np.arange(3))[0])
+    first = heard["rng"].random()
+    assemble.check_gradients(recipe, examples=5, tolerance=1e-5)
+    assert heard["rng"].random() == first  # a function of the seed
+    assemble.check_gradients(changed(seed=5), examples=5, tolerance=1e-5)
+    assert heard["rng"].random() != first
+    assemble.check_gradients(recipe, examples=500, tolerance=1e-5)
+    assert len(heard["x"]) == len(parts.train)
+
+
+def test_gradients_are_checked_where_the_data_are_told(
+    changed: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from handloom.assemble import network
+
+    heard: list[Any] = []
+    parts = assemble.load_parts(changed())
+    monkeypatch.setattr(network, "load_parts", lambda *of: heard.append(of) or parts)
+    monkeypatch.setattr(nn, "gradcheck_network", lambda *of, **how: None)
+    recipe = changed()
+    assemble.check_gradients(recipe, Path("there"), examples=1, tolerance=1.0)
+    assert heard == [(recipe, Path("there"))]
+
+
+def test_first_weights_are_a_stream_of_the_seed_s_own(changed: Change) -> None:
+    """Another purpose of chance must not move them, nor they it: old runs start the same."""
+    network = assemble.build_model(changed(seed=7), (1, 6, 6), 3)
+    rng = np.random.default_rng([7, 1])
+    expected = nn.he_normal((8, 36), rng, np.float32)
+    np.testing.assert_array_equal(network.layers[1].weight.value, expected)

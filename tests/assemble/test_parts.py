@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from handloom import assemble, data
-from handloom.assemble.parts import build_mixing
+from handloom.assemble.parts import build_mixing, build_stages
 from handloom.data import Mixing
 from handloom.errors import RecipeError
 from handloom.recipes import Recipe
@@ -79,3 +81,89 @@ def test_folds_divide_the_pictures_in_the_place_of_validation(changed: Change) -
         assert parts.validation.fingerprint() == known.take(validation).fingerprint()
     with pytest.raises(RecipeError, match="data names no folds"):
         assemble.fold_positions(changed(), known)
+
+
+def test_a_run_keeps_of_its_data_what_they_are(changed: Change) -> None:
+    parts = assemble.load_parts(changed(data__normalise="standard"))
+    said = parts.describe()
+    assert said == {
+        "name": parts.train.name,
+        "class_names": ["0", "1", "2"],
+        "image_shape": [1, 6, 6],
+        "normalisation": {
+            "kind": "standard",
+            "mean": list(parts.normalisation.mean),
+            "std": list(parts.normalisation.std),
+        },
+        "pictures": {"train": 60, "validation": 20, "test": 30},
+        "fingerprints": {
+            name: part.fingerprint()
+            for name, part in [
+                ("train", parts.train),
+                ("validation", parts.validation),
+                ("test", parts.test),
+            ]
+            if part is not None
+        },
+    }
+    alone = assemble.load_parts(changed(data__test_images=None, data__test_labels=None)).describe()
+    assert alone["pictures"] == {"train": 60, "validation": 20, "test": 0}
+    assert alone["fingerprints"]["test"] is None
+    assert alone["fingerprints"]["train"] == said["fingerprints"]["train"]
+
+
+def test_a_test_part_has_the_classes_of_the_training_part(changed: Change, bars: Path) -> None:
+    """Of which it may lack some."""
+    labels = bars.with_name("test-labels.csv")
+    rows = "".join(f"{row},0\n" for row in range(30))
+    labels.write_text(f"image_id,label\n{rows}")
+    parts = assemble.load_parts(changed())
+    assert parts.test is not None
+    assert parts.test.class_names == parts.train.class_names == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("stratify", [False, True])
+def test_a_sample_is_stratified_where_the_split_is(changed: Change, stratify: bool) -> None:
+    recipe = changed(data__sample=0.5, data__stratify=stratify, seed=3)
+    known = assemble.load_data(recipe).train
+    kept = data.sample(known, 0.5, seed=3, stratify=stratify)
+    train, validation = data.split(kept, 0.25, seed=3, stratify=stratify)
+    parts = assemble.load_parts(recipe)
+    assert parts.train.fingerprint() == train.fingerprint()
+    assert parts.validation.fingerprint() == validation.fingerprint()
+
+
+def test_a_known_set_is_looked_for_where_it_is_told(
+    changed: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Any] = []
+
+    def load(name: str, folder: Path | None) -> Any:
+        heard.append((name, folder))
+        return assemble.load_data(changed())
+
+    monkeypatch.setattr(data, "load", load)
+    recipe = changed(data__name="mnist")
+    assemble.load_parts(recipe, Path("there"))
+    assemble.load_parts(recipe)
+    assert heard == [("mnist", Path("there")), ("mnist", None)]
+
+
+def test_batches_are_the_recipe_s(changed: Change) -> None:
+    recipe = changed(training__eval_batch_size=7, seed=9)
+    parts = assemble.load_parts(recipe)
+    trained = assemble.training_batches(recipe, parts)
+    assert (trained.seed, trained.shuffle, trained.batch_size) == (9, True, 16)
+    assert trained.dataset is parts.train
+    assert trained.normalisation is parts.normalisation
+    judged = assemble.evaluation_batches(recipe, parts.validation, parts.normalisation)
+    assert (judged.seed, judged.shuffle, judged.batch_size) == (9, False, 7)
+    assert judged.dataset is parts.validation
+    assert judged.normalisation is parts.normalisation
+    assert judged.stages == ()
+
+
+def test_stages_end_at_whole_epochs(changed: Change) -> None:
+    sizes = [{"until": 0.3, "size": 3}, {"until": 0.9, "size": 5}]
+    recipe = changed(training__sizes=sizes, training__epochs=5)
+    assert build_stages(recipe) == (data.Stage(2, 3), data.Stage(4, 5))  # of 1.5 and 4.5

@@ -53,3 +53,17 @@ def test_missing_pictures_are_assumed_and_told(tmp_path: Path) -> None:
 def test_a_network_that_cannot_fit_is_refused(changed: Change) -> None:
     with pytest.raises(ShapeError, match="layer 3: "):
         assemble.summarise_network(changed(model={"name": "lenet"}))
+
+
+def test_a_summary_is_of_the_recipe_s_batch_and_of_its_own_data(changed: Change) -> None:
+    """Of data that are neither a known set nor missing, shape and classes are their own."""
+    summary = assemble.summarise_network(changed(training__batch_size=5))
+    assert summary.batch == 5
+    assert summary.memory.outputs == 4 * 5 * (36 + 8 + 8 + 3)
+    assert summary.network.parameters == WEIGHTS
+
+
+def test_what_is_assumed_where_images_are_missing(tmp_path: Path) -> None:
+    files = {"data.name": None, "data.images": str(tmp_path / "x.npy"), "data.labels": "x.csv"}
+    summary = assemble.summarise_network(load_recipe("fashion-mlp-256", files))
+    assert (summary.input_shape, summary.num_classes) == ((1, 28, 28), 10)
