@@ -201,5 +201,5 @@ def test_an_unfinished_run_says_so(run: hl.Run) -> None:
     run.folder.result.unlink()
     assert not run.is_finished
     assert run.looks == 0
-    with pytest.raises(RunError, match=r"has no result\.json; finish it with --resume"):
+    with pytest.raises(RunError, match=r"has no result\.json: its training has not ended; go on"):
         _ = run.result

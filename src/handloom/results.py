@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -75,7 +76,32 @@ class Run:
     @property
     def result(self) -> dict[str, Any]:
         """The final figures; raises RunError while the training has not ended."""
+        if not self.folder.result.exists():
+            raise RunError(f"{self.path} has no {self.folder.result.name}: {self.what_to_do}")
         return self.folder.read_json(self.folder.result)
+
+    @property
+    def divergence(self) -> str:
+        """Where its training diverged and which weights are left, as a sentence; empty if not."""
+        if self.is_finished or not self.folder.diverged.is_file():
+            return ""
+        epoch = self.folder.read_json(self.folder.diverged, ("epoch",))["epoch"]
+        sentence = f"{self.path} diverged in epoch {epoch}"
+        if not self.folder.checkpoint("best").is_file():
+            return f"{sentence}, before any weights were kept"
+        best = load_checkpoint(self.folder.checkpoint("best")).state.get("epoch")
+        return f"{sentence}; its best weights are those of epoch {best}"
+
+    @property
+    def what_to_do(self) -> str:
+        """With a training that has not ended: a clause for a person, with the command."""
+        if not self.divergence:
+            resume = shlex.join(["handloom", "train", "--resume", str(self.path)])
+            return f"its training has not ended; go on with: {resume}"
+        epoch = self.folder.read_json(self.folder.diverged, ("epoch",))["epoch"]
+        change = f"optimizer.lr={self.recipe.optimizer.lr / 10:.3g}"
+        again = shlex.join(["handloom", "train", str(self.folder.recipe), "-o", change])
+        return f"it diverged in epoch {epoch}; train it anew with a smaller rate: {again}"
 
     @property
     def is_finished(self) -> bool:
@@ -119,6 +145,8 @@ class Run:
         """The network with its best weights, in evaluation mode."""
         model = assemble.build_model(self.recipe, self.image_shape, len(self.class_names))
         path = self.folder.checkpoint("best")
+        if not path.exists() and not self.is_finished:
+            raise CheckpointError(f"{self.path} has no weights to use: {self.what_to_do}")
         try:
             model.load_state_dict(load_checkpoint(path).tensors)
         except StateError as error:

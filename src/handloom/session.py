@@ -13,7 +13,7 @@ from handloom._files import sweep
 from handloom.engines import Engine, Processes, available_cores, check_threads, joined, limited_to
 from handloom.errors import CheckpointError, DivergenceError, InUseError, RunError, StateError
 from handloom.recipes import Recipe, load_recipe, to_toml
-from handloom.recipes.flat import flattened
+from handloom.recipes.flat import differences
 from handloom.results import Run, check_same_data
 from handloom.runs import RUNS as RUNS
 from handloom.runs import RunFolder, RunLock, describe_environment, new_run
@@ -83,7 +83,7 @@ def _recipe_to_go_on(folder: RunFolder, given: Recipe | None, processes: Process
             raise RunError(f"{folder.path} is no run: it holds {foreign}; start one with --out")
         return _pinned(given, processes)
     own = Run(folder).recipe
-    if given is not None and (differing := _differences(_pinned(given, processes, own), own)):
+    if given is not None and (differing := differences(_pinned(given, processes, own), own)):
         raise RunError(
             f"{folder.path} was started with another recipe: {', '.join(differing)} differ; "
             "leave the recipe out to go on with the run's own"
@@ -152,8 +152,17 @@ class _Session:
         if checkpoint is not None or self.processes.size > 1:
             kept = self.processes.from_first(lambda: json.dumps(Run(folder).data))
             check_same_data(folder, json.loads(kept), self.parts)
+        if self.processes.is_first:
+            folder.diverged.unlink(missing_ok=True)  # it is about to be seen whether it does again
+        if checkpoint is not None:
+            try:
+                self.choice.engine.load_state_dict(checkpoint.tensors)
+            except StateError as error:
+                last = folder.checkpoint("last")
+                raise CheckpointError(f"{last} is of another network: {error}") from None
         run = Run(folder)
         ended = self.processes.from_first(lambda: "yes" if run.is_finished else "") == "yes"
+        _ = run.history  # RunError where it is damaged, also of a run that had ended
         with limited_to(threads):
             if not ended:
                 engine = self._fit(folder, checkpoint)
@@ -186,17 +195,16 @@ class _Session:
             callbacks=[*self.callbacks, *keeping],
             history=history,
         )
-        if checkpoint is not None:
-            try:
-                trainer.engine.load_state_dict(checkpoint.tensors)
-            except StateError as error:
-                last = folder.checkpoint("last")
-                raise CheckpointError(f"{last} is of another network: {error}") from None
         try:
             trainer.fit(resume_from=None if checkpoint is None else checkpoint.state)
         except CheckpointError as error:
             raise CheckpointError(f"{folder.checkpoint('last')}: {error}") from None
         except DivergenceError as error:
+            if self.processes.is_first:
+                folder.write_json(
+                    folder.diverged,
+                    {"epoch": trainer.epoch + 1, "step": trainer.step + 1, "why": str(error)},
+                )
             best = folder.checkpoint("best")
             kept = (
                 f"the best weights so far are kept in {best}"
@@ -284,13 +292,3 @@ def _pinned(recipe: Recipe, processes: Processes, like: Recipe | None = None) ->
         engine = like.engine
     training = recipe.training.model_copy(update={"threads": threads})
     return recipe.model_copy(update={"training": training, "engine": engine})
-
-
-def _differences(one: Recipe, other: Recipe) -> list[str]:
-    """Key paths in which two recipes differ; the description does not count."""
-    first, second = flattened(one), flattened(other)
-    return sorted(
-        key
-        for key in first.keys() | second.keys()
-        if first.get(key) != second.get(key) and key != "description"
-    )

@@ -69,7 +69,7 @@ def test_of_a_run_that_goes_on(copied: Run) -> None:
 def test_before_the_first_epoch_there_is_nothing_to_report(copied: Run) -> None:
     copied.folder.result.unlink()
     copied.folder.metrics.unlink()
-    with pytest.raises(RunError, match="no epoch has ended yet"):
+    with pytest.raises(RunError, match="no epoch has ended, so there is nothing to report"):
         write_report(copied)
     assert not (copied.path / "report.html").exists()
 

@@ -73,6 +73,8 @@ def diagnose(
             "pictures": {rule: str(path) for rule, path in files.items()},
         }
     )
+    if examined.divergence:
+        voice.say(examined.divergence)
     _tell(voice, examined.path, diagnosis, files)
 
 

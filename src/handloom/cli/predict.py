@@ -94,6 +94,9 @@ def predict(
         voice.answer({"ids": table.ids, "labels": [labels[i] for i in table.pictures]})
     else:
         write_atomic(output, text.encode())
+        for run in getattr(trained, "runs", [trained]):
+            if run.divergence:
+                voice.say(run.divergence)
         voice.say(f"{len(labels):,} labels written to {output}")
         voice.answer({"output": str(output), "rows": len(labels)})
 

@@ -33,5 +33,7 @@ def show(
     trained = open_run(run)
     pictures = draw(trained, trained.parts(data_dir))
     voice.answer({"pictures": [str(path) for path in pictures]})
+    if trained.divergence:
+        voice.say(trained.divergence)
     for path in pictures:
         voice.say(str(path))

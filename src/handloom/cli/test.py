@@ -54,6 +54,9 @@ def test(
             "confusion": matrix.counts.tolist(),
         }
     )
+    for run in getattr(trained, "runs", [trained]):
+        if run.divergence:
+            voice.say(run.divergence)
     voice.say(
         f"accuracy {number(tested.accuracy)}   loss {number(tested.loss)}   "
         f"on {len(tested.labels):,} pictures"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -157,11 +158,13 @@ def train(
         silent = quiet or not processes.is_first
         voice = Voice.choose(as_json=as_json and processes.is_first, quiet=silent)
         place = Place(resume or out)
+        had_ended = False
         progress = None if silent else choose_progress(voice)
         callbacks = [place] if progress is None else [place, progress]
         with resumable(lambda: _how_to_go_on(place.path, data_dir), aloud=processes.is_first):
             try:
                 if resume is not None:
+                    had_ended = _has_ended(resume)
                     run = session.resume(
                         resume, recipe, overrides=overrides, data_dir=data_dir, callbacks=callbacks
                     )
@@ -178,6 +181,11 @@ def train(
                 if progress is not None:
                     progress.close()
         voice.answer({"run": str(run.path), **run.result})
+        if had_ended:
+            voice.say(
+                f"{run.path} had ended already; only its pictures were drawn again. To train for "
+                f"longer, start another run of its recipe: {_longer(run)}"
+            )
         _tell(voice, run)
 
 
@@ -196,6 +204,21 @@ def _tell(voice: Voice, run: Run) -> None:
         f"{result['parameters']:,} parameters, {result['seconds']:.1f} s"
     )
     voice.say(f"{'run':<11} {run.path}, its pictures in {run.folder.figures}")
+
+
+def _has_ended(path: Path) -> bool:
+    """Whether there is a run at `path` whose training has ended."""
+    from handloom.results import Run
+    from handloom.runs import RunFolder
+
+    folder = RunFolder(path)
+    return folder.recipe.is_file() and Run(folder).is_finished
+
+
+def _longer(run: Run) -> str:
+    """The command that trains a run's recipe anew, for twice the epochs."""
+    epochs = f"training.epochs={2 * run.recipe.training.epochs}"
+    return shlex.join(["handloom", "train", str(run.folder.recipe), "-o", epochs])
 
 
 def _how_to_go_on(path: Path | None, data_dir: Path | None) -> str:

@@ -12,6 +12,16 @@ def flattened(recipe: Recipe) -> dict[str, Any]:
     return _leaves(recipe.model_dump())
 
 
+def differences(one: Recipe, other: Recipe) -> list[str]:
+    """Key paths in which two recipes differ; the description does not count."""
+    first, second = flattened(one), flattened(other)
+    return sorted(
+        key
+        for key in first.keys() | second.keys()
+        if first.get(key) != second.get(key) and key != "description"
+    )
+
+
 def _leaves(value: Any, path: str = "") -> dict[str, Any]:
     if not isinstance(value, dict):
         return {path: value}

@@ -48,8 +48,7 @@ def check_has_epochs(run: Run) -> None:
     """Raise RunError where there is nothing to report yet; imported weights need no epochs."""
     if not run.history.epochs and not run.is_finished:
         raise RunError(
-            f"{run.path}: no epoch has ended yet, so there is nothing to report; "
-            f"go on with: handloom train --resume {run.path}"
+            f"{run.path}: no epoch has ended, so there is nothing to report: {run.what_to_do}"
         )
 
 

@@ -5,6 +5,7 @@ environment.json     versions, processor, threads    result.json     figures of 
 data.json            classes, sizes, normalisation   figures/        pictures
 checkpoints/         last, best, epoch-NNN           .lock           who is writing, while it does
 tensorboard/         events, if they are asked for   report.html     all of it on one page, as well
+diverged.json        where the training was lost, if it was
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ class RunFolder:
 
     def foreign_entry(self) -> str | None:
         """The name of something in the folder that no run puts there, if there is any."""
-        own = (self.recipe, self.environment, self.data, self.metrics, self.result)
+        own = (
+            self.recipe, self.environment, self.data, self.metrics, self.result, self.diverged,
+        )  # fmt: skip
         known = {path.name for path in (*own, self.figures, self.checkpoints, self.tensorboard)}
         entries = sorted(path.name for path in self.path.glob("[!.]*"))
         return next((name for name in entries if name not in known), None)
@@ -108,6 +111,11 @@ class RunFolder:
     def result(self) -> Path:
         """Figures of the best weights; there once the training has ended."""
         return self.path / "result.json"
+
+    @property
+    def diverged(self) -> Path:
+        """Where and why the training diverged; there only if it did."""
+        return self.path / "diverged.json"
 
     @property
     def figures(self) -> Path:

@@ -110,7 +110,7 @@ def test_what_cannot_be_compared(own: list[Run], good: list[Run], tmp_path: Path
     with pytest.raises(ConfigError, match=r"up to 1, got 90"):
         hl.compare(good, reach=90)
     own[1].folder.result.unlink()
-    with pytest.raises(RunError, match=r"bars-1 has no result\.json; finish it with --resume"):
+    with pytest.raises(RunError, match="bars-1 cannot be compared: its training has not ended"):
         hl.compare(own, part="test")
     assert own[0].looks == 1
     text = own[0].folder.recipe.read_text()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from handloom.errors import ConfigError
+from handloom.errors import ConfigError, RunError
 from handloom.experiments.compare.evaluation import Part, evaluate, pictures_per_second
 from handloom.experiments.compare.figures import Figures, figures_of
 from handloom.experiments.compare.groups import Group, differing, grouped
@@ -99,7 +99,8 @@ def compare(
     groups = grouped(runs)
     for group in groups:
         for run in group.runs:
-            _ = run.result["epochs"]  # RunError where the training has not ended
+            if not run.is_finished:
+                raise RunError(f"{run.path} cannot be compared: {run.what_to_do}")
     folder = None if data_dir is None else Path(data_dir)
     evaluated = evaluate([run for group in groups for run in group.runs], part, folder)
     rest = iter(evaluated)
