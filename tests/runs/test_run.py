@@ -90,6 +90,17 @@ def test_environment_without_llvm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert describe_environment(threads=1, engine=[])["cpu"] is None
 
 
+def test_a_folder_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(RunError, match=f"cannot read the folder {tmp_path}: Permission denied"):
+        RunFolder(tmp_path).check_empty()
+
+
 def test_what_a_run_does_not_put_into_its_folder_is_foreign(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     for path in (
