@@ -38,7 +38,9 @@ def test_sizes_are_columns_and_then_rows(width: int, rng: Generator) -> None:
 def test_a_batch_keeps_its_examples_ordered_by_size(rng: Generator) -> None:
     batches = Batches(drawn(rng, 30, 8), Normalisation("scale"), 7, seed=3)
     epoch = batches.epoch(1)
-    images, rows, labels = Portions(network(rng)).take(epoch, (1, 5), as_bytes=True, by_size=True)
+    images, rows, labels = Portions(network(rng), np.float32).take(
+        epoch, (1, 5), as_bytes=True, by_size=True
+    )
     np.testing.assert_array_equal(labels, batches.dataset.labels[rows])
     keys = sizes(images)
     for step in range(1, 5):
@@ -50,14 +52,16 @@ def test_a_batch_keeps_its_examples_ordered_by_size(rng: Generator) -> None:
 def test_where_dropout_counts_places_the_order_stays(rng: Generator) -> None:
     epoch = Batches(drawn(rng, 30, 8), Normalisation("scale"), 7, seed=3).epoch(0)
     for p, stays in ((0.5, True), (0.0, False)):
-        portions = Portions(network(rng, nn.Dropout(p, rng=rng)))
+        portions = Portions(network(rng, nn.Dropout(p, rng=rng)), np.float32)
         _, rows, _ = portions.take(epoch, (0, 5), as_bytes=True, by_size=True)
         assert np.array_equal(rows, epoch.order) == stays
 
 
 def test_numbers_are_normalised(rng: Generator) -> None:
     epoch = Batches(drawn(rng, 30, 8), Normalisation("scale"), 7, seed=3).epoch(0)
-    x, rows, labels = Portions(network(rng)).take(epoch, (2, 4), as_bytes=False, by_size=False)
+    x, rows, labels = Portions(network(rng), np.float32).take(
+        epoch, (2, 4), as_bytes=False, by_size=False
+    )
     np.testing.assert_array_equal(x[rows], np.concatenate([epoch[2].x, epoch[3].x]))
     np.testing.assert_array_equal(labels, np.concatenate([epoch[2].labels, epoch[3].labels]))
 
@@ -66,6 +70,8 @@ def test_features_have_no_size_and_keep_their_order(rng: Generator) -> None:
     numbers = rng.normal(size=(20, 1, 6, 8)).astype(np.float32)
     dataset = Features(numbers, np.arange(20) % 3, ("a", "b", "c"))
     epoch = Batches(dataset, Normalisation("none"), 7, seed=3).epoch(0)
-    taken, rows, labels = Portions(network(rng)).take(epoch, (0, 3), as_bytes=False, by_size=True)
+    taken, rows, labels = Portions(network(rng), np.float32).take(
+        epoch, (0, 3), as_bytes=False, by_size=True
+    )
     np.testing.assert_array_equal(taken[rows], numbers[epoch.order])
     np.testing.assert_array_equal(labels, dataset.labels[epoch.order])

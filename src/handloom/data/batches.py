@@ -53,9 +53,10 @@ class Batches:
     Pictures stay uint8 in the data set; a batch is gathered, augmented, mixed and normalised when
     its turn comes, with `prefetch` in a thread, while the batch before it is being used. The last
     batch may be short; `drop_last` leaves it out, `drop_single` only where it is one example, which
-    is another one in every epoch. An epoch of one of the `stages`, in the order in
-    which they end, sees the pictures resized (progressive resizing). Raises: ConfigError for a
-    batch size below 1, or where `drop_last` or `drop_single` leaves no batch at all.
+    is another one in every epoch. An epoch of one of the `stages`, in the order in which they end,
+    sees the pictures resized (progressive resizing). `dtype` is that of the numbers of a batch; an
+    engine takes them in its network's. Raises: ConfigError for a batch size below 1, or where
+    `drop_last` or `drop_single` leaves no batch at all.
     """
 
     dataset: Dataset
@@ -167,17 +168,24 @@ class Epoch:
     def __getitem__(self, step: int) -> Batch:
         if not 0 <= step < len(self):
             raise IndexError(f"step {step} of an epoch of {len(self)}")
-        return self._part(step, slice)
+        return self._part(step, slice, self.batches.dtype)
 
     def between(
-        self, start: int, stop: int, part: Callable[[int], slice] = slice
+        self,
+        start: int,
+        stop: int,
+        part: Callable[[int], slice] = slice,
+        *,
+        dtype: DTypeLike | None = None,
     ) -> Iterator[Batch]:
         """The batches of the steps start … stop - 1, in order.
 
         `part` says which rows are wanted of a batch, given how many it has; as it is, all of them.
+        `dtype` is that of the numbers, where it is not the batches' own.
         """
         prepared = one_ahead if self.batches.prefetch else map
-        yield from prepared(partial(self._part, part=part), range(start, stop))
+        make = partial(self._part, part=part, dtype=self.batches.dtype if dtype is None else dtype)
+        yield from prepared(make, range(start, stop))
 
     def positions(self, start: int, stop: int) -> IntArray:
         """Positions in the data set, (n,), of the examples of the steps start … stop - 1."""
@@ -204,10 +212,10 @@ class Epoch:
         count, _, height, width = batches.planes.shape
         return batches.mixing.draw(count, height, width, seed=batches.seed, epoch=self.number)
 
-    def _part(self, step: int, part: Callable[[int], slice]) -> Batch:
+    def _part(self, step: int, part: Callable[[int], slice], dtype: DTypeLike) -> Batch:
         positions = self.positions(step, step + 1)
         images, labels = self._examples(positions[part(len(positions))])
-        return Batch(self.normalisation(images, self.batches.dtype), labels)
+        return Batch(self.normalisation(images, dtype), labels)
 
     def _examples(self, positions: IntArray) -> tuple[UInt8Array, AnyArray]:
         """Pictures (n, C, H, W) as this epoch has them, and their labels or targets."""

@@ -80,7 +80,7 @@ class LoomEngine:
         self._by_shape: dict[Shape, Compiled] = {input_shape: self._compiled}
         # The loss itself refuses settings that cannot be; native code would not notice.
         loss(np.eye(self._compiled.plan.classes), np.arange(self._compiled.plan.classes))
-        self._portions = Portions(model)
+        self._portions = Portions(model, self._compiled.dtype)
         self._pace = Pace(NATIVE_SECONDS)
         self._behind = False  # whether the model's arrays are older than the compiled network's
         self._push()

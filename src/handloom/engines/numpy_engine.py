@@ -46,6 +46,7 @@ class NumpyEngine:
         self.average = None if ema is None else copy.deepcopy(model).eval()
         model.skip_input_gradient()  # pictures are not trained
         self.parameters = model.named_parameters()
+        self.dtype = np.result_type(*(p.value.dtype for p in self.parameters.values()))
 
     @property
     def steps(self) -> int:
@@ -63,7 +64,7 @@ class NumpyEngine:
 
     def train(self, epoch: Epoch, start: int, stop: int) -> Iterator[StepReport]:
         """The steps start … stop - 1, one by one, as far as they are finite."""
-        for batch in epoch.between(start, stop):
+        for batch in epoch.between(start, stop, dtype=self.dtype):
             report = self.train_step(batch.x, batch.labels)
             yield report
             if not report.is_finite:
@@ -97,7 +98,7 @@ class NumpyEngine:
 
     def predict_pictures(self, images: UInt8Array, normalisation: Normalisation) -> FloatArray:
         """Outputs (N, K) for pictures (N, C, H, W), uint8."""
-        return self.predict(normalisation(images))
+        return self.predict(normalisation(images, self.dtype))
 
     def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:
         """(mean loss, number classified right)."""

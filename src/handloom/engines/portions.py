@@ -9,6 +9,7 @@ are lit if the examples stand as they come, 64 % if they stand by size.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from handloom import nn
 from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
@@ -20,9 +21,10 @@ Portion = tuple[UInt8Array | FloatArray, IntArray, AnyArray]
 
 
 class Portions:
-    """Makes portions of epochs, for a training of `model`."""
+    """Makes portions of epochs, for a training of `model` whose numbers are of `dtype`."""
 
-    def __init__(self, model: Layer) -> None:
+    def __init__(self, model: Layer, dtype: DTypeLike) -> None:
+        self._dtype = dtype
         drops = any(isinstance(layer, nn.Dropout) and layer.p for _, layer in model.named_layers())
         self._may_order = not drops  # a mask of dropout belongs to a place in the batch
         self._measured: UInt8Array | None = None
@@ -39,7 +41,7 @@ class Portions:
             rows, labels = rows[order], labels[order]
         if as_bytes:
             return images, rows, labels
-        return epoch.normalisation(images[rows]), np.arange(len(rows)), labels
+        return epoch.normalisation(images[rows], self._dtype), np.arange(len(rows)), labels
 
     def _sizes_of(self, images: UInt8Array) -> IntArray:
         """`sizes`, which are computed once of the same array."""

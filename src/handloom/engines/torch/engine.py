@@ -138,7 +138,7 @@ class TorchEngine:
         if self.ahead:
             yield from self._train_ahead(epoch, start, stop)
             return
-        batches = epoch.between(start, stop, self._how.processes.part)
+        batches = epoch.between(start, stop, self._how.processes.part, dtype=self._dtype)
         for step, batch in enumerate(batches, start):
             count = len(epoch.positions(step, step + 1))
             report = self._step_on_part(batch.x, batch.labels, count)
@@ -166,7 +166,7 @@ class TorchEngine:
 
     def predict_pictures(self, images: UInt8Array, normalisation: Normalisation) -> FloatArray:
         """Outputs (N, K) for pictures (N, C, H, W), uint8."""
-        return self.predict(normalisation(images))
+        return self.predict(normalisation(images, self._dtype))
 
     def evaluate(self, x: FloatArray, labels: AnyArray) -> tuple[float, int]:
         """(mean loss, number classified right), each process predicting its part of x."""
