@@ -16,6 +16,8 @@ import handloom
 from handloom.runs import describe_environment
 from handloom.runs.environment import PACKAGES
 
+CPUINFO = Path("/proc/cpuinfo")
+
 
 def described() -> dict[str, Any]:
     return describe_environment(threads=3, engine=("loom: compiled", "slowly"))
@@ -50,12 +52,10 @@ def test_a_package_that_is_not_installed_has_no_version(monkeypatch: pytest.Monk
     }
 
 
-@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="Linux says it there")
+@pytest.mark.skipif(not CPUINFO.exists(), reason="Linux says it there")
 def test_the_processor_is_named_as_its_maker_spells_it(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "processor\t: 0\nmodel name\t: Maker's: CPU @ 3 GHz \nmodel name\t: another\n"
-    monkeypatch.setattr(
-        Path, "read_text", lambda path, **how: text if "cpuinfo" in str(path) else ""
-    )
+    monkeypatch.setattr(Path, "read_text", lambda path, **how: text if path == CPUINFO else "")
     assert described()["processor"] == "Maker's: CPU @ 3 GHz"
 
 

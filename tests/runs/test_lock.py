@@ -72,7 +72,9 @@ def in_use(folder: Path) -> str:
 
 def test_the_message_names_folder_and_holder(tmp_path: Path) -> None:
     with RunLock(tmp_path):
+        started = time.monotonic()
         said = in_use(tmp_path)
+        assert time.monotonic() - started < 0.5  # without patience nothing is waited for
     holder = f"process {os.getpid()} on {socket.gethostname()}"
     assert said == f"{tmp_path} is in use by {holder}; wait for it or stop it first"
 
@@ -113,3 +115,22 @@ def test_figures_are_counted_beside_a_training(tmp_path: Path) -> None:
         with counting(tmp_path):
             pass
     assert 30 <= counting(tmp_path).patience <= 300
+
+
+def test_a_full_disk_leaves_the_lock_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*of: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "ftruncate", full)
+        with RunLock(tmp_path):
+            assert in_use(tmp_path)
+    with RunLock(tmp_path):
+        pass
+
+
+def test_a_lock_that_was_never_taken_can_be_let_go(tmp_path: Path) -> None:
+    RunLock(tmp_path).__exit__(None, None, None)
+    assert not (tmp_path / ".lock").exists()

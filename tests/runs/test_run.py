@@ -10,6 +10,7 @@ from threading import Barrier
 import pytest
 
 from handloom.errors import RunError
+from handloom.recipes import load_recipe
 from handloom.runs import RunFolder, describe_environment, new_run
 
 
@@ -159,3 +160,19 @@ def test_a_lock_alone_leaves_a_folder_empty(tmp_path: Path) -> None:
         RunError, match=f"{tmp_path} is not empty; continue it with --resume {tmp_path}"
     ):
         RunFolder.create(tmp_path)
+
+
+def test_a_run_is_named_after_what_it_is_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bars: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert new_run(bars, None).path == Path("runs/bars")
+    assert new_run(load_recipe("digits"), None).path == Path("runs/digits")
+    assert new_run(load_recipe(bars), None).path == Path("runs/run")
+    assert new_run("digits", tmp_path / "mine").path == tmp_path / "mine"
+    assert (tmp_path / "mine").is_dir()
+    assert new_run("digits", "yours").path == Path("yours")
+
+
+def test_checkpoints_have_their_names(tmp_path: Path) -> None:
+    assert RunFolder(tmp_path).checkpoint("best") == tmp_path / "checkpoints" / "best.safetensors"
