@@ -252,7 +252,7 @@ def test_parameters_stand_for_a_recipe() -> None:
     net = Classifier(
         np.array([16, 8]), activation="tanh", dropout=np.float64(0.1), optimizer="nesterov",
         lr=np.float64(0.05), weight_decay=1e-4, schedule={"name": "step", "every": np.int64(2)},
-        epochs=np.int64(1), batch_size=64, early_stopping=True, patience=3, monitor="val_accuracy",
+        epochs=np.int64(3), batch_size=64, early_stopping=True, patience=3, monitor="val_accuracy",
         settings={"training.ema": 0.9, "loss.label_smoothing": 0.1}, engine="numpy", threads=1,
     )  # fmt: skip
     recipe = net.fit(*WINE).recipe_
@@ -261,7 +261,7 @@ def test_parameters_stand_for_a_recipe() -> None:
     assert recipe.optimizer.name == "nesterov"
     assert (recipe.optimizer.lr, recipe.optimizer.weight_decay) == (0.05, 1e-4)
     assert recipe.schedule.model_dump()["every"] == 2
-    assert (training.epochs, training.batch_size, training.ema) == (1, 64, 0.9)
+    assert (training.epochs, training.batch_size, training.ema) == (3, 64, 0.9)
     assert (training.early_stopping_patience, training.monitor) == (3, "val_accuracy")
     assert training.early_stopping_monitor == "val_accuracy"
     assert (loss["label_smoothing"], recipe.engine) == (0.1, "numpy")
@@ -327,13 +327,20 @@ def test_verbose_prints_a_line_an_epoch(
 # -- going on --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("settings", [None, {"training.ema": 0.9}])
+@pytest.mark.parametrize(
+    ("schedule", "settings"),
+    [
+        ("constant", None),
+        ({"name": "step", "every": 2, "warmup_epochs": 1.5}, {"training.ema": 0.9}),
+        ({"name": "exponential", "factor": 0.5}, {"optimizer.clip_norm": 0.1}),
+    ],
+)
 @pytest.mark.parametrize("engine", ["numpy", "auto"])
 def test_epochs_by_partial_fit_are_those_of_fit(
-    quick: Classifier, engine: str, settings: dict | None
+    quick: Classifier, engine: str, schedule: str | dict, settings: dict | None
 ) -> None:
     X, y = WINE
-    quick.set_params(engine=engine, settings=settings, epochs=4)
+    quick.set_params(engine=engine, schedule=schedule, settings=settings, epochs=4)
     whole = clone(quick).fit(X, y)
     for epoch in range(4):
         quick = pickle.loads(pickle.dumps(quick.partial_fit(X, y)))
@@ -350,7 +357,7 @@ def test_partial_fit_knows_classes_that_are_still_to_come(quick: Classifier) -> 
     assert quick.classes_.tolist() == [0, 1, 2]
     assert quick.predict_proba(X).shape == (len(X), 3)
     quick.partial_fit(X[-40:], y[-40:])
-    with pytest.raises(LabelError, match=r"classes is not what the first call told, \[0, 1, 2\]"):
+    with pytest.raises(LabelError, match=r"classes differs from the first call.s, \[0, 1, 2\]"):
         quick.partial_fit(X, y, classes=[0, 1])
     with pytest.raises(LabelError, match=r"y has the class 5, which is none of \[0, 1, 2\]"):
         quick.partial_fit(X, np.where(y == 2, 5, y))

@@ -11,22 +11,22 @@ from sklearn.utils import Tags, check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from handloom import nn
 from handloom._typing import AnyArray, FloatArray, Shape
 from handloom.data import Dataset, split
 from handloom.engines import check_threads
 from handloom.errors import ConfigError, LabelError, ShapeError
 from handloom.estimator.inputs import Inputs, flattened, picture_shape
 from handloom.estimator.learner import Learner
+from handloom.estimator.learnt import Learnt
 from handloom.estimator.listeners import Printed
-from handloom.estimator.settings import recipe_of
+from handloom.estimator.settings import recipe_of, refusal, settled
 from handloom.recipes import Recipe
 from handloom.training.callbacks import Callback
 
 LARGEST_SEED = 2**31 - 1
 
 
-class Classifier(ClassifierMixin, BaseEstimator):
+class Classifier(ClassifierMixin, Learnt, BaseEstimator):
     """A neural network under scikit-learn's rules: fit, predict, score, clone, search, pickle.
 
     X is (N, D), numbers of any kind; or pictures (N, H, W) or (N, C, H, W), or their pixels in rows
@@ -139,27 +139,34 @@ class Classifier(ClassifierMixin, BaseEstimator):
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
         """Learn for one epoch from these examples, and keep what was learnt before.
 
-        The first call tells all `classes`, unless y has them all, and decides the scale of the
-        features. The schedule takes a call for one of its `epochs`, of the first call's steps.
+        The first call names all `classes`, unless y has them all, and decides the scale of the
+        features and how many steps a schedule counts as an epoch. Every call learns, also after
+        `fit`: a schedule that ends with the last epoch ("cosine", "linear", "one-cycle") stays at
+        `lr`. Parameters that were changed since the last call count from now on; those that
+        settle what the weights mean cannot change.
         """
+        if self.early_stopping:
+            raise ConfigError(
+                "partial_fit learns from all of its examples, and early_stopping would hold some "
+                "back; set early_stopping=False"
+            )
         first = not hasattr(self, "_learner")
         rows, shape, y = self._checked_with_classes(X, y, reset=first)
-        told = None if classes is None else unique_labels(classes)
+        given = None if classes is None else unique_labels(classes)
         if first:
-            if self.class_weight == "balanced":
-                raise ConfigError(
-                    'class_weight "balanced" would be another one in every partial_fit; give the '
-                    "weights of the classes as a mapping"
-                )
-            learner = self._begun(rows, shape, y, unique_labels(y) if told is None else told)
+            self._check_not_balanced()
+            learner = self._begun(rows, shape, y, unique_labels(y) if given is None else given)
+            recipe = learner.recipe
         else:
             learner = self._learner
-            if told is not None and not np.array_equal(told, self.classes_):
+            if given is not None and not np.array_equal(given, self.classes_):
                 raise LabelError(
-                    f"classes is not what the first call told, {self.classes_.tolist()}; got "
-                    f"{told.tolist()}"
+                    f"classes differs from the first call's, {self.classes_.tolist()}; got "
+                    f"{given.tolist()}"
                 )
-        learner.go_on(self._dataset(rows, y), self._listeners())
+            self._check_shape(shape)
+            recipe = self._recipe_now(y)
+        learner.go_on(recipe, self._dataset(rows, y), self._listeners())
         self._learner = learner
         return self
 
@@ -167,43 +174,16 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> AnyArray:
         """The most probable class of each example, (N,)."""
-        best = self._outputs(X).argmax(axis=1)
+        best = self._fitted().outputs(self._examples(X)).argmax(axis=1)
         return self.classes_[best]
 
     def predict_proba(self, X: Any) -> FloatArray:
         """The probability of each class, (N, K) float64 in the order of classes_; rows sum to 1."""
-        return nn.softmax(self._outputs(X))
+        return self._fitted().probabilities(self._examples(X))
 
     def predict_log_proba(self, X: Any) -> FloatArray:
         """The logarithm of `predict_proba`, finite where that is 0 by rounding."""
-        return nn.log_softmax(self._outputs(X))
-
-    # -- what was learnt --------------------------------------------------------------------------
-
-    @property
-    def history_(self) -> list[dict[str, Any]]:
-        """A row an epoch: train_loss, train_accuracy, lr, seconds …; with early stopping val_*."""
-        return self._fitted().history.epochs
-
-    @property
-    def best_epoch_(self) -> int:
-        """The epoch whose weights predict, counted from 1."""
-        return self._fitted().best_epoch
-
-    @property
-    def image_shape_(self) -> Shape:
-        """(C, H, W) of an example as the network sees it; (1, 1, D) of one that is no picture."""
-        return self._fitted().image_shape
-
-    @property
-    def recipe_(self) -> Recipe:
-        """The recipe that the parameters stand for."""
-        return self._fitted().recipe
-
-    @property
-    def model_(self) -> nn.Sequential:
-        """A copy of the trained network, in evaluation mode."""
-        return self._fitted().model
+        return self._fitted().log_probabilities(self._examples(X))
 
     # -- details ----------------------------------------------------------------------------------
 
@@ -212,16 +192,23 @@ class Classifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         return tags
 
-    def _fitted(self) -> Learner:
+    def _examples(self, X: Any) -> AnyArray:
+        """X to predict as the network takes it, (N, C, H, W)."""
         check_is_fitted(self, "_learner")
-        return self._learner
-
-    def _outputs(self, X: Any) -> FloatArray:
-        learner = self._fitted()
         rows, shape = self._checked(X)
-        if shape is not None and shape != learner.image_shape:
-            raise ShapeError(f"X has examples {shape}, and {learner.image_shape} were learnt from")
-        return learner.outputs(self._inputs.examples(rows))
+        self._check_shape(shape)
+        return self._inputs.examples(rows)
+
+    def _check_shape(self, shape: Shape | None) -> None:
+        if shape not in (None, learnt := self._learner.image_shape):
+            raise ShapeError(f"X has examples {shape}, and {learnt} were learnt from")
+
+    def _check_not_balanced(self) -> None:
+        if self.class_weight == "balanced":
+            raise ConfigError(
+                'class_weight "balanced" would be another one in every partial_fit; give the '
+                "weights of the classes as a mapping"
+            )
 
     def _checked(self, X: Any) -> tuple[AnyArray, Shape | None]:
         """X to predict as rows (N, D), and (C, H, W) where X itself has the shape of pictures."""
@@ -261,17 +248,39 @@ class Classifier(ClassifierMixin, BaseEstimator):
         check_threads(self.threads, "threads")
         self.classes_ = classes
         self._inputs = inputs = Inputs.fit(rows, shape, self.normalise)
-        weights = None
-        if self.class_weight is not None and len(classes) > 1:
-            weights = compute_class_weight(self.class_weight, classes=classes, y=y)
+        self._settled = settled(self.get_params(deep=False))
         seed = check_random_state(self.random_state).randint(LARGEST_SEED)
-        recipe = recipe_of(self.get_params(deep=False), seed=seed, class_weights=weights)
-        if recipe.augment is not None and not inputs.are_pixels:
+        recipe = self._recipe(seed, self._weights_of_classes(y))
+        return Learner(recipe, inputs.normalisation, inputs.image_shape, len(classes))
+
+    def _recipe(self, seed: int, class_weights: Any) -> Recipe:
+        """The recipe of the parameters; ConfigError where they do not suit the examples."""
+        recipe = recipe_of(self.get_params(deep=False), seed=seed, class_weights=class_weights)
+        if recipe.augment is not None and not self._inputs.are_pixels:
             raise ConfigError(
                 "augment works on pixels: pictures of whole numbers from 0 to 255, with their "
                 "shape in X or in image_shape; X has other numbers"
             )
-        return Learner(recipe, inputs.normalisation, inputs.image_shape, len(classes))
+        return recipe
+
+    def _recipe_now(self, y: AnyArray) -> Recipe:
+        """The recipe of the parameters as they are now, after learning has begun."""
+        check_threads(self.threads, "threads")
+        now, begun = settled(self.get_params(deep=False)), self._learner.recipe
+        for name in ("normalise", "random_state"):
+            if now[name] != self._settled[name]:
+                raise refusal(name, self._settled[name], now[name])
+        if now["class_weight"] == self._settled["class_weight"]:
+            return self._recipe(begun.seed, begun.loss.model_dump().get("class_weights"))
+        self._check_not_balanced()
+        recipe = self._recipe(begun.seed, self._weights_of_classes(y))
+        self._settled = now
+        return recipe
+
+    def _weights_of_classes(self, y: AnyArray) -> FloatArray | None:
+        if self.class_weight is None or len(self.classes_) < 2:
+            return None
+        return compute_class_weight(self.class_weight, classes=self.classes_, y=y)
 
     def _divided(self, examples: Dataset, seed: int) -> tuple[Dataset, Dataset | None]:
         """What is trained on, and what early stopping holds back."""

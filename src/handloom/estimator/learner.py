@@ -12,10 +12,12 @@ from handloom import assemble, nn
 from handloom._typing import AnyArray, FloatArray, Shape
 from handloom.data import Dataset, Normalisation
 from handloom.engines import Engine, limited_to
+from handloom.errors import ConfigError, StateError
 from handloom.estimator.listeners import BestWeights
+from handloom.estimator.settings import check_change, ends_in_softmax, without_end
 from handloom.recipes import Recipe
 from handloom.training import History, Trainer
-from handloom.training.callbacks import Callback, EarlyStop
+from handloom.training.callbacks import Callback, EarlyStop, Plateau
 
 PREDICTED_AT_ONCE = 1000
 
@@ -53,11 +55,13 @@ class Learner:
         self._begun: dict[str, AnyArray] = {}
         self._state: dict[str, AnyArray] = {}
         self._engine: Engine | None = None
+        self._trained_by: Recipe | None = None
         self._predictor: Predictor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Arrays, numbers and texts, whatever it was doing."""
-        return self.__dict__ | {"_state": self._learnt(), "_engine": None, "_predictor": None}
+        gone = dict.fromkeys(("_engine", "_trained_by", "_predictor"))
+        return self.__dict__ | gone | {"_state": self._learnt()}
 
     # -- learning ---------------------------------------------------------------------------------
 
@@ -77,80 +81,97 @@ class Learner:
         watching: list[Callback] = []
         if validation is not None:
             watching.append(best)
+            if said.plateau is not None:
+                watching.append(
+                    Plateau(said.plateau.monitor, said.plateau.factor, said.plateau.patience)
+                )
             if said.early_stopping_patience is not None:
-                watching.append(EarlyStop(said.monitor, said.early_stopping_patience))
-        self._train(train, validation, [*watching, *callbacks], 0, said.epochs)
+                watching.append(
+                    EarlyStop(said.early_stopping_monitor, said.early_stopping_patience)
+                )
+        self._train(self.recipe, train, validation, [*watching, *callbacks], 0, said.epochs)
         self.best_epoch = best.epoch or len(self.history.epochs)
         part = predicting_part(state := self._learnt())
         self._state = state | {f"{part}.{name}": each for name, each in best.weights.items()}
         self._engine = None  # it may hold on to the data
 
-    def go_on(self, train: Dataset, callbacks: Sequence[Callback] = ()) -> None:
-        """Train for one more epoch, on these examples."""
+    def go_on(self, recipe: Recipe, train: Dataset, callbacks: Sequence[Callback] = ()) -> None:
+        """Train for one more epoch, on these examples, from now on by `recipe`.
+
+        Raises ConfigError for a recipe whose network or rule is not the one so far.
+        """
+        check_change(self.recipe, recipe)
         done = len(self.history.epochs)
-        self._train(train, None, callbacks, done, done + 1)
-        self.best_epoch = done + 1
+        self._train(without_end(recipe), train, None, callbacks, done, done + 1)
+        self.recipe, self.best_epoch = recipe, done + 1
 
     def _train(
         self,
+        recipe: Recipe,
         train: Dataset,
         validation: Dataset | None,
         callbacks: Sequence[Callback],
         start: int,
         stop: int,
     ) -> None:
-        """Train from the epoch `start`, counted from 0, up to `stop`."""
-        train, augmentation = assemble.appended(self.recipe, train)
+        """Train by `recipe` from the epoch `start`, counted from 0, up to `stop`."""
+        train, augmentation = assemble.appended(recipe, train)
         # Of these parts the batches of training see the first one only.
         parts = assemble.Parts(train, train, None, self.normalisation, augmentation)
         judged = None
         if validation is not None:
-            judged = assemble.evaluation_batches(self.recipe, validation, self.normalisation)
-        model = self._network()
-        assemble.check_batches(self.recipe, model, train)
-        batches = assemble.training_batches(self.recipe, parts, model)
-        self._warn(*assemble.note_left_out(self.recipe, batches, model))
+            judged = assemble.evaluation_batches(recipe, validation, self.normalisation)
+        model = self._network(recipe)
+        assemble.check_batches(recipe, model, train)
+        batches = assemble.training_batches(recipe, parts, model)
+        notes = assemble.schedule_notes(recipe) + assemble.note_left_out(recipe, batches, model)
+        for note in () if self._has_warned else notes:
+            warnings.warn(note, stacklevel=4)  # this, fit, Classifier.fit, and who called that
+            self._has_warned = True
         self.steps_per_epoch = self.steps_per_epoch or batches.steps_per_epoch
-        engine = self._training_engine(model)
+        engine = self._training_engine(recipe, model)
         trainer = Trainer(
             engine,
             batches,
             judged,
             epochs=stop,
-            monitor=self.recipe.training.monitor,
+            monitor=recipe.training.monitor,
+            evaluate_every=None if judged is None else recipe.training.evaluate_every,
             callbacks=callbacks,
             history=self.history,
         )
         trainer.epoch = start
         self._predictor = None
-        with limited_to(assemble.count_threads(self.recipe)):
+        with limited_to(assemble.count_threads(recipe)):
             trainer.fit()
 
-    def _network(self) -> nn.Layer:
-        """The network that is in training, or a new one."""
-        if self._engine is not None:
+    def _network(self, recipe: Recipe) -> nn.Layer:
+        """The network that is in training by `recipe`, or a new one."""
+        if self._engine is not None and self._trained_by == recipe:
             return self._engine.model
-        return assemble.build_model(self.recipe, self.image_shape, self.num_classes)
+        return assemble.build_model(recipe, self.image_shape, self.num_classes)
 
-    def _warn(self, *notes: str) -> None:
-        """Say a sentence to whoever called the estimator, the first time that there is one."""
-        for note in () if self._has_warned else notes:
-            warnings.warn(note, stacklevel=5)  # _warn, _train, fit, Classifier.fit, its caller
-            self._has_warned = True
-
-    def _training_engine(self, model: nn.Layer) -> Engine:
-        """The recipe's engine around `model`, with all that was learnt so far."""
-        if self._engine is None:
-            self._engine, _ = assemble.engine_for(
-                self.recipe,
-                model,
-                self.image_shape,
-                steps_per_epoch=self.steps_per_epoch,
-                normalisation=self.normalisation,
-            )
-            if state := self._state or self._first_state(self._engine):
-                self._engine.load_state_dict(state)
-        return self._engine
+    def _training_engine(self, recipe: Recipe, model: nn.Layer) -> Engine:
+        """The engine of `recipe` around `model`, with all that was learnt so far."""
+        if self._engine is not None and self._trained_by == recipe:
+            return self._engine
+        engine, _ = assemble.engine_for(
+            recipe,
+            model,
+            self.image_shape,
+            steps_per_epoch=self.steps_per_epoch,
+            normalisation=self.normalisation,
+        )
+        try:
+            if state := self._learnt() or self._first_state(engine):
+                engine.load_state_dict(state)
+        except StateError as error:
+            raise ConfigError(
+                f"what was learnt so far does not fit the parameters as they are now: {error}; "
+                "set them back, or call fit without warm_start to begin anew"
+            ) from None
+        self._engine, self._trained_by = engine, recipe
+        return engine
 
     def _first_state(self, engine: Engine) -> dict[str, AnyArray]:
         """The state to start from, where training begins with the weights of another."""
@@ -179,6 +200,19 @@ class Learner:
         model.load_state_dict(self.weights())
         model.eval()
         return model
+
+    def probabilities(self, examples: AnyArray) -> FloatArray:
+        """The probability of each class for examples (N, C, H, W): (N, K) float64."""
+        outputs = self.outputs(examples)
+        if ends_in_softmax(self.recipe):
+            return outputs / outputs.sum(axis=1, keepdims=True)
+        return nn.softmax(outputs)
+
+    def log_probabilities(self, examples: AnyArray) -> FloatArray:
+        """Their logarithms, finite where a probability is 0 by rounding."""
+        if ends_in_softmax(self.recipe):
+            return np.log(np.maximum(self.probabilities(examples), np.finfo(np.float64).tiny))
+        return nn.log_softmax(self.outputs(examples))
 
     def outputs(self, examples: AnyArray) -> FloatArray:
         """What the network gives for examples (N, C, H, W): (N, K) float64.
