@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -65,12 +66,35 @@ def test_a_norm_needs_two_numbers_a_channel_to_train_on(subject: Any) -> None:
     for model in (rows, pixel):
         engine = engine_of(subject, model=model)
         before = weights_of(engine)
-        with pytest.raises(ShapeError, match="two numbers a channel to train on, got one"):
+        name = re.escape("layer 2 (BatchNorm1d)" if model is rows else "layer 1 (BatchNorm2d)")
+        told = f"^{name} needs at least two numbers a channel to train on, got one"
+        with pytest.raises(ShapeError, match=told):
             engine.train_step(x[:1], labels[:1])
+        with pytest.raises(ShapeError, match=told):  # before the first of the batches
+            next(engine.train(epoch_of(9), 0, 2))
         assert_untouched(engine, before, 0)
         assert engine.train_step(x[:2], labels[:2]).is_finite
         assert engine.predict(x[:1]).shape == (1, 3)
     assert engine_of(subject).train_step(x[:1], labels[:1]).is_finite
+
+
+@every_engine
+@pytest.mark.parametrize("size", [1e20, 1e30])
+@pytest.mark.parametrize("rows", [False, True], ids=["maps", "rows"])
+def test_a_variance_beyond_all_numbers_is_reported(subject: Any, size: float, rows: bool) -> None:
+    """Its channel would come out as zeros, and the running variance stay infinite, unseen."""
+    x, labels = examples(np.random.default_rng(5), 9)
+    rng = np.random.default_rng(1)
+    norm = nn.BatchNorm1d(3) if rows else nn.BatchNorm2d(2)
+    first = [nn.Flatten(), nn.Linear(84, 3, rng=rng), norm] if rows else [norm, nn.Flatten()]
+    last = nn.Linear(3 if rows else 84, 3, rng=rng)
+    engine = engine_of(subject, model=nn.Sequential(*first, nn.ReLU(), last))
+    assert engine.train_step(x, labels).is_finite
+    huge = (x * size).astype(np.float32)
+    assert not engine.train_step(huge, labels).is_finite
+    assert engine.steps == 1
+    where = "layer 2 (BatchNorm1d)" if rows else "layer 0 (BatchNorm2d)"
+    assert engine.locate_nonfinite(huge) == f"the output of {where}"
 
 
 @every_engine

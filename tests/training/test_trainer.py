@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from handloom import nn
+from handloom import nn, optim
 from handloom.data import Epoch
 from handloom.engines import NumpyEngine, StepReport
-from handloom.errors import DivergenceError
+from handloom.errors import DivergenceError, ShapeError
 from handloom.training import History, Trainer, evaluate
 from handloom.training.callbacks import Callback
 from handloom.training.history import Row
@@ -189,3 +190,26 @@ def test_a_training_without_validation_tells_of_training_alone(make_trainer) -> 
     for row, other in zip(alone, with_validation, strict=True):
         assert row.keys() == {name for name in other if not name.startswith("val_")}
         assert row["train_loss"] == other["train_loss"]
+
+
+def test_a_batch_that_a_norm_cannot_train_on_is_refused_before_anything(
+    make_trainer: MakeTrainer,
+) -> None:
+    """Of 90 pictures in batches of 89 one is left over, on maps of one pixel."""
+    rng = np.random.default_rng(0)
+    size = make_trainer().train.planes.shape[2:]
+    model = nn.Sequential(
+        nn.Conv2d(1, 3, size, rng=rng), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(3, 3, rng=rng)
+    )
+    rule = optim.SGD(model.named_parameters(), 0.1)
+    batches = replace(make_trainer().train, batch_size=89)
+    diary = Diary()
+    trainer = Trainer(
+        NumpyEngine(model, nn.cross_entropy, rule), batches, None, epochs=1, callbacks=[diary]
+    )
+    with pytest.raises(ShapeError, match=r"layer 1 \(BatchNorm2d\) needs at least two numbers"):
+        trainer.fit()
+    assert diary.hooks == []
+    assert trainer.engine.steps == 0
+    trainer.train = replace(batches, drop_single=True)
+    assert trainer.fit().last("train_loss") > 0

@@ -7,11 +7,7 @@ epoch, it is left out: as the order differs from epoch to epoch, so does the exa
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
-from handloom import nn
+from handloom import engines, nn
 from handloom._typing import Shape
 from handloom.assemble.parts import Parts, build_mixing, build_stages
 from handloom.data import Batches, Dataset
@@ -69,24 +65,10 @@ def norm_that_needs_two(recipe: Recipe, model: nn.Layer, image_shape: Shape) -> 
 
     Looked for at `image_shape` (C, H, W) and in the recipe's other sizes; None where there is none.
     """
-    kinds = (nn.BatchNorm1d, nn.BatchNorm2d)
-    if not any(isinstance(layer, kinds) for _, layer in model.named_layers()):
-        return None
     for shape in (image_shape, *_stage_shapes(recipe, image_shape)):
-        for path, passage in _passages(model, shape).items():
-            if isinstance(passage.layer, kinds) and math.prod(passage.x.shape[2:]) == 1:
-                return f"layer {path} ({type(passage.layer).__name__})"
+        if norm := engines.norm_that_needs_two(model, shape):
+            return norm
     return None
-
-
-def _passages(model: nn.Layer, shape: Shape) -> dict[str, nn.Passage]:
-    """The passage of every layer for a batch without examples, which costs nothing."""
-    training = model.training
-    model.eval()
-    try:
-        return nn.trace(model, np.empty((0, *shape), np.float32))
-    finally:
-        model.train(training)
 
 
 def _stage_shapes(recipe: Recipe, image_shape: Shape) -> list[Shape]:

@@ -14,6 +14,7 @@ from handloom import nn
 from handloom._typing import AnyArray, FloatArray, IntArray, Shape, UInt8Array
 from handloom.data import Normalisation
 from handloom.data.batches import Epoch, one_ahead
+from handloom.engines.alone import check_epoch, check_example
 from handloom.engines.base import Loss, StepReport
 from handloom.engines.loom_terms import cross_entropy_of, mostly_dark, pixels_as_numbers
 from handloom.engines.numpy_engine import NumpyEngine, count_correct
@@ -128,6 +129,7 @@ class LoomEngine:
     def train(self, epoch: Epoch, start: int, stop: int) -> Iterator[StepReport]:
         """Train on the epoch's batches from start to stop; several are trained before the first
         report is given, and none after one that is not finite."""
+        check_epoch(self._numpy.model, epoch, start, stop)
         self._go_over_to(epoch.batches.planes.shape[1:], compile=True)
         if self._dark is None:
             self._dark = mostly_dark(epoch.batches.planes[:LOOKED_AT])
@@ -149,6 +151,7 @@ class LoomEngine:
 
         rows = np.arange(len(x))
         self._go_over_to(x.shape[1:])
+        check_example(self._numpy.model, x.shape)
         return self._run(x, Pictures(), rows, labels, max(self.batch_size, len(rows)))[0]
 
     def predict(self, x: FloatArray) -> FloatArray:

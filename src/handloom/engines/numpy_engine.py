@@ -9,6 +9,7 @@ import numpy as np
 
 from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
 from handloom.data import Epoch, Normalisation
+from handloom.engines.alone import check_epoch, check_example
 from handloom.engines.base import Loss, StepReport
 from handloom.errors import ConfigError, StateError
 from handloom.nn.layer import Layer
@@ -64,6 +65,7 @@ class NumpyEngine:
 
     def train(self, epoch: Epoch, start: int, stop: int) -> Iterator[StepReport]:
         """The steps start … stop - 1, one by one, as far as they are finite."""
+        check_epoch(self.model, epoch, start, stop)
         for batch in epoch.between(start, stop, dtype=self.dtype):
             report = self.train_step(batch.x, batch.labels)
             yield report
@@ -72,6 +74,7 @@ class NumpyEngine:
 
     def train_step(self, x: FloatArray, labels: AnyArray) -> StepReport:
         """Forward, loss, backward, clip, update, average: one step."""
+        check_example(self.model, x.shape)
         if not self.model.training:
             self.model.train()
         with np.errstate(over="ignore", invalid="ignore"):  # the trainer looks at the results

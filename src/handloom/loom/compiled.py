@@ -193,9 +193,10 @@ class Compiled:
 
     def _check_batch(self, examples: int) -> None:
         """Raise ShapeError if a batch is too small to train on."""
-        if few := [piece.paths[0] for piece in self.plan.pieces if examples < piece.least]:
+        if few := [piece for piece in self.plan.pieces if examples < piece.least]:
             raise ShapeError(
-                f"{few[0]} needs two numbers a channel to train on, got one; use a larger batch"
+                f"layer {few[0].paths[0]} ({few[0].title}) needs at least two numbers a channel to "
+                "train on, got one; use a larger batch"
             )
 
     def prepare(self, how: Pictures) -> None:

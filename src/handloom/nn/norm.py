@@ -58,7 +58,8 @@ class _BatchNorm(Layer):
             shift = self.bias.value - self.running_mean * scale
             return rows * scale[:, None] + shift[:, None]
         normal, inv_std, mean, var = _normalise(rows, self.eps)
-        self._follow(mean, var, rows.shape[1])
+        if not self._follow(mean, var, rows.shape[1]):
+            normal[:] = np.nan
         self.save_for_backward(normal, inv_std)
         y = normal * self.weight.value[:, None]
         y += self.bias.value[:, None]
@@ -76,15 +77,23 @@ class _BatchNorm(Layer):
         self.bias.accumulate(dbias)
         return dx
 
-    def _follow(self, mean: FloatArray, var: FloatArray, count: int) -> None:
-        """Move the running statistics towards the batch's, with the unbiased variance."""
+    def _follow(self, mean: FloatArray, var: FloatArray, count: int) -> bool:
+        """Move the running statistics towards the batch's, with the unbiased variance.
+
+        Not where that is beyond the largest number: x̂ would be zero, the running variance infinite
+        for good, and nobody would see it. It is then False, and no number comes out.
+        """
         if count < 2:
             raise ShapeError(
                 f"{type(self).__name__} expects at least two numbers a channel to train on, "
                 "got one; use a larger batch"
             )
+        var = var * (count / (count - 1))
+        if not np.isfinite(var).all():
+            return False
         self.running_mean += self.momentum * (mean - self.running_mean)
-        self.running_var += self.momentum * (var * (count / (count - 1)) - self.running_var)
+        self.running_var += self.momentum * (var - self.running_var)
+        return True
 
     def describe(self) -> str:
         """'64'."""
@@ -102,6 +111,7 @@ class BatchNorm1d(_BatchNorm):
     In training μ and σ² are the batch's; `running_mean` and `running_var` follow them,
     r <- (1 - momentum) r + momentum · batch, where the variance counts with 1/(N - 1). In
     evaluation they stand in for the batch's. γ is `weight`, β is `bias`, both (C,), not decayed.
+    Where a variance overflows, y is NaN in training.
     Raises ShapeError for an input that is not (N, C), or for N = 1 in training.
     Source: Ioffe & Szegedy 2015, algorithms 1 and 2; momentum as in PyTorch.
     """

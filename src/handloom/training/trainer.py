@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from handloom.data import Batch, Batches, Epoch
-from handloom.engines import Engine, StepReport
+from handloom.engines import Engine, StepReport, check_batches
 from handloom.errors import CheckpointError, DivergenceError
 from handloom.training.history import History, Row
 from handloom.training.metrics import RunningMeans
@@ -63,8 +63,10 @@ class Trainer:
         """Train until the last epoch or a requested stop.
 
         `resume_from` is the `state()` of the training that goes on; the engine has its own state
-        already. Raises DivergenceError when loss or gradient are no longer finite.
+        already. Raises DivergenceError when loss or gradient are no longer finite, and ShapeError
+        for a batch of one example that a batch norm cannot train on, before the first step.
         """
+        check_batches(self.engine.model, self.train)
         self.step = self.engine.steps
         self._tell("on_fit_start")
         if resume_from is not None:

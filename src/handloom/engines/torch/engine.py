@@ -10,6 +10,7 @@ import torch
 from handloom import nn
 from handloom._typing import AnyArray, FloatArray, Shape, UInt8Array
 from handloom.data import Epoch, Normalisation
+from handloom.engines.alone import check_epoch, check_example
 from handloom.engines.base import Loss, StepReport
 from handloom.engines.numpy_engine import NumpyEngine, count_correct
 from handloom.engines.pace import Pace
@@ -135,6 +136,7 @@ class TorchEngine:
 
     def train(self, epoch: Epoch, start: int, stop: int) -> Iterator[StepReport]:
         """Train on the epoch's batches from start to stop, as far as the numbers are finite."""
+        check_epoch(self._twin.host.model, epoch, start, stop)
         if self.ahead:
             yield from self._train_ahead(epoch, start, stop)
             return
@@ -149,6 +151,7 @@ class TorchEngine:
     def train_step(self, x: FloatArray, labels: AnyArray) -> StepReport:
         """One step on numbers x (N, C, H, W), and labels (N,) or shares (N, K); no update unless
         loss and gradient are finite."""
+        check_example(self._twin.host.model, x.shape)
         rows = self._how.processes.part(len(x))
         return self._step_on_part(x[rows], labels[rows], len(x))
 

@@ -65,6 +65,8 @@ class Step:
         self.module = module
         self.average = None if how.ema is None else copy.deepcopy(module).eval()
         self.parameters: dict[str, torch.Tensor] = dict(module.named_parameters())
+        buffers = module.named_buffers()
+        self._variances = [buffer for name, buffer in buffers if name.endswith("running_var")]
         self.loss, self.loss_stays = loss_of(loss)
         self.optimizer = optimizer
         self.rule = rule_of(optimizer, self.parameters)
@@ -86,10 +88,17 @@ class Step:
         labels = how.processes.whole(labels, count)
         loss = self.loss(outputs, labels)
         loss.backward()
+        loss = loss.detach() + self._overflown()
         ids = labels if labels.ndim == 1 else labels.argmax(dim=1)
         correct = (outputs.detach().argmax(dim=1) == ids).sum()
         grads = [p.grad for p in self.parameters.values() if p.grad is not None]
-        return Numbers(loss.detach(), correct, torch.nn.utils.get_total_norm(grads))
+        return Numbers(loss, correct, torch.nn.utils.get_total_norm(grads))
+
+    def _overflown(self) -> torch.Tensor | float:
+        """NaN if a running variance is no longer finite, else zero: the loss then shows it."""
+        if not self._variances:
+            return 0.0
+        return torch.cat(torch._foreach_sub(self._variances, self._variances)).sum()  # type: ignore[arg-type]
 
     def update(self, grad_norm: torch.Tensor) -> None:
         """Clip the gradients, whose norm was found, change the weights, average them."""

@@ -130,8 +130,10 @@ def join_moments(
             state[2] = around + own.vector(size) + apart * apart * (before * more / num)
         num, mean, around = state
         table[MEAN * size + c] = mean
-        table[VAR * size + c] = around / (num - 1.0)
-        _scale(e, around / num, weight, table, size, c, eps)
+        unbiased = around / (num - 1.0)
+        table[VAR * size + c] = unbiased
+        # Where it is infinite y would be β and nobody would see it: NaN instead, as in `nn`.
+        _scale(e, around / num + (unbiased - unbiased), weight, table, size, c, eps)
 
 
 @kernel
