@@ -17,6 +17,9 @@ from handloom.experiments.reproduce.experiment import Experiment, Published, Tra
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the long tests too")
+    parser.addoption(
+        "--kills", type=int, default=0, help="kills that each training survives in the kill tests"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,12 +1,14 @@
 """kill -9 at any moment, then resume: the same bits as a training that nobody disturbed.
 
-A helper process imports everything once and forks a child for each training, so that twenty kills
-take seconds. With --slow, the real command is killed a hundred times.
+The loss of these trainings stalls: when they are killed, a patience is counting and a plateau has
+lowered the rate. `--kills N` says how many kills each of them survives: 6 unless told, 50 with
+--slow. With --slow, the real command is killed a hundred times besides.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -15,79 +17,67 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import handloom as hl
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
+
+KILLING = Path(__file__).parent / "killing.py"
 OVERRIDES = (
-    "training.epochs=4",
+    "training.epochs=40",
     "data.sample=0.3",
     "model.hidden=[24]",
     "model.dropout=0.2",
     'model.norm="batch"',
+    "optimizer.lr=0.3",
+    'schedule.name="constant"',
+    "schedule.warmup_epochs=0.5",
     "training.ema=0.9",
     "training.checkpoints=2",
-    "training.early_stopping_patience=5",
+    "training.early_stopping_patience=4",
     "training.plateau.patience=2",
+    "training.plateau.factor=0.3",
     "training.evaluate_every=7",
     "training.threads=1",
 )
-CHILD = f"""
-import os, signal, sys, time
-from pathlib import Path
-import numpy as np
-from handloom import assemble, load_recipe, results, session
-from handloom.errors import HandloomError
+LOOKAHEAD = "optimizer.lookahead={every = 4}"
+TRAININGS = {
+    "numpy": ("numpy", LOOKAHEAD),
+    "loom": ("loom",),
+    "loom, slow weights": ("loom", LOOKAHEAD),
+    "torch": ("torch", LOOKAHEAD),
+}
+"""Engines, and what is set besides. The loom compiles no Lookahead: so there are two of it."""
 
-session.draw = lambda run, parts: []  # pictures are not what is tested here
-folder, kills, seed, engine = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-overrides = [*{OVERRIDES!r}, "engine=" + engine]
-assemble.load_parts(load_recipe("digits"))  # scikit-learn's import takes longer than a training
-if engine == "loom":
-    import handloom.loom.compiled
-if engine == "torch":
-    import handloom.engines.torch
 
-def train(path):
-    if path.exists():
-        session.resume(path, "digits", overrides=overrides)
-    else:
-        session.train("digits", overrides=overrides, run_dir=path)
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    told = request.config.getoption("--kills")
+    return told or (50 if request.config.getoption("--slow") else 6)
 
-def fork(path, seconds=None):
-    started = time.perf_counter()
-    child = os.fork()
-    if not child:
-        try:
-            train(path)
-        except BaseException as error:
-            print(repr(error), flush=True)
-            os._exit(1)
-        os._exit(0)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    return status, time.perf_counter() - started
 
-fork(folder / "first")  # what is compiled now is in the cache when the time is taken
-status, lasted = fork(folder / "whole")
-assert status == 0, status
-rng = np.random.default_rng(seed)
-killed = 0
-for number in range(kills):
-    path = folder / f"killed-{{number}}"
-    for attempt in range(2):  # half of them are killed again while they resume
-        status, _ = fork(path, rng.uniform(0, 0.9 * lasted))
-        killed += os.WIFSIGNALED(status)
-        if rng.random() < 0.5:
-            break
-    status, _ = fork(path)
-    assert status == 0, (number, status)
-print("killed", killed)
-"""
+def check_engine(name: str) -> None:
+    if name == "loom":
+        machine = pytest.importorskip("handloom.loom.language.machine")
+        if why := machine.unsupported():
+            pytest.skip(why)
+    if name == "torch":
+        pytest.importorskip("torch")
+
+
+def killed(folder: Path, count: int, how: str, *overrides: str, seed: int = 0) -> dict[str, int]:
+    """Train, kill and resume in `folder`; how many were killed, and in which state."""
+    command = [sys.executable, str(KILLING), str(folder), str(count), str(seed), how, *overrides]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280 + 30 * count)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def bits(run: Path) -> dict[str, bytes]:
-    files = sorted((run / "checkpoints").iterdir())
-    assert {"best.safetensors", "last.safetensors"} <= {file.name for file in files}
-    return {file.name: file.read_bytes() for file in files}
+    """All arrays and counters of all runs in the folder."""
+    files = [*run.rglob("*.safetensors"), *run.glob("*.npy"), *run.glob("ensemble.json")]
+    assert any(file.name == "best.safetensors" for file in files)
+    assert any(file.name == "last.safetensors" for file in files)
+    return {str(file.relative_to(run)): file.read_bytes() for file in files}
 
 
 def entries(run: Path) -> set[str]:
@@ -95,10 +85,15 @@ def entries(run: Path) -> set[str]:
     return {str(path.relative_to(run)) for path in run.rglob("*")}
 
 
-def timeless(run: Path) -> list[str]:
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+def timeless(run: Path) -> dict[str, list[str]]:
     clock = ("seconds", "images_per_s")
-    return [str({k: v for k, v in row.items() if k not in clock}) for row in rows]
+    found = {}
+    for path in run.rglob("metrics.jsonl"):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        found[str(path.relative_to(run))] = [
+            str({k: v for k, v in row.items() if k not in clock}) for row in rows
+        ]
+    return found
 
 
 def check_equal(whole: Path, killed: Path) -> None:
@@ -107,21 +102,49 @@ def check_equal(whole: Path, killed: Path) -> None:
     assert timeless(killed) == timeless(whole)
 
 
-def test_kills_leave_no_trace_in_the_weights(each_engine: str, tmp_path: Path) -> None:
-    kills, least = (
-        (20, 15) if each_engine == "loom" else (6, 3)
-    )  # the folder and its files are the same for all
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(tmp_path), str(kills), "0", each_engine],
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    killed = int(done.stdout.split()[-1])
-    assert killed >= least, "most trainings were killed before they ended"
-    for number in range(kills):
-        check_equal(tmp_path / "whole", tmp_path / f"killed-{number}")
+def check_all_equal(folder: Path, told: dict[str, int]) -> None:
+    print(told)
+    for number in range(told["folders"]):
+        check_equal(folder / "whole", folder / f"killed-{number}")
+
+
+@pytest.mark.parametrize("training", TRAININGS)
+def test_kills_leave_no_trace_in_the_weights(training: str, kills: int, tmp_path: Path) -> None:
+    engine, *more = TRAININGS[training]
+    check_engine(engine)
+    told = killed(tmp_path, kills, "run", f"engine={engine}", *more, *OVERRIDES)
+    rows = hl.open_run(tmp_path / "whole").history.epochs
+    assert len(rows) < 40, "it is stopped for its loss stalls"
+    assert rows[-1]["lr"] < 0.3, "and its rate is lowered before"
+    assert told["killed"] >= kills
+    if kills >= 20:
+        assert told["counting"] > kills / 10
+        assert told["lowered"] > 0
+    check_all_equal(tmp_path, told)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["numpy", "loom", "torch"])
+@pytest.mark.parametrize("how", ["folds", "tune"])
+def test_kills_leave_no_trace_in_an_ensemble_or_a_study(
+    how: str, engine: str, kills: int, tmp_path: Path
+) -> None:
+    if how == "tune":
+        pytest.importorskip("optuna")
+    check_engine(engine)
+    kills = -(-kills // 3)  # they last longer
+    changes = list(OVERRIDES)
+    if how == "folds":  # they divide all pictures
+        changes[changes.index("data.sample=0.3")] = "training.batch_size=100"
+    told = killed(tmp_path, kills, how, f"engine={engine}", *changes)
+    assert told["killed"] >= kills
+    for number in range(told["folders"]):
+        one, other = tmp_path / "whole", tmp_path / f"killed-{number}"
+        assert bits(other) == bits(one)
+        assert timeless(other) == timeless(one)
+        assert {e for e in entries(other) if "log" not in e} == {
+            e for e in entries(one) if "log" not in e
+        }
 
 
 @pytest.mark.slow
