@@ -1,7 +1,7 @@
 """kill -9 at any moment, then resume: the same bits as a training that nobody disturbed.
 
 The loss of these trainings stalls: when they are killed, a patience is counting and a plateau has
-lowered the rate. `--kills N` says how many kills each of them survives: 6 unless told, 50 with
+lowered the rate. `--kills N` says how many kills each of them survives: 4 unless told, 50 with
 --slow. With --slow, the real command is killed a hundred times besides.
 """
 
@@ -52,7 +52,7 @@ TRAININGS = {
 @pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
     told = request.config.getoption("--kills")
-    return told or (50 if request.config.getoption("--slow") else 6)
+    return told or (50 if request.config.getoption("--slow") else 4)
 
 
 def check_engine(name: str) -> None:
