@@ -12,6 +12,8 @@ import handloom as hl
 from handloom.errors import CheckpointError
 from handloom.training import Trainer, load_checkpoint
 from handloom.training.callbacks import Callback, Checkpoints, EarlyStop, Plateau
+from handloom.training.metrics import Patience
+from handloom.training.states import hand_back
 
 MakeTrainer = Callable[..., Trainer]
 STALLED = 1e-12  # a learning rate by which nothing improves: every epoch is a miss
@@ -241,3 +243,31 @@ def test_a_run_with_its_own_and_the_recipes_early_stop_goes_on(bars: Path, tmp_p
     assert again.result["epochs"] == whole.result["epochs"] == 5
     assert last.read_bytes() == whole.folder.checkpoint("last").read_bytes()
     assert hl.resume(tmp_path / "run").is_finished, "what has ended needs no callbacks"
+
+
+def test_an_empty_state_beside_those_of_namesakes_is_as_good_as_none() -> None:
+    """A callback that remembered nothing may be gone; the others get what is theirs."""
+    first, second = EarlyStop("val_loss", 2), EarlyStop("val_accuracy", 3)
+    for each in (first, second):
+        each.watched = Patience(each.monitor)
+    states = {
+        "EarlyStop": {"best": 0.25, "misses": 1},
+        "EarlyStop 2": {"best": 0.5, "misses": 2},
+        "Gone": {},
+    }
+    hand_back(states, [first, second])
+    assert first.state() == states["EarlyStop"]
+    assert second.state() == states["EarlyStop 2"]
+
+
+def test_a_training_that_had_stopped_stays_stopped(make_trainer: MakeTrainer) -> None:
+    class Stop(Callback):
+        def on_epoch_end(self, training: Trainer) -> None:
+            training.request_stop("enough")
+
+    first = make_trainer(epochs=3, callbacks=[Stop()])
+    first.fit()
+    again = make_trainer(epochs=3, history=first.history)
+    again.engine.load_state_dict(first.engine.state_dict())
+    again.fit(resume_from=first.state())
+    assert (again.epoch, again.stop_reason) == (1, "enough")
