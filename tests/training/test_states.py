@@ -256,8 +256,8 @@ def test_an_empty_state_beside_those_of_namesakes_is_as_good_as_none() -> None:
         "Gone": {},
     }
     hand_back(states, [first, second])
-    assert first.state() == states["EarlyStop"]
-    assert second.state() == states["EarlyStop 2"]
+    assert (first.watched.best, first.watched.misses) == (0.25, 1)
+    assert (second.watched.best, second.watched.misses) == (0.5, 2)
 
 
 def test_a_training_that_had_stopped_stays_stopped(make_trainer: MakeTrainer) -> None:
