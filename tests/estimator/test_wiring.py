@@ -1,0 +1,175 @@
+"""Every parameter of the estimator, set off its default, is seen in what it trains.
+
+The parameters are read off the constructor: one that is new fails here until it is said what it is
+set to, and where that is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from handloom import nn
+from handloom.estimator import Classifier, learner
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (60, 6, 6), np.uint8)
+LABELS = np.repeat([0, 1, 2], [10, 20, 30])
+PIXELS[LABELS == 1, :3] //= 4
+PIXELS[LABELS == 2, 3:] //= 4
+
+
+class Fitted(NamedTuple):
+    """A classifier after fit, and what was seen while it trained."""
+
+    net: Classifier
+    trainers: list[Any]
+    threads: list[int]
+    printed: str
+
+
+class Case(NamedTuple):
+    """A parameter's value, where it is seen, as what; and what else has to be set to see it."""
+
+    value: Any
+    look: Callable[[Fitted], Any]
+    expected: Any
+    beside: Mapping[str, Any] = MappingProxyType({})
+
+
+def layers(kind: type) -> Callable[[Fitted], list[Any]]:
+    return lambda found: [
+        layer for _, layer in found.net.model_.named_layers() if isinstance(layer, kind)
+    ]
+
+
+def count(kind: type) -> Callable[[Fitted], int]:
+    return lambda found: len(layers(kind)(found))
+
+
+def optimizer(found: Fitted) -> Any:
+    return found.trainers[-1].engine.optimizer
+
+
+def rows(name: str) -> Callable[[Fitted], list[Any]]:
+    return lambda found: [row.get(name) for row in found.net.history_]
+
+
+def seen_twice(found: Fitted) -> bool:
+    """Whether a second fit begins where the first one ended."""
+    first = found.net.history_[0]["train_loss"]
+    return found.net.fit(PIXELS, LABELS).history_[0]["train_loss"] < 0.9 * first
+
+
+def first_weights(found: Fitted) -> float:
+    """Of a training at a rate of nearly zero."""
+    return float(next(iter(found.net.model_.named_parameters().values())).value.sum())
+
+
+def augmentation(found: Fitted) -> Any:
+    return found.trainers[-1].train.augmentation.rotate
+
+
+STOPPING = {"early_stopping": True}
+CASES = {
+    "hidden": Case((7, 5), lambda found: [
+        each.weight.value.shape for each in layers(nn.Linear)(found)
+    ], [(7, 36), (5, 7), (3, 5)]),
+    "architecture": Case({"name": "lenet", "channels": [4], "kernel_size": 3}, count(nn.Conv2d), 1),
+    "activation": Case("tanh", count(nn.Tanh), 1),
+    "dropout": Case(0.3, lambda found: [each.p for each in layers(nn.Dropout)(found)], [0.3]),
+    "image_shape": Case((6, 6), lambda found: found.net.image_shape_, (1, 6, 6)),
+    "normalise": Case(
+        "standard", lambda found: found.trainers[-1].train.normalisation.kind, "standard"
+    ),
+    "augment": Case({"rotate": 12.0}, augmentation, 12.0),
+    "optimizer": Case("sgd", lambda found: type(optimizer(found)).__name__, "SGD"),
+    "lr": Case(0.03, rows("lr"), [0.03, 0.03], {"schedule": "constant"}),
+    "weight_decay": Case(0.25, lambda found: max(optimizer(found).decays.values()), 0.25),
+    "schedule": Case("constant", rows("lr"), [0.002, 0.002]),
+    "epochs": Case(5, lambda found: len(found.net.history_), 5),
+    "batch_size": Case(7, rows("step"), [9, 18]),
+    "early_stopping": Case(True, lambda found: "val_loss" in found.net.history_[0], True),
+    "validation_fraction": Case(
+        0.5, lambda found: [len(found.trainers[-1].train.dataset),
+                            len(found.trainers[-1].validation.dataset)],
+        [30, 30], STOPPING,
+    ),
+    "patience": Case(
+        3, lambda found: len(found.net.history_), 4,
+        {**STOPPING, "epochs": 20, "lr": 1e-12, "monitor": "val_accuracy"},
+    ),
+    "monitor": Case("val_accuracy", lambda found: found.trainers[-1].monitor, "val_accuracy"),
+    "class_weight": Case(
+        "balanced",
+        lambda found: found.trainers[-1].engine.loss.keywords["class_weights"].tolist(),
+        [2.0, 1.0, pytest.approx(2 / 3)],
+    ),
+    "engine": Case(
+        "numpy", lambda found: found.trainers[-1].engine.name, "numpy", {"engine": "auto"}
+    ),
+    "threads": Case(3, lambda found: found.threads, [3]),
+    "settings": Case(
+        {"training.ema": 0.7}, lambda found: found.trainers[-1].engine.ema, 0.7,
+    ),
+    "warm_start": Case(True, seen_twice, True, {"epochs": 20, "random_state": 0}),
+    "random_state": Case(
+        np.random.RandomState(3), first_weights,
+        lambda: first_weights(fitted({"random_state": 3, "lr": 1e-30})),
+        {"lr": 1e-30},
+    ),
+    "verbose": Case(True, lambda found: found.printed.count("epoch "), 2),
+}  # fmt: skip
+SEEN_ON_ROWS = {"image_shape"}
+"""What is seen where pictures come as rows only."""
+
+
+def fitted(params: dict[str, Any], *, as_rows: bool = False, printed: Any = str) -> Fitted:
+    """A classifier of these parameters, trained; else the defaults, but for what takes time."""
+    trainers: list[Any] = []
+    threads: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+
+        class Watched(learner.Trainer):
+            def __init__(self, *arguments: Any, **settings: Any) -> None:
+                super().__init__(*arguments, **settings)
+                trainers.append(self)
+
+        limited_to = learner.limited_to
+        patch.setattr(learner, "Trainer", Watched)
+        patch.setattr(
+            learner, "limited_to", lambda count: threads.append(count) or limited_to(count)
+        )
+        net = Classifier(**{"epochs": 2, "engine": "numpy", **params})
+        net.fit(PIXELS.reshape(60, 36) if as_rows else PIXELS, LABELS)
+    return Fitted(net, trainers, threads, printed())
+
+
+def test_every_parameter_is_tried() -> None:
+    assert set(Classifier().get_params()) == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_parameter_is_seen_in_what_is_trained(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = CASES[name]
+
+    def printed() -> str:
+        return capsys.readouterr().out
+
+    as_rows = name in SEEN_ON_ROWS
+    found = fitted({**case.beside, name: case.value}, as_rows=as_rows, printed=printed)
+    expected = case.expected() if callable(case.expected) else case.expected
+    assert case.look(found) == expected
+    if name == "monitor":  # it is the trainer's own, and decides which epoch is the best
+        assert found.net.recipe_.training.monitor == expected
+    without = fitted(case.beside, as_rows=as_rows, printed=printed)
+    try:
+        unset = case.look(without)
+    except (AttributeError, IndexError, KeyError):  # there is nothing to look at
+        return
+    assert unset != expected
