@@ -15,7 +15,7 @@ import numpy as np
 
 from handloom import assemble, nn
 from handloom._typing import FloatArray, IntArray, Shape, UInt8Array
-from handloom.data import Dataset, Normalisation, check_variants, variants, with_channels
+from handloom.data import Dataset, Normalisation, TrainTest, check_variants, variants, with_channels
 from handloom.engines import Engine, limited_to
 from handloom.errors import CheckpointError, RunError, ShapeError, StateError
 from handloom.recipes import Recipe, load_recipe
@@ -237,9 +237,26 @@ class Run:
 
     def parts(self, data_dir: str | Path | None = None) -> assemble.Parts:
         """The run's data, divided as they were; raises RunError if they are others by now."""
-        parts = assemble.load_parts(self.recipe, None if data_dir is None else Path(data_dir))
-        check_same_data(self.folder, self.data, parts)
+        recipe = self.located(data_dir)
+        parts = assemble.load_parts(recipe, known_sets(recipe, data_dir))
+        check_same_data(self.folder, self.data, parts, recipe)
         return parts
+
+    def located(self, data_dir: str | Path | None = None, recipe: Recipe | None = None) -> Recipe:
+        """The recipe with its own data's paths as they are now, under `data_dir` if it is given.
+
+        A run that was moved together with its data finds them. `recipe` is another one of the same
+        data. Raises DataError where they are not.
+        """
+        kept = self.data.get("paths") if self.folder.data.is_file() else None
+        kept = kept if isinstance(kept, dict) else {}
+        recipe = self.recipe if recipe is None else recipe
+        return assemble.located(recipe, data_dir, run=self.path, kept=kept)
+
+    def load_data(self, data_dir: str | Path | None = None) -> TrainTest:
+        """The run's data before they were divided; not compared with what they were."""
+        recipe = self.located(data_dir)
+        return assemble.load_data(recipe, known_sets(recipe, data_dir))
 
 
 def open_run(path: str | Path) -> Run:
@@ -247,12 +264,31 @@ def open_run(path: str | Path) -> Run:
     return Run(RunFolder.open(Path(path)))
 
 
-def check_same_data(folder: RunFolder, kept: dict[str, Any], parts: assemble.Parts) -> None:
-    """Raise RunError unless `parts` are the pictures that the run was started with."""
-    now = parts.describe()
+def located(
+    recipe: Recipe, data_dir: str | Path | None = None, begun: RunFolder | None = None
+) -> Recipe:
+    """`recipe` with its own data's paths as they are here; by a run that has `begun`, if any."""
+    if begun is None or not begun.recipe.is_file():
+        return assemble.located(recipe, data_dir)
+    return Run(begun).located(data_dir, recipe)
+
+
+def known_sets(located: Recipe, data_dir: str | Path | None) -> Path | None:
+    """Where known sets are; None for own data, whose paths have been found already."""
+    return None if data_dir is None or located.data.name is None else Path(data_dir)
+
+
+def check_same_data(
+    folder: RunFolder, kept: dict[str, Any], parts: assemble.Parts, located: Recipe | None = None
+) -> None:
+    """Raise RunError unless `parts`, which are `located` there, are those of the run's start."""
+    now, source = parts.describe(), located and located.data
+    place = source and (source.images or source.idx or source.folder)
+    than = f" than {place}" if place else ""
     for part, fingerprint in now["fingerprints"].items():
         if kept["fingerprints"][part] != fingerprint:
             raise RunError(
-                f"{folder.path} was trained on other data: the {part} part has changed since "
-                f"({kept['pictures'][part]} pictures then, {now['pictures'][part]} now)"
+                f"{folder.path} was trained on other data{than}: the {part} part has changed "
+                f"since ({kept['pictures'][part]} pictures then, "
+                f"{now['pictures'][part]} now)"
             )

@@ -14,7 +14,7 @@ from handloom.engines import Engine, Processes, available_cores, check_threads, 
 from handloom.errors import CheckpointError, DivergenceError, InUseError, RunError, StateError
 from handloom.recipes import Recipe, load_recipe, to_toml
 from handloom.recipes.flat import differences
-from handloom.results import Run, check_same_data
+from handloom.results import Run, check_same_data, known_sets, located
 from handloom.runs import RUNS as RUNS
 from handloom.runs import RunFolder, RunLock, describe_environment, new_run
 from handloom.training import Checkpoint, History, Trainer, load_checkpoint
@@ -68,7 +68,8 @@ def resume(
     begun = folder.recipe.is_file()
     with joined() as processes:
         agreed = _agreed(processes, lambda: own(processes))
-        return _Session(agreed, data_dir, callbacks, processes, pictures).go_on(folder, begun=begun)
+        session = _Session(agreed, data_dir, callbacks, processes, pictures, folder)
+        return session.go_on(folder, begun=begun)
 
 
 def _recipe_to_go_on(folder: RunFolder, given: Recipe | None, processes: Processes) -> Recipe:
@@ -88,7 +89,7 @@ def _recipe_to_go_on(folder: RunFolder, given: Recipe | None, processes: Process
             f"{folder.path} was started with another recipe: {', '.join(differing)} differ; "
             "leave the recipe out to go on with the run's own"
         )
-    return own
+    return own if given is None else own.model_copy(update={"data": given.data})
 
 
 class _Session:
@@ -105,12 +106,14 @@ class _Session:
         callbacks: Sequence[Callback],
         processes: Processes,
         pictures: bool,
+        begun: RunFolder | None = None,
     ) -> None:
         self.callbacks = callbacks
         self.processes = processes
         self.pictures = pictures
         with processes.in_turn():  # what the first of a machine downloads, its others find
-            self.parts = assemble.load_parts(recipe, None if data_dir is None else Path(data_dir))
+            self.located = located(recipe, data_dir, begun)
+            self.parts = assemble.load_parts(self.located, known_sets(self.located, data_dir))
         assemble.check_callbacks(recipe)
         self.choice = assemble.build_engine(recipe, self.parts, processes)
         # The run keeps the engine that was chosen: another one would not go on to the same bits.
@@ -146,12 +149,14 @@ class _Session:
         if checkpoint is None and self.processes.is_first:
             environment = describe_environment(threads=threads, engine=self.choice.notes)
             folder.write_json(folder.environment, environment)
-            folder.write_json(folder.data, self.parts.describe())
-            folder.write_recipe(to_toml(self.recipe))
+            paths = {"paths": assemble.relative_paths(self.located, folder.path)}
+            folder.write_json(folder.data, self.parts.describe() | paths)
+            recipe = self.recipe.model_copy(update={"data": self.located.data})
+            folder.write_recipe(to_toml(recipe))
             folder.check_links()
         if checkpoint is not None or self.processes.size > 1:
             kept = self.processes.from_first(lambda: json.dumps(Run(folder).data))
-            check_same_data(folder, json.loads(kept), self.parts)
+            check_same_data(folder, json.loads(kept), self.parts, self.located)
         if self.processes.is_first:
             folder.diverged.unlink(missing_ok=True)  # it is about to be seen whether it does again
         if checkpoint is not None:

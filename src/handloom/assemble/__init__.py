@@ -24,6 +24,8 @@ from handloom.assemble.parts import fold_positions as fold_positions
 from handloom.assemble.parts import load_data as load_data
 from handloom.assemble.parts import load_parts as load_parts
 from handloom.assemble.plan import explain_plan as explain_plan
+from handloom.assemble.sources import located as located
+from handloom.assemble.sources import relative_paths as relative_paths
 from handloom.assemble.summary import NetworkSummary as NetworkSummary
 from handloom.assemble.summary import summarise_network as summarise_network
 from handloom.assemble.training import build_trainer as build_trainer

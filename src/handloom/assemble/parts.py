@@ -8,6 +8,7 @@ from typing import Any
 
 from handloom import data
 from handloom._typing import IntArray
+from handloom.assemble.sources import located
 from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation, Stage
 from handloom.errors import RecipeError
 from handloom.recipes import Recipe
@@ -44,10 +45,13 @@ class Parts:
 
 
 def load_data(recipe: Recipe, data_dir: Path | None = None) -> data.TrainTest:
-    """The pictures that [data] names; raises DataError where they cannot be had."""
-    source = recipe.data
-    if source.name is not None:
-        return data.load(source.name, data_dir)
+    """The pictures that [data] names, under `data_dir` if one is given: see `located`.
+
+    Raises DataError where they cannot be had.
+    """
+    if recipe.data.name is not None:
+        return data.load(recipe.data.name, data_dir)
+    source = located(recipe, data_dir).data
     if source.idx is not None:
         return data.read_idx_folder(Path(source.idx))
     if source.folder is not None:

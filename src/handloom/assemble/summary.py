@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -50,13 +51,13 @@ class NetworkSummary:
     memory: Memory
 
 
-def summarise_network(recipe: Recipe) -> NetworkSummary:
+def summarise_network(recipe: Recipe, data_dir: str | Path | None = None) -> NetworkSummary:
     """Build the network of `recipe`, untrained, and tell what it is made of.
 
     Where the pictures are not here, 28 × 28 pixels and ten classes stand for them.
     Raises: ShapeError where the network cannot fit the pictures.
     """
-    shape, num_classes, why_assumed = _pictures(recipe)
+    shape, num_classes, why_assumed = _pictures(recipe, data_dir)
     model = build_model(recipe, shape, num_classes)
     network = summarise(model, shape)
     return NetworkSummary(
@@ -83,13 +84,13 @@ def step_memory(recipe: Recipe, model: Layer, network: LayerLine, shape: Shape) 
     )
 
 
-def _pictures(recipe: Recipe) -> tuple[Shape, int, str]:
+def _pictures(recipe: Recipe, data_dir: str | Path | None) -> tuple[Shape, int, str]:
     """The shape (C, H, W) of a picture, the number of classes, and why they are only assumed."""
     known = {each.name: each.num_classes for each in data.describe_sets()}
     if recipe.data.name in known:
         return KNOWN_SHAPE, known[recipe.data.name], ""
     try:
-        train = load_data(recipe).train
+        train = load_data(recipe, None if data_dir is None else Path(data_dir)).train
     except DataError as error:
         return KNOWN_SHAPE, ASSUMED_CLASSES, str(error)
     return train.image_shape, train.num_classes, ""

@@ -69,8 +69,8 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Where the data sets lie, each in a folder of its name; looked at before "
-        "HANDLOOM_DATA and the cache.",
+        help="Where the data are: a known set in a folder of its name, before HANDLOOM_DATA and "
+        "the cache; your own files by their names, instead of where the recipe says.",
     ),
 ]
 Tta = Annotated[

@@ -132,8 +132,7 @@ class Ensemble(Committee):
         """
         if self.plan.folds is None:
             raise RunError(f"{self.path} was trained without folds, and has no out-of-fold score")
-        where = None if data_dir is None else Path(data_dir)
-        known = assemble.load_data(self.plan.recipe, where).train
+        known = self.runs[0].load_data(data_dir).train
         total = np.zeros((len(known), len(self.class_names)))
         for run in self.runs:
             _, positions = assemble.fold_positions(run.recipe, known)

@@ -93,12 +93,16 @@ def _train(
 ) -> Ensemble:
     """Train the members that are not finished; then judge all of them together, once."""
     members = plan.members()
+    begun = [Run(RunFolder(folder / name)) for name in members if (folder / name).is_dir()]
+    first = next((run for run in begun if run.folder.data.is_file()), None)
     for number, (name, recipe) in enumerate(members.items(), start=1):
         path = folder / name
         check_inside(path, folder)
         if Run(RunFolder(path)).is_finished:
             continue
         train = session.resume if path.is_dir() else session.train
+        if data_dir is None and first is not None:  # moved with its data, it finds them
+            recipe = first.located(recipe=recipe)
         train(
             recipe=recipe,
             run_dir=path,

@@ -61,6 +61,8 @@ def export(
         raise ConfigError(
             f"{to!r} is no form to export to; there are {', '.join(get_args(Target))}"
         )
+    if data_dir is not None and to != "onnx":
+        raise ConfigError(f"{to} is written without looking at pictures; leave the data folder out")
     trained = run if isinstance(run, Run) else open_run(run)
     classifier = PortableClassifier.of(trained)
     path = _default(classifier.name, to) if out is None else Path(out)
@@ -110,6 +112,8 @@ def _pictures(run: Run, data_dir: str | Path | None) -> UInt8Array | None:
     try:
         parts = run.parts(data_dir)
     except (DataError, RunError):
+        if data_dir is not None:
+            raise
         return None
     shown = parts.validation if parts.test is None else parts.test
     return with_channels(shown.images[:CHECKED])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from handloom.recipes.schema import Recipe
+from handloom.recipes.schema.data import PATH_KEYS
 
 
 def flattened(recipe: Recipe) -> dict[str, Any]:
@@ -13,12 +14,17 @@ def flattened(recipe: Recipe) -> dict[str, Any]:
 
 
 def differences(one: Recipe, other: Recipe) -> list[str]:
-    """Key paths in which two recipes differ; the description does not count."""
+    """Key paths in which two recipes differ.
+
+    The description does not count, nor where data of one kind are: a run keeps what they are.
+    """
     first, second = flattened(one), flattened(other)
+    paths = {f"data.{key}" for key in PATH_KEYS}
+    moved = {key for key in paths if None not in (first.get(key), second.get(key))}
     return sorted(
         key
         for key in first.keys() | second.keys()
-        if first.get(key) != second.get(key) and key != "description"
+        if first.get(key) != second.get(key) and key not in moved | {"description"}
     )
 
 

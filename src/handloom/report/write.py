@@ -32,14 +32,27 @@ def write_report(
     Without `out` it is report.html in the folder of the run or the study, and of several runs in
     the current one; returns its path. The file is whole: it loads nothing, and opens from a disk.
     The same runs give the same bytes. The test part is looked at by no more than the training did.
+    Where data are not to be had, the page says so; where a `data_dir` is given, that is an error.
     Raises: RunError where no epoch of a run has ended, ConfigError where no run is given.
     """
     folder = None if data_dir is None else Path(data_dir)
+    if folder is not None:
+        _check_data(subjects, folder)
     page, home = _page(subjects, folder)
     path = home / NAME if out is None else Path(out)
     make_folder(path.parent, within=None)
     write_atomic(path, render(page).encode())
     return path
+
+
+def _check_data(subjects: Subject | Sequence[Run], data_dir: Path) -> None:
+    """Raise DataError or RunError unless the data of all runs are there."""
+    if isinstance(subjects, Study):
+        runs = subjects.best.runs[:1] if subjects.best is not None else ()
+    else:
+        runs = [subjects] if isinstance(subjects, Run) else subjects
+    for run in runs:
+        run.parts(data_dir)
 
 
 def open_subjects(paths: Sequence[Path]) -> Subject | list[Run]:

@@ -12,7 +12,7 @@ from handloom.errors import RunError
 from handloom.experiments.reproduce.experiment import Settings, Training
 from handloom.experiments.reproduce.figures import Evidence, figures_of
 from handloom.recipes import Recipe, load_recipe
-from handloom.recipes.flat import flattened
+from handloom.recipes.flat import differences, flattened
 from handloom.results import Run, open_run
 from handloom.training import Trainer
 from handloom.training.callbacks import Callback
@@ -53,10 +53,11 @@ class Workshop:
             self.tell(f"{name}: its data")
             made = (self.folder / f"{name}-data").absolute()
             overrides |= subject.prepare(made, self.data_dir)
+        data_dir = self.data_dir if subject.prepare is None else None  # what was made is there
         for seed in subject.quick_seeds if self.quick else subject.seeds:
             recipe = load_recipe(subject.recipe, overrides | {"seed": seed})
             path = self.folder / name / f"seed-{seed}"
-            yield trained(recipe, path, self.data_dir, Telling(self.tell, f"{name}, seed {seed}"))
+            yield trained(recipe, path, data_dir, Telling(self.tell, f"{name}, seed {seed}"))
 
 
 def trained(recipe: Recipe, path: Path, data_dir: Path | None, *listening: Callback) -> Run:
@@ -87,9 +88,8 @@ def trained(recipe: Recipe, path: Path, data_dir: Path | None, *listening: Callb
 
 def _is_of(run: Run, recipe: Recipe) -> bool:
     """Whether a run was trained with `recipe`, but for what its folder may decide by itself."""
-    wanted, own = flattened(recipe), flattened(run.recipe)
-    free = {"description", "training.threads"} | ({"engine"} if recipe.engine == "auto" else set())
-    return all(wanted.get(key) == own.get(key) for key in (wanted | own).keys() - free)
+    free = {"training.threads"} | ({"engine"} if recipe.engine == "auto" else set())
+    return set(differences(recipe, run.recipe)) <= free
 
 
 class Telling(Callback):

@@ -16,7 +16,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -57,7 +57,13 @@ class _Domain(Table):
         )
 
 
-class Choice(_Domain):
+class _Axis(_Domain):
+    def walk(self, name: str, choose: Choose) -> Value:
+        """The value that `choose` gives this key."""
+        return choose(name, cast("Axis", self))
+
+
+class Choice(_Axis):
     """One of a few values."""
 
     choice: Annotated[
@@ -70,10 +76,6 @@ class Choice(_Domain):
             if same(one, other):
                 refuse(f"choice names {json.dumps(one, default=str)} twice")
         return self
-
-    def walk(self, name: str, choose: Choose) -> Value:
-        """The value that `choose` gives this key."""
-        return choose(name, self)
 
     def values(self) -> list[Value] | None:
         """All values."""
@@ -88,7 +90,7 @@ class Choice(_Domain):
         return list(self.choice)
 
 
-class Range(_Domain):
+class Range(_Axis):
     """A number between two, evenly spread, or a multiple of `step` from the lower one on."""
 
     range: _Pair
@@ -98,10 +100,6 @@ class Range(_Domain):
     def _rises(self) -> Range:
         _check_rising("range", *self.range)
         return self
-
-    def walk(self, name: str, choose: Choose) -> Value:
-        """The value that `choose` gives this key."""
-        return choose(name, self)
 
     @property
     def count(self) -> int | None:
@@ -128,7 +126,7 @@ class Range(_Domain):
         return list(self.range)
 
 
-class Log(_Domain):
+class Log(_Axis):
     """A number between two, its logarithm evenly spread."""
 
     log: _Pair
@@ -139,10 +137,6 @@ class Log(_Domain):
         if self.log[0] <= 0:
             refuse(f"log starts at {self.log[0]:g}; a logarithm needs numbers above 0")
         return self
-
-    def walk(self, name: str, choose: Choose) -> Value:
-        """The value that `choose` gives this key."""
-        return choose(name, self)
 
     def values(self) -> list[Value] | None:
         """None: there are too many."""
@@ -157,7 +151,7 @@ class Log(_Domain):
         return list(self.log)
 
 
-class Int(_Domain):
+class Int(_Axis):
     """A whole number between two, or a multiple of `step` from the lower one on."""
 
     int: _WholePair
@@ -170,10 +164,6 @@ class Int(_Domain):
         if self.log and (self.step != 1 or self.int[0] < 1):
             refuse("log = true goes with whole numbers from 1 up, and without a step")
         return self
-
-    def walk(self, name: str, choose: Choose) -> Value:
-        """The value that `choose` gives this key."""
-        return choose(name, self)
 
     @property
     def count(self) -> _Int:

@@ -30,13 +30,19 @@ class Backlog:
     """
 
     def __init__(
-        self, plan: StudyPlan, folder: StudyFolder, search: Search, held: Container[str]
+        self,
+        plan: StudyPlan,
+        folder: StudyFolder,
+        search: Search,
+        held: Container[str],
+        data_dir: str | None = None,
     ) -> None:
         self.plan = plan
         self.folder = folder
         self.search = search
         self.held = held
-        self.points = grid_points(plan) if plan.search.sampler == "grid" else {}
+        self.data_dir = data_dir
+        self.points = grid_points(plan, data_dir) if plan.search.sampler == "grid" else {}
         self._started = time.monotonic()
         self._is_exhausted = False
 
@@ -109,7 +115,7 @@ class Backlog:
         except RecipeError:
             self.search.dismiss(ticket, as_bad=True)
             return None
-        if is_too_large(self.plan, configuration):
+        if is_too_large(self.plan, configuration, self.data_dir):
             self.search.dismiss(ticket, as_bad=True)
             return None
         self.search.mark(ticket, configuration.key)
@@ -153,7 +159,7 @@ class Backlog:
             except RecipeError:
                 continue
             key = configuration.key
-            if key not in known and not is_too_large(self.plan, configuration):
+            if key not in known and not is_too_large(self.plan, configuration, self.data_dir):
                 self.search.offer({key: point})
                 return
 
@@ -162,7 +168,7 @@ class Backlog:
         return self.plan.budget.trials is not None and number >= self.plan.budget.trials
 
 
-def grid_points(plan: StudyPlan) -> dict[str, Parameters]:
+def grid_points(plan: StudyPlan, data_dir: str | None = None) -> dict[str, Parameters]:
     """All points of the plan's grid by key, but those with more parameters than the budget allows.
 
     Raises ConfigError where values of a point do not go together.
@@ -176,17 +182,19 @@ def grid_points(plan: StudyPlan) -> dict[str, Parameters]:
                 f"study {plan.name}: its grid has a point that no recipe can be: {error}; let one "
                 "key depend on the other with `when`"
             ) from None
-        if not is_too_large(plan, configuration):
+        if not is_too_large(plan, configuration, data_dir):
             points[configuration.key] = point
     return points
 
 
-def is_too_large(plan: StudyPlan, configuration: Configuration) -> bool:
+def is_too_large(
+    plan: StudyPlan, configuration: Configuration, data_dir: str | None = None
+) -> bool:
     """Whether the network has more parameters than the budget allows."""
     if plan.budget.parameters is None:
         return False
     try:
-        network = assemble.summarise_network(configuration.recipe).network
+        network = assemble.summarise_network(configuration.recipe, data_dir).network
     except ShapeError:
         return False  # its training says why there is no such network
     return network.parameters > plan.budget.parameters

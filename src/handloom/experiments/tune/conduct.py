@@ -43,7 +43,7 @@ class Conductor:
         self._under_way: dict[str, Ticket] = {}
         self._set_aside: dict[str, str] = {}
         self._held: set[str] = set()
-        self._backlog = Backlog(plan, folder, search, self._held)
+        self._backlog = Backlog(plan, folder, search, self._held, data_dir)
         self._written_at = 0.0
 
     @property
