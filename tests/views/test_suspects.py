@@ -21,7 +21,14 @@ def test_under_each_picture_stand_label_answer_and_place(
     assert texts.count("Bag, 99.8 %") == 7
     assert "train, row 6" in texts
     assert any(text.startswith("1,218 of 12,000 pictures") for text in texts)
+    assert any("The 7 labels that it finds least probable are shown" in text for text in texts)
     assert png(figure).startswith(b"\x89PNG")
+
+
+def test_a_sheet_with_all_of_them_does_not_speak_of_a_choice() -> None:
+    image = np.zeros((4, 4), np.uint8)
+    figure = draw_suspects(Suspects((Suspect(image, 0, 1, 0.99, "train"),), NAMES, 1, 9))
+    assert "are shown" not in " ".join(text.get_text() for text in figure.texts)
 
 
 def test_where_none_is_suspicious_it_says_so() -> None:

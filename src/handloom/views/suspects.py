@@ -51,10 +51,12 @@ def draw_suspects(suspects: Suspects) -> Figure:
         told = f"None of {suspects.num_pictures:,} pictures contradicts its label with confidence."
         return message_sheet(heading, told)
     note = (
-        f"{suspects.num_suspects:,} of {suspects.num_pictures:,} pictures are, to the network, "
-        "surely of another class than their label says. Look at them: a wrong label is mended in "
-        "the data, a right one is the network's mistake."
+        f"{suspects.num_suspects:,} of {suspects.num_pictures:,} pictures have a label that the "
+        "network contradicts: it is sure of another class. Look at them: a wrong label is mended "
+        "in the data; where the label is right, the network is mistaken."
     )
+    if suspects.num_suspects > len(suspects.shown):
+        note += f" The {len(suspects.shown)} labels that it finds least probable are shown."
     rows = -(-len(suspects.shown) // COLUMNS)
     width = 2 * style.MARGIN + COLUMNS * CELL[0]
     sheet = Sheet(width, rows * CELL[1], heading, note)

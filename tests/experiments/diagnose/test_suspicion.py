@@ -38,6 +38,17 @@ def test_a_network_that_is_too_sure_is_believed_less_and_none_is_believed_more()
     np.testing.assert_array_equal(judged(part(), logs(), 0.1, "v").suspects, [1, 3])
 
 
+def test_a_class_that_is_hardly_likely_is_no_contradiction() -> None:
+    """Odds of 122 to 1 at 49 % confidence: two other classes are nearly as likely."""
+    chances = np.array([[0.004, 0.49, 0.506 - 0.05, 0.05], [0.009, 0.901, 0.05, 0.04]])
+    part = Dataset(np.zeros((2, 2, 2), np.uint8), np.array([0, 0]), ("a", "b", "c", "d"))
+    found = judged(part, np.log(chances), 1.0, "validation")
+    assert (found.odds > 100).all()
+    np.testing.assert_array_equal(found.suspects, [1])
+    (shown,) = suspects_sheet((found,), lambda image: None).shown
+    assert shown.probability == pytest.approx(0.901)
+
+
 def test_the_sheet_has_the_surest_of_all_parts_first() -> None:
     first = judged(part(), logs(), 1.0, "validation")
     second = judged(part(), logs()[::-1], 1.0, "train")

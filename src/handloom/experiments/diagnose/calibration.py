@@ -94,6 +94,11 @@ def softened(log_probabilities: FloatArray, temperature: float) -> FloatArray:
     return scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
 
 
+def logarithm(probabilities: FloatArray) -> FloatArray:
+    """log p, (N, K); finite where p is 0."""
+    return np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny))
+
+
 def _said(log_probabilities: FloatArray, labels: IntArray) -> tuple[FloatArray, FloatArray]:
     """(confidence (N,), 1 where the surest class is the label (N,))."""
     confidence = np.exp(log_probabilities.max(axis=1))

@@ -10,13 +10,12 @@ import numpy as np
 
 from handloom import assemble, nn
 from handloom._typing import FloatArray, IntArray, UInt8Array
-from handloom.assemble.parts import load_data
 from handloom.data import Batch, Dataset, with_channels
 from handloom.engines import NumpyEngine
 from handloom.errors import CheckpointError, StateError
-from handloom.experiments.diagnose.calibration import reliability
+from handloom.experiments.diagnose.calibration import logarithm, reliability
 from handloom.experiments.diagnose.duplicates import Pair, shared_pictures
-from handloom.experiments.diagnose.neighbours import nearest_accuracy
+from handloom.experiments.diagnose.neighbours import Nearest, nearest_accuracy
 from handloom.experiments.diagnose.probe import (
     Signal,
     Steps,
@@ -127,7 +126,7 @@ class Evidence:
         """Standard error of the best weights' validation loss, as a share of that loss."""
         outputs, labels = self._validation_outputs, self.validation.labels
         if self.has_probabilities:
-            logs = _logarithm(self.validation_probabilities)
+            logs = logarithm(self.validation_probabilities)
             losses = -logs[np.arange(len(logs)), labels]
         else:
             losses = ((outputs - one_hot(labels, outputs)) ** 2).mean(axis=1)
@@ -136,19 +135,19 @@ class Evidence:
     @cached_property
     def reliability(self) -> Reliability:
         """Confidence against accuracy on the validation part."""
-        logs = _logarithm(self.validation_probabilities)
+        logs = logarithm(self.validation_probabilities)
         return reliability(logs, self.validation.labels, "validation")
 
     @cached_property
     def judged_seen(self) -> Judged:
         """Labels of `seen` beside what the network says of them."""
-        logs = _logarithm(self.seen_probabilities)
+        logs = logarithm(self.seen_probabilities)
         return judged(self.seen, logs, self.reliability.temperature, "train")
 
     @cached_property
     def judged_validation(self) -> Judged:
         """Labels of `validation` beside what the network says of them."""
-        logs = _logarithm(self.validation_probabilities)
+        logs = logarithm(self.validation_probabilities)
         return judged(self.validation, logs, self.reliability.temperature, "validation")
 
     @cached_property
@@ -157,10 +156,11 @@ class Evidence:
         return suspects_sheet((self.judged_validation, self.judged_seen), self.row_of)
 
     @cached_property
-    def nearest_accuracy(self) -> float:
-        """How often the nearest of 5,000 training pictures has a validation picture's label."""
+    def nearest(self) -> Nearest:
+        """How often the nearest training picture has a validation picture's label."""
         known = self._some(self.parts.train, MOST_KNOWN)
-        return nearest_accuracy(known, self._some(self.parts.validation, MOST_ASKED))
+        asked = self._some(self.parts.validation, MOST_ASKED)
+        return Nearest(nearest_accuracy(known, asked), len(known), len(asked))
 
     # -- the network at its last weights ----------------------------------------------------------
 
@@ -236,7 +236,7 @@ class Evidence:
 
     @cached_property
     def _source(self) -> UInt8Array:
-        return load_data(self.recipe, self.data_dir).train.images
+        return self.run.load_data(self.data_dir).train.images
 
     # -- on request -------------------------------------------------------------------------------
 
@@ -266,6 +266,14 @@ class Evidence:
         outputs = model.eval().forward(self.run.normalisation(with_channels(part.images)))
         return _accuracy(outputs, part.labels)
 
+    @cached_property
+    def first_loss(self) -> float:
+        """The loss of the network as it was before its first step, on training pictures."""
+        part = self._some(self.parts.train, self._affordable(MOST_IN_GRADIENTS, LEAST_IN_GRADIENTS))
+        loss = assemble.build_loss(self.recipe, len(self.run.class_names))
+        x = self.run.normalisation(with_channels(part.images))
+        return loss(self._first_model().eval().forward(x), part.labels)[0]
+
     def _first_model(self) -> nn.Layer:
         """The network as it was before its first step."""
         return assemble.build_model(self.recipe, self.run.image_shape, len(self.run.class_names))
@@ -288,10 +296,6 @@ def chosen(seed: int, count: int, most: int) -> IntArray:
         return np.arange(count)
     rng = np.random.default_rng([seed, SAMPLE_STREAM])
     return np.sort(rng.choice(count, most, replace=False))
-
-
-def _logarithm(probabilities: FloatArray) -> FloatArray:
-    return np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny))
 
 
 def _accuracy(probabilities: FloatArray, labels: IntArray) -> float:

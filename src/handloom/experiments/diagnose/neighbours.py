@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from handloom._typing import FloatArray
 from handloom.data import Dataset
+
+
+class Nearest(NamedTuple):
+    """What a look-up of the most similar picture is worth."""
+
+    accuracy: float
+    num_known: int
+    """Pictures among which the most similar one was looked for."""
+    num_asked: int
+    """Pictures whose label was asked for."""
+
 
 ROWS = 512  # pictures compared at once
 

@@ -15,6 +15,8 @@ from handloom.views import Suspect, Suspects
 
 ODDS = 100.0
 """The class that was said has to be so many times as probable as the label."""
+SURE = 0.9
+"""And so probable by itself: odds alone are high for many a class that is hardly likely."""
 MOST_SHOWN = 24
 
 
@@ -35,7 +37,8 @@ class Judged(NamedTuple):
     @property
     def suspects(self) -> IntArray:
         """Places of the suspicious labels."""
-        return np.flatnonzero(self.odds >= ODDS)
+        sure = self.log_probabilities.max(axis=1) >= np.log(SURE)
+        return np.flatnonzero((self.odds >= ODDS) & sure)
 
     @property
     def share(self) -> float:

@@ -31,13 +31,14 @@ def evidence() -> Made:
             {"epoch": e + 1, "step": 10 * (e + 1)} | {key: record[key][e] for key in record}
             for e in range(epochs)
         ]
+        usual = {"has_weights": False, "seen_accuracy": 0.0, "first_loss": 0.0}
         return SimpleNamespace(
             recipe=load_recipe("digits", overrides),
             run=SimpleNamespace(class_names=tuple(map(str, range(classes))), is_finished=finished),
             rows=rows,
             metric=lambda name: np.array([row.get(name, np.nan) for row in rows], float),
             curves=lambda monitor: curves(rows, monitor),
-            **rest,
+            **usual | rest,
         )
 
     return make

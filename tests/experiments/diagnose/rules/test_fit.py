@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from handloom.experiments.diagnose.neighbours import Nearest
 from handloom.experiments.diagnose.rules.fit import GeneralisationGap, Overfitting, Underfitting
 
 FALLING = [1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2]
@@ -69,9 +70,10 @@ def test_the_gap_has_to_be_large_and_sure(
     ("losses", "told"), [(FALLING, "more epochs"), ([0.5] * 7, "larger network")]
 )
 def test_underfitting_says_whether_patience_would_help(evidence, losses, told: str) -> None:
-    made = evidence(train_loss=losses, seen_accuracy=0.8, nearest_accuracy=0.9)
+    made = evidence(train_loss=losses, seen_accuracy=0.8, nearest=Nearest(0.9, 720, 80))
     found = Underfitting().examine(made)
     assert found is not None
     assert told in found.advice
     assert "80.0 % of the pictures" in found.sentence
-    assert Underfitting().examine(evidence(seen_accuracy=0.88, nearest_accuracy=0.9)) is None
+    assert "one of 720 is right for 90.0 % of 80 validation pictures" in found.sentence
+    assert Underfitting().examine(evidence(seen_accuracy=0.88, nearest=Nearest(0.9, 9, 9))) is None

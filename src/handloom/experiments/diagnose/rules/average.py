@@ -50,11 +50,15 @@ class AverageTooLong(Rule):
                 "training.ema gives the same."
             )
         advised = max(0.5, 1 - self.share / steps)
+        shorter = (
+            f"Take training.ema = {advised:.3g}, which remembers about a tenth of the steps"
+            if advised < decay
+            else f"Take a training.ema under {decay:g}"
+        )
         return self.finding(
             "problem" if lags else "hint",
             sentence,
-            f"Take training.ema = {advised:.3g}, which remembers about a tenth of the steps; "
-            "train for more epochs; or leave it out.",
+            f"{shorter}; train for more epochs; or leave it out.",
             evidence.curves("val_loss"),
             remembers=round(memory),
             steps=steps,

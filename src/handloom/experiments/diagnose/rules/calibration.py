@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handloom.experiments.diagnose import advice
 from handloom.experiments.diagnose.calibration import error_by_chance
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
@@ -13,7 +14,7 @@ HELPS = 0.7  # of the error; where more is left, a temperature is no remedy
 
 
 class Miscalibration(Rule):
-    """The probabilities are not those of being right: mostly, the network is too sure of itself."""
+    """The probabilities are not those of being right: the network is too sure, or not enough."""
 
     name = "miscalibration"
     source = "Guo et al. 2017, On Calibration of Modern Neural Networks"
@@ -30,13 +31,13 @@ class Miscalibration(Rule):
         if found.ece < self.worth_a_word or found.ece <= error_by_chance(confidence):
             return None
         right, said = evidence.validation_accuracy, float(confidence.mean())
+        surplus = said - right
         return self.finding(
             "problem" if found.ece >= self.grave else "hint",
-            f"{_mood(said - right, found.ece)}: its mean confidence on validation pictures is "
+            f"{_mood(surplus, found.ece)}: its mean confidence on validation pictures is "
             f"{percent(said)}, and {percent(right)} are right; the expected calibration error is "
             f"{percent(found.ece)}.",
-            f"{_remedy(found)} While training, loss.label_smoothing, weight decay, mixup or "
-            "stopping earlier help.",
+            f"{_remedy(found)}{_training(evidence, surplus, found.ece)}",
             found,
             ece=found.ece,
             temperature=found.temperature,
@@ -46,9 +47,21 @@ class Miscalibration(Rule):
 
 def _mood(surplus: float, ece: float) -> str:
     """Which way the confidence errs."""
-    if abs(surplus) < ece / 2:
+    if _errs_both_ways(surplus, ece):
         return "Its confidence is too high for some pictures and too low for others"
     return "It is too sure of itself" if surplus > 0 else "It is not sure enough of itself"
+
+
+def _errs_both_ways(surplus: float, ece: float) -> bool:
+    return abs(surplus) < ece / 2
+
+
+def _training(evidence: Evidence, surplus: float, ece: float) -> str:
+    """What a new training could change; nothing where it would mend one half and harm the other."""
+    if _errs_both_ways(surplus, ece):
+        return ""
+    towards = advice.towards_doubt if surplus > 0 else advice.towards_certainty
+    return f" In a new training, {advice.one_of(towards(evidence.recipe))}."
 
 
 def _remedy(found: Reliability) -> str:

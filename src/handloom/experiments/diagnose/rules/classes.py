@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from handloom.experiments.diagnose.advice import has_convolutions, one_of
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.rules.base import Rule
@@ -28,7 +29,9 @@ class ClassImbalance(Rule):
         mean = counts.mean()
         if ratio < self.worth_a_word or mean - counts[rare] < self.sure * mean**0.5:
             return None
-        weighted = getattr(evidence.recipe.loss, "class_weights", None) is not None
+        loss = evidence.recipe.loss
+        weighted = getattr(loss, "class_weights", None) is not None
+        weighable = "class_weights" in type(loss).model_fields and not weighted
         few = counts * self.worth_a_word <= counts[common]
         bars = tuple(
             Bar(name, float(count), f"{count:,}", bool(ill))
@@ -40,11 +43,13 @@ class ClassImbalance(Rule):
             f"The classes are uneven: {names[common]} has {counts[common]:,} training pictures, "
             f"{names[rare]} {counts[rare]:,}{self._recall(evidence, rare)}.",
             "Compare classes by their recall, not by accuracy"
-            + ("" if weighted else "; weigh the rare ones more: loss.class_weights")
-            + ". More pictures of the rare ones, augmented ones as well, help most.",
+            + ("; weigh the rare ones more: loss.class_weights" if weighable else "")
+            + f". More pictures of {one_of([names[k] for k in np.flatnonzero(few)[:3]], 'and')} "
+            + "help most.",
             Bars(
                 "Training pictures of each class",
-                "Marked: classes with a third of the largest, or fewer.",
+                f"Marked: classes with {percent(1 / self.worth_a_word)} of the largest one's "
+                "pictures, or fewer.",
                 "pictures",
                 bars,
             ),
@@ -96,10 +101,18 @@ class ConfusedPair(Rule):
             f"{first} and {second} carry most mistakes: {most:,} of {wrong:,} validation mistakes "
             f"({percent(most / wrong)}) take one for the other.",
             "Look at them: if a person cannot tell them apart either, ask whether they should be "
-            "two classes. Else more pictures of the two, convolutions in place of dense layers, or "
-            "larger pictures help.",
+            f"two classes. Else {one_of(_remedies(evidence))} may help.",
             confused_pairs(table, evidence.validation.images, labels, probabilities, "validation"),
             pair=[first, second],
             mistakes=most,
             all_mistakes=wrong,
         )
+
+
+def _remedies(evidence: Evidence) -> list[str]:
+    """What would tell two classes apart; pictures of a known set are as large as they are."""
+    own = evidence.recipe.data.name is None
+    network = "a larger network"
+    if not has_convolutions(evidence.recipe):
+        network = "convolutions in place of dense layers"
+    return ["more pictures of the two", *(["larger pictures"] if own else []), network]

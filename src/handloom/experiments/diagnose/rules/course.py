@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from handloom.experiments.diagnose.advice import bound, one_of
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.rules.base import Rule
 from handloom.experiments.diagnose.wording import figure
+from handloom.recipes import Recipe
 from handloom.views.style import percent
 
 
@@ -33,9 +35,11 @@ class UnstableLoss(Rule):
         return self.finding(
             "problem",
             f"The loss is unstable: in {int(jumps.sum())} of {len(losses)} epochs the training "
-            f"loss rose by a fifth or more, most from epoch {worst + 1} to {worst + 2}, from "
-            f"{figure(before[worst])} to {figure(after[worst])}.",
-            "Lower optimizer.lr, take larger batches, or bound the steps: optimizer.clip_norm = 1.",
+            f"loss rose by {percent(self.jump - 1)} or more, most from epoch {worst + 1} to "
+            f"{worst + 2}, from {figure(before[worst])} to {figure(after[worst])}.",
+            f"Lower optimizer.lr, which is {evidence.recipe.optimizer.lr:g}, take batches of more "
+            f"than {evidence.recipe.training.batch_size} pictures, or bound the steps: "
+            f"{bound(evidence.recipe)}.",
             evidence.curves("train_loss"),
             jumps=int(jumps.sum()),
             epochs=len(losses),
@@ -60,7 +64,7 @@ class EarlyDecay(Rule):
         rates, losses = evidence.metric("lr"), evidence.metric("train_loss")
         peak = int(np.nanargmax(rates))
         low = np.flatnonzero(rates[peak:] < self.spent * rates[peak])
-        if not low.size or evidence.metric("train_accuracy")[-1] >= self.learnt:
+        if not low.size or self._accuracy(evidence) >= self.learnt:
             return None
         spent = peak + int(low[0])  # the first epoch, from 0, with hardly any rate
         if not 2 <= spent <= self.early * len(rates):
@@ -74,10 +78,32 @@ class EarlyDecay(Rule):
             f"The learning rate falls too soon: from epoch {spent + 1} of {len(rates)} on it was "
             f"under {percent(self.spent)} of its highest. The training loss had been falling by "
             f"{percent(before)} an epoch, and fell by {percent(max(after, 0.0))} then.",
-            'Let the schedule last as long as the training: schedule.name = "cosine", a larger '
-            "schedule.every, or a schedule.factor nearer to 1.",
+            f"Let the rate last longer: {one_of(_later(evidence.recipe))}.",
             evidence.curves("train_loss"),
             spent_epoch=spent + 1,
             fall_before=before,
             fall_after=after,
         )
+
+    def _accuracy(self, evidence: Evidence) -> float:
+        """On what was trained on; augmented and mixed pictures alone would tell too little."""
+        recorded = float(evidence.metric("train_accuracy")[-1])
+        return max(recorded, evidence.seen_accuracy) if evidence.has_weights else recorded
+
+
+def _later(recipe: Recipe) -> list[str]:
+    """How the recipe's own schedule lasts longer, and another that lasts as long as training."""
+    schedule, told = recipe.schedule, []
+    if schedule.name in ("step", "multi-step", "exponential"):
+        told.append(f"a schedule.factor nearer to 1 than {schedule.factor:g}")
+    if schedule.name == "step":
+        told.append(f"a schedule.every above {schedule.every}")
+    if schedule.name == "multi-step":
+        told.append("later schedule.milestones")
+    if schedule.name == "exponential-step":
+        told.append(f"a schedule.k under {schedule.k:g}")
+    if (plateau := recipe.training.plateau) is not None:
+        told.append(f"a training.plateau.patience above {plateau.patience}")
+    if schedule.name != "cosine":
+        told.append('schedule.name = "cosine"')
+    return told or ["a schedule that ends with the training"]

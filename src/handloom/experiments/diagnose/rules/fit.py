@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from handloom.experiments.diagnose import advice
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.rules.base import Rule
@@ -42,9 +43,8 @@ class Overfitting(Rule):
             f"{figure(lowest)}, and is {percent(rise)} higher at the end ({figure(late)}), while "
             "the training loss went on falling, from "
             f"{figure(train[best])} to {figure(train[-1])}.",
-            f"Stop near epoch {best + 1} (training.early_stopping_patience = 3), or make it harder "
-            "to learn by heart: augment, raise optimizer.weight_decay, add model.dropout, or take "
-            "a smaller network.",
+            f"Stop near epoch {best + 1} ({advice.early_stop(evidence.recipe)}), or make it harder "
+            "to learn by heart: " + advice.one_of(advice.against_memorising(evidence.recipe)) + ".",
             evidence.curves("val_loss"),
             start_epoch=best + 1,
             lowest_val_loss=lowest,
@@ -71,8 +71,9 @@ class GeneralisationGap(Rule):
             "problem" if gap >= self.grave else "hint",
             f"It knows its training pictures better than others: {percent(seen)} of them are "
             f"recognised, and {percent(unseen)} of {count:,} validation pictures.",
-            "More pictures would help most, and augmented ones are the next best; then "
-            "optimizer.weight_decay, model.dropout, or a smaller network.",
+            "More pictures would help most; else "
+            + advice.one_of(advice.against_memorising(evidence.recipe))
+            + ".",
             evidence.curves(evidence.recipe.training.monitor),
             train_accuracy=seen,
             validation_accuracy=unseen,
@@ -89,28 +90,37 @@ class Underfitting(Rule):
         "(the nearest neighbour)"
     )
     margin = 0.03  # of accuracy
+    able = (
+        0.1  # of the highest rate: at the end of a schedule the loss of any training stands still
+    )
+    falling = 0.97  # of the epoch before
 
     def examine(self, evidence: Evidence) -> Finding | None:
         """Compare with one of the simplest classifiers there is."""
-        seen, nearest = evidence.seen_accuracy, evidence.nearest_accuracy
+        seen, nearest = evidence.seen_accuracy, evidence.nearest.accuracy
         if seen >= nearest - self.margin:
             return None
-        losses = evidence.metric("train_loss")
-        falling = len(losses) > 1 and losses[-1] < 0.97 * losses[-2]
-        advice = (
-            "The training loss was still falling: train for more epochs, or with a larger "
-            "optimizer.lr."
-            if falling
-            else "The training loss fell no more: take a larger network, less weight decay, "
-            "dropout or augmentation, or another learning rate (--lr-range finds one)."
+        remedies = [*advice.towards_fitting(evidence.recipe), "find a better learning rate with "
+                    "--lr-range"]  # fmt: skip
+        told = (
+            "The training loss was still falling: train for more epochs."
+            if self._was_falling(evidence)
+            else f"The training loss fell no more: {advice.one_of(remedies)}."
         )
         return self.finding(
             "problem",
             f"It underfits: {percent(seen)} of the pictures it was trained on are recognised, "
-            "while copying the label of the most similar one of 5,000 is right for "
-            f"{percent(nearest)} of validation pictures.",
-            advice,
+            f"while copying the label of the most similar one of {evidence.nearest.num_known:,} is "
+            f"right for {percent(nearest)} of {evidence.nearest.num_asked:,} validation pictures.",
+            told,
             evidence.curves(evidence.recipe.training.monitor),
             train_accuracy=seen,
             nearest_neighbour_accuracy=nearest,
         )
+
+    def _was_falling(self, evidence: Evidence) -> bool:
+        """Whether the loss fell by 3 % in the last epoch whose rate could move something."""
+        losses, rates = evidence.metric("train_loss"), evidence.metric("lr")
+        able = np.flatnonzero(rates >= self.able * np.max(rates, initial=0.0))
+        last = int(able[-1]) if len(able) else len(losses) - 1
+        return last > 0 and bool(losses[last] < self.falling * losses[last - 1])

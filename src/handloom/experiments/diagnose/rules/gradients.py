@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handloom.experiments.diagnose import advice
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.probe import Signal
@@ -39,6 +40,7 @@ class VanishingGradients(_Gradients):
     name = "vanishing-gradients"
     source = "Hochreiter 1991; Bengio, Simard & Frasconi 1994; Glorot & Bengio 2010, sec. 4.2"
     grave = 1e-4
+    deeper = ("residual blocks", "fewer layers")
 
     def examine(self, evidence: Evidence) -> Finding | None:
         """Find the layer that least reaches."""
@@ -49,8 +51,7 @@ class VanishingGradients(_Gradients):
         return self.finding(
             "problem" if ratio <= self.grave else "hint",
             f"Gradients vanish: {self.told(evidence, weakest)}.",
-            'Take ReLUs in place of sigmoids, model.norm = "batch", an initialisation that suits '
-            "the activation (leave model.init out), residual blocks, or fewer layers.",
+            f"Try {advice.one_of(_remedies(evidence, 'relu', self.deeper))}.",
             _picture(evidence, "Gradients that vanish"),
             gradients={signal.path: signal.norm for signal in evidence.signals},
         )
@@ -78,8 +79,11 @@ class ExplodingGradients(_Gradients):
         return self.finding(
             "problem",
             f"Gradients explode: {shown}.",
-            "Bound them (optimizer.clip_norm = 1), lower optimizer.lr, leave model.init to what "
-            'suits the activation, or take model.norm = "batch".',
+            "Bound them ("
+            + advice.bound(evidence.recipe)
+            + "), or try "
+            + advice.one_of([advice.lower_rate(evidence.recipe), *_remedies(evidence, None, ())])
+            + ".",
             _picture(evidence, "Gradients that explode"),
             gradients={signal.path: signal.norm for signal in evidence.signals},
         )
@@ -116,10 +120,8 @@ class UpdateRatios(Rule):
         return self.finding(
             "hint",
             f"Steps are of an unusual size: at the learning rate {evidence.steps.lr:g} one moves "
-            f"{told}; about 0.001 is usual.",
-            "Where they are too long, lower optimizer.lr or set optimizer.clip_norm; where too "
-            "short, raise it. Layers that differ much want another initialisation, or a rule that "
-            'scales each by itself: optimizer.name = "adamw".',
+            f"{told}; from {small(least)} to {small(most)} is usual.",
+            self._advice(evidence),
             Bars(
                 "How far one step moves each weight",
                 "Length of the step over length of the weight; green: what is usual.",
@@ -130,6 +132,44 @@ class UpdateRatios(Rule):
             ),
             ratios={update.name: update.ratio for update in evidence.steps.updates},
         )
+
+    def _advice(self, evidence: Evidence) -> str:
+        """Shorter steps, longer ones, or a rule that scales each weight's by itself."""
+        least, most = self.usual
+        ratios = [update.ratio for update in evidence.steps.updates]
+        long, short = any(not r <= most for r in ratios), any(r < least for r in ratios)
+        recipe, norms = evidence.recipe, evidence.metric("grad_norm")
+        held = advice.held_back(recipe, float(norms[-1]) if len(norms) else 0.0)
+        if long and not short:
+            told = f"Lower optimizer.lr, or bound the steps: {advice.bound(recipe)}."
+        elif short and not long:
+            told = f"{held}." if held else "Raise optimizer.lr."
+        else:
+            told = "No learning rate suits all layers."
+        if recipe.optimizer.name in advice.ADAPTIVE or not any(
+            least <= ratio <= most for ratio in ratios
+        ):
+            return told
+        return f'{told} Another rule scales each weight by itself: optimizer.name = "adamw".'
+
+
+def _remedies(evidence: Evidence, activation: str | None, more: tuple[str, ...]) -> list[str]:
+    """What keeps gradients of one size from layer to layer, as far as the network lacks it."""
+    recipe = evidence.recipe
+    suits = "he-normal"
+    squashing = advice.layer_names(recipe) | {getattr(recipe.model, "activation", "")}
+    if squashing & {"sigmoid", "tanh"}:
+        suits = "xavier-uniform"
+    else:
+        activation = None
+    if "res" in recipe.model.name:
+        more = tuple(each for each in more if not each.startswith("residual"))
+    return [
+        *(advice.other_activation(recipe, activation) if activation else ()),
+        *advice.normalising(recipe),
+        *advice.first_weights(recipe, suits),
+        *more,
+    ]
 
 
 def _output(evidence: Evidence) -> Signal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.rules.base import NO_PROBABILITIES, Rule
-from handloom.experiments.diagnose.suspicion import ODDS
+from handloom.experiments.diagnose.suspicion import ODDS, SURE
 from handloom.views.style import percent
 
 
@@ -33,13 +33,19 @@ class SuspiciousLabels(Rule):
         return self.finding(
             "problem" if judged.share >= 3 * self.share else "hint",
             f"Some labels look wrong: for {count:,} of {len(judged.part):,} validation pictures "
-            f"({percent(judged.share)}) the network finds another class at least {ODDS:.0f} times "
-            f"as probable as the label; and for {seen:,} of {len(evidence.seen):,} that it was "
-            "trained on.",
+            f"({percent(judged.share)}) the network is at least {percent(SURE)} sure of a class "
+            f"that it finds {ODDS:.0f} times as probable as the label, or more; and for {seen:,} "
+            f"of {len(evidence.seen):,} that it was trained on.",
             "Go through the sheet, and mend or leave out what is wrong: in the training part it "
-            "misleads, in the others it makes the figures untrue. Until then "
-            "loss.label_smoothing = 0.1 lessens the harm.",
+            f"misleads, in the others it makes the figures untrue.{_until_then(evidence)}",
             evidence.suspects,
             validation_suspects=count,
             train_suspects=seen,
         )
+
+
+def _until_then(evidence: Evidence) -> str:
+    """What lessens the harm of wrong labels, if the loss can do it and does not yet."""
+    if getattr(evidence.recipe.loss, "label_smoothing", None) != 0:
+        return ""
+    return " Until then loss.label_smoothing = 0.1 lessens the harm."

@@ -42,7 +42,7 @@ class Duplicates(Rule):
         exact = sum(pair.difference == 0 for *_, pairs in ill for pair in pairs)
         note = (
             f"{told} were trained on, {exact:,} of them to the pixel. A picture counts as the same "
-            f"while it differs by less than {percent(NEAR)} of its contrast."
+            f"while it differs by less than {percent(NEAR)} of its contrast.{_shown(ill)}"
         )
         return self.finding(
             "problem",
@@ -53,6 +53,12 @@ class Duplicates(Rule):
             shared={name: len(pairs) for name, _, pairs in found},
             exact=exact,
         )
+
+
+def _shown(found: list[tuple[str, Dataset, tuple[Pair, ...]]]) -> str:
+    """That not all are on the sheet, where that is so."""
+    total = sum(len(pairs) for *_, pairs in found)
+    return f" The {MOST_SHOWN} that differ least are shown." if total > MOST_SHOWN else ""
 
 
 def _twins(

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from handloom.experiments.diagnose import advice
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.rules.base import Rule
@@ -36,9 +37,10 @@ class RateTooHigh(Rule):
         return self.finding(
             "problem",
             f"The learning rate {lr:g} is too high: {shown}.",
-            f"Take optimizer.lr = {lr / 10:.2g}, or ask --lr-range which rates it stands; "
-            "schedule.warmup_epochs = 1 and optimizer.clip_norm = 1 help a training that is lost "
-            "at its start.",
+            f"Take optimizer.lr = {lr / 10:.2g}, or let --lr-range find which rates work; a "
+            "training that is lost at its start is helped by "
+            + advice.one_of([*advice.warm_up(evidence.recipe), advice.bound(evidence.recipe)])
+            + ".",
             evidence.curves("train_loss"),
             lr=lr,
         )
@@ -69,6 +71,8 @@ class RateTooHigh(Rule):
         worst = int(np.nanargmax(losses))
         if not losses[worst] >= self.above_chance * _chance(evidence):
             return ""
+        if worst == 0 and evidence.first_loss >= self.above_chance * _chance(evidence):
+            return ""  # that was the first weights' doing
         return (
             f"the training loss of epoch {worst + 1} was {figure(losses[worst])}, and guessing has "
             f"{figure(_chance(evidence))}"
@@ -99,7 +103,8 @@ class RateTooLow(Rule):
     def examine(self, evidence: Evidence) -> Finding | None:
         """Look for a loss that falls, and for updates that are hardly any."""
         accuracy, losses = evidence.metric("train_accuracy"), evidence.metric("train_loss")
-        if accuracy[-1] >= self.learnt or not losses[-1] < losses[0]:
+        # Augmented and mixed pictures are recognised less often than they will be as they are.
+        if max(accuracy[-1], evidence.seen_accuracy) >= self.learnt or not losses[-1] < losses[0]:
             return None
         fastest = max((update.ratio for update in evidence.steps.updates), default=math.inf)
         if fastest >= self.creeping:
@@ -110,11 +115,18 @@ class RateTooLow(Rule):
             f"The learning rate {lr:g} is too low: a step moves no weight by more than "
             f"{small(fastest)} of its size, and in {len(losses)} epochs the training loss came "
             f"from {figure(losses[0])} to {figure(losses[-1])}.",
-            f"Take optimizer.lr = {10 * lr:.2g}, or ask --lr-range which rates it stands.",
+            self._advice(evidence),
             evidence.curves("train_loss"),
             lr=lr,
             largest_update_ratio=fastest,
         )
+
+    def _advice(self, evidence: Evidence) -> str:
+        norms = evidence.metric("grad_norm")
+        if held := advice.held_back(evidence.recipe, float(norms[-1]) if len(norms) else 0.0):
+            return f"{held}. Else a larger optimizer.lr helps; --lr-range finds which ones work."
+        larger = 10 * evidence.recipe.optimizer.lr
+        return f"Take optimizer.lr = {larger:.2g}, or let --lr-range find which rates work."
 
 
 class RateOutOfRange(Rule):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from handloom.experiments.diagnose import advice
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
-from handloom.experiments.diagnose.probe import Units
+from handloom.experiments.diagnose.probe import FLAT, Units
 from handloom.experiments.diagnose.rules.base import Rule
 from handloom.views import Bar, Bars
 from handloom.views.style import percent
+
+MOST_LISTED = 4  # layers in a sentence
 
 
 class DeadReLUs(Rule):
@@ -30,12 +33,11 @@ class DeadReLUs(Rule):
         if not ill:
             return None
         worst = max(ill, key=_dead)
-        told = ", ".join(f"{u.dead} of {u.num_units} in layer {u.path}" for u in ill[:4])
+        told = _listed([f"{u.dead} of {u.num_units} in layer {u.path}" for u in ill])
         return self.finding(
             "problem" if _dead(worst) >= self.grave else "hint",
             f"Many ReLUs are dead: {told} give zero for every picture that was tried.",
-            'Lower optimizer.lr, take model.init = "he-normal", or an activation that always '
-            'lets something through: model.activation = "leaky-relu".',
+            f"Try {advice.one_of(_against_death(evidence))}.",
             _bars(
                 "Dead ReLUs, layer by layer",
                 "Units (of a convolution: channels) that give zero for every picture tried.",
@@ -68,17 +70,16 @@ class SaturatedUnits(Rule):
         if not ill:
             return None
         worst = max(ill, key=lambda layer: layer.saturated)
-        told = ", ".join(f"{percent(u.saturated)} in layer {u.path}" for u in ill[:4])
+        told = _listed([f"{percent(u.saturated)} in layer {u.path}" for u in ill])
+        kinds = advice.one_of(sorted({layer.kind for layer in ill}), "and")
         return self.finding(
             "problem" if worst.saturated >= self.grave else "hint",
-            f"{worst.kind} units are saturated: of their outputs, {told} lie where the slope is "
-            "under a twentieth of its steepest.",
-            'Start with smaller weights (model.init = "xavier-uniform"), normalise the pictures '
-            '(data.normalise = "standard"), lower optimizer.lr, or take model.activation = '
-            '"relu".',
+            f"{kinds} units are saturated: of their outputs, {told} lie where the slope is "
+            f"under {percent(FLAT)} of its steepest.",
+            f"Try {advice.one_of(_against_saturation(evidence))}.",
             _bars(
                 "Saturated units, layer by layer",
-                "Outputs at which the slope is under a twentieth of its steepest.",
+                f"Outputs at which the slope is under {percent(FLAT)} of its steepest.",
                 "share of the outputs",
                 layers,
                 lambda u: u.saturated,
@@ -87,6 +88,38 @@ class SaturatedUnits(Rule):
             ),
             saturated={layer.path: layer.saturated for layer in layers},
         )
+
+
+def _against_death(evidence: Evidence) -> list[str]:
+    """What keeps ReLUs alive, as far as the recipe lacks it."""
+    recipe = evidence.recipe
+    return [
+        advice.lower_rate(recipe),
+        *advice.warm_up(recipe),
+        *advice.first_weights(recipe, "he-normal"),
+        *advice.other_activation(recipe, "leaky-relu"),
+    ]
+
+
+def _against_saturation(evidence: Evidence) -> list[str]:
+    """What keeps squashing units on their slope, as far as the recipe lacks it."""
+    recipe = evidence.recipe
+    standard = recipe.data.normalise == "standard"
+    return [
+        advice.lower_rate(recipe),
+        *advice.first_weights(recipe, "xavier-uniform"),
+        *([] if standard else ['data.normalise = "standard"']),
+        *advice.normalising(recipe),
+        *advice.other_activation(recipe, "relu"),
+    ]
+
+
+def _listed(each: list[str]) -> str:
+    """The first ones, and how many there are besides."""
+    more = len(each) - MOST_LISTED
+    return ", ".join(each[:MOST_LISTED]) + (
+        f", and so on in {more} more layers" if more > 0 else ""
+    )
 
 
 def _of(evidence: Evidence, *kinds: str) -> list[Units]:
