@@ -238,8 +238,6 @@ class Evidence:
     def _source(self) -> UInt8Array:
         return self.run.load_data(self.data_dir).train.images
 
-    # -- on request -------------------------------------------------------------------------------
-
     @cached_property
     def rate_range(self) -> RateRange:
         """The learning-rate range test."""
