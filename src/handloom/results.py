@@ -16,8 +16,9 @@ import numpy as np
 from handloom import assemble, nn
 from handloom._typing import FloatArray, IntArray, Shape, UInt8Array
 from handloom.data import Dataset, Normalisation, TrainTest, check_variants, variants, with_channels
-from handloom.engines import Engine, limited_to
+from handloom.engines import Engine, Evaluation, limited_to
 from handloom.errors import CheckpointError, RunError, ShapeError, StateError
+from handloom.nn.losses import weighted_loss
 from handloom.recipes import Recipe, load_recipe
 from handloom.runs import RunFolder, counting
 from handloom.training import History, load_checkpoint
@@ -31,7 +32,8 @@ class PartResult:
     """What the best weights gave on one part of the data."""
 
     loss: float
-    """Mean over the pictures, in the loss's own unit."""
+    """Mean over the pictures, in the loss's own unit; weighted where classes have weights, and NaN
+    where all weigh 0."""
     labels: IntArray
     """True class ids (N,)."""
     probabilities: FloatArray
@@ -233,7 +235,8 @@ class Run:
         """Loss, labels and probabilities on any labelled pictures of the same classes."""
         loss = assemble.build_loss(self.recipe, len(self.class_names))
         outputs = self.predict_outputs(part.images, tta=tta)
-        return PartResult(loss(outputs, part.labels)[0], part.labels, nn.softmax(outputs))
+        found = Evaluation(*weighted_loss(loss, outputs, part.labels), 0)
+        return PartResult(found.loss, part.labels, nn.softmax(outputs))
 
     def parts(self, data_dir: str | Path | None = None) -> assemble.Parts:
         """The run's data, divided as they were; raises RunError if they are others by now."""

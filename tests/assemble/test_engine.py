@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from handloom import assemble
+from handloom import assemble, session
 from handloom.engines import NumpyEngine
+from handloom.ensemble import train_ensemble
 from handloom.errors import RecipeError
 from handloom.recipes import Recipe
 from handloom.training import History, Trainer
@@ -97,3 +99,29 @@ def test_sizes_that_the_network_cannot_take_are_refused(changed: Change) -> None
     told = "training.sizes has pictures of 3 x 3, which this network cannot take: .*36.*got.*9"
     with pytest.raises(RecipeError, match=told):
         assemble.build_engine(recipe, assemble.load_parts(recipe))
+
+
+def test_a_part_without_weight_is_refused(changed: Change) -> None:
+    """Its loss would be 0 / 0; a part of which some labels weigh something has one."""
+    recipe = changed(loss={"name": "cross-entropy", "class_weights": [0.0, 0.0, 1.0]})
+    parts = assemble.load_parts(recipe)
+    assemble.build_engine(recipe, parts)
+    assert parts.test is not None
+    for name, part in (("training", parts.train), ("validation", parts.validation),
+                       ("test", parts.test)):  # fmt: skip
+        kept = part.labels.copy()
+        part.labels[:] = kept % 2
+        with pytest.raises(RecipeError, match=f"0 for every label of the {name} part"):
+            assemble.build_engine(recipe, parts)
+        part.labels[:] = kept
+
+
+def test_a_part_without_weight_is_refused_before_anything_is_written(
+    bars: Path, tmp_path: Path
+) -> None:
+    loss = {"name": "cross-entropy", "class_weights": [0.0, 0.0, 0.0]}
+    for start in (session.train, train_ensemble):
+        how: Any = {"seeds": 2} if start is train_ensemble else {}
+        with pytest.raises(RecipeError, match="every label of the training part"):
+            start(bars, overrides={"loss": loss}, run_dir=tmp_path / "new", **how)
+        assert not (tmp_path / "new").exists()

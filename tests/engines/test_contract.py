@@ -225,10 +225,11 @@ def test_predictions_are_those_of_its_weights(subject: Any, ema: float | None) -
         outputs = engine.predict(x[:count])
         assert outputs.shape == (count, CLASSES)
         np.testing.assert_allclose(outputs, twin.forward(x[:count]), rtol=1e-4, atol=1e-5)
-    loss, correct = engine.evaluate(x, labels)
+    found = engine.evaluate(x, labels)
     outputs = engine.predict(x)
-    assert loss == pytest.approx(nn.cross_entropy(outputs, labels)[0], rel=1e-6)
-    assert correct == (outputs.argmax(axis=1) == labels).sum()
+    assert found.loss == pytest.approx(nn.cross_entropy(outputs, labels)[0], rel=1e-6)
+    assert found.weight == len(x)
+    assert found.correct == (outputs.argmax(axis=1) == labels).sum()
 
 
 @every_engine

@@ -290,6 +290,21 @@ def test_balanced_weights_are_scikit_learns(quick: Classifier) -> None:
     assert not same(balanced, quick.fit(X, y), X)
 
 
+def test_classes_that_weigh_nothing(quick: Classifier) -> None:
+    """A batch of nothing else teaches nothing; a part of nothing else is refused."""
+    X, y = WINE
+    order = np.argsort(y, kind="stable")[:66]  # 59 of the first class, 7 of the second
+    model = clone(quick).set_params(class_weight={0: 0, 1: 1}, batch_size=7)
+    model.fit(X[order], y[order])
+    assert np.isfinite([row["train_loss"] for row in model.history_]).all()
+    assert (model.predict(X[order]) == 1).all()
+    nothing = clone(quick).set_params(class_weight={0: 0, 1: 0, 2: 1})
+    with pytest.raises(RecipeError, match="every label of the training part"):
+        clone(quick).set_params(class_weight=dict.fromkeys(range(3), 0)).fit(X, y)
+    nothing.partial_fit(X[y == 0], y[y == 0], classes=[0, 1, 2])
+    assert nothing.history_[-1]["train_loss"] == nothing.history_[-1]["grad_norm"] == 0.0
+
+
 def test_chance_is_the_random_states(quick: Classifier) -> None:
     X, y = WINE
     first = clone(quick).fit(X, y)

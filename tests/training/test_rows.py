@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from handloom.data import Epoch
-from handloom.engines import StepReport
+from handloom.engines import Evaluation, StepReport
 from handloom.errors import CheckpointError, DivergenceError, RunError
 from handloom.training import History, Trainer
 from handloom.training.metrics import Patience, RunningMeans, is_better, worst
@@ -44,7 +44,7 @@ def test_images_per_second_leaves_evaluation_out(make_trainer: MakeTrainer, cloc
         clock.now += 0.5
         return train_step(*batch)
 
-    def slow_evaluation(*batch: Any) -> tuple[float, int]:
+    def slow_evaluation(*batch: Any) -> Evaluation:
         clock.now += 10.0
         return evaluate(*batch)
 
@@ -68,8 +68,8 @@ def test_a_row_of_the_middle_says_where_it_is(make_trainer: MakeTrainer) -> None
 
 def test_means_weigh_images_and_norms_count_steps() -> None:
     means = RunningMeans()
-    means.add(StepReport(loss=1.0, correct=3, grad_norm=4.0, lr=0.1), 6)
-    means.add(StepReport(loss=4.0, correct=1, grad_norm=8.0, lr=0.2), 3)
+    means.add(StepReport(loss=1.0, correct=3, grad_norm=4.0, lr=0.1), 6, 6.0)
+    means.add(StepReport(loss=4.0, correct=1, grad_norm=8.0, lr=0.2), 3, 3.0)
     row = means.row()
     assert row["train_loss"] == pytest.approx((6 * 1.0 + 3 * 4.0) / 9)
     assert row["train_accuracy"] == pytest.approx(4 / 9)

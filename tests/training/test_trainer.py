@@ -59,10 +59,10 @@ def test_evaluation_counts_each_picture_once(make_trainer: MakeTrainer) -> None:
     first, second = trainer.validation.epoch(0)
     x = np.concatenate([first.x, second.x])
     labels = np.concatenate([first.labels, second.labels])
-    loss, correct = trainer.engine.evaluate(x, labels)
+    whole = trainer.engine.evaluate(x, labels)
     measured = evaluate(trainer.engine, trainer.validation, "val")
-    assert measured["val_loss"] == pytest.approx(loss, rel=1e-6)
-    assert measured["val_accuracy"] == correct / 30
+    assert measured["val_loss"] == pytest.approx(whole.loss, rel=1e-6)
+    assert measured["val_accuracy"] == whole.correct / 30
 
 
 def test_hooks_come_in_order(make_trainer: MakeTrainer) -> None:

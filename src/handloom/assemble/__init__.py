@@ -15,6 +15,7 @@ from handloom.assemble.network import build_loss as build_loss
 from handloom.assemble.network import build_model as build_model
 from handloom.assemble.network import build_optimizer as build_optimizer
 from handloom.assemble.network import build_schedule as build_schedule
+from handloom.assemble.network import check_class_weights as check_class_weights
 from handloom.assemble.network import check_gradients as check_gradients
 from handloom.assemble.network import schedule_notes as schedule_notes
 from handloom.assemble.parts import Parts as Parts

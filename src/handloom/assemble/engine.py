@@ -7,7 +7,12 @@ from dataclasses import replace
 from handloom import nn
 from handloom._typing import Shape
 from handloom.assemble.batches import check_batches, training_batches
-from handloom.assemble.network import build_loss, build_model, build_optimizer
+from handloom.assemble.network import (
+    build_loss,
+    build_model,
+    build_optimizer,
+    check_class_weights,
+)
 from handloom.assemble.parts import Parts, build_mixing
 from handloom.data import Normalisation
 from handloom.engines import (
@@ -32,6 +37,9 @@ def build_engine(recipe: Recipe, parts: Parts, processes: Processes = ALONE) -> 
     """
     model = build_model(recipe, parts.train.image_shape, parts.train.num_classes)
     check_batches(recipe, model, parts.train)
+    check_class_weights(
+        recipe, {"training": parts.train, "validation": parts.validation, "test": parts.test}
+    )
     return engine_for(
         recipe,
         model,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ import numpy as np
 from handloom import models, nn, optim
 from handloom._typing import Shape
 from handloom.assemble.parts import load_parts
+from handloom.data import Dataset
 from handloom.engines import Loss
 from handloom.errors import RecipeError
+from handloom.nn.losses import loss_weight
 from handloom.recipes import Recipe
 
 MODEL_STREAM, GRADCHECK_STREAM = 1, 2  # streams of the seed: first weights; directions of a check
@@ -51,6 +53,17 @@ def build_loss(recipe: Recipe, num_classes: int) -> Loss:
         settings["class_weights"] = np.asarray(weights, np.float32)
     function = {"cross-entropy": nn.cross_entropy, "nll": nn.nll, "mse": nn.mse}[recipe.loss.name]
     return partial(function, **settings)
+
+
+def check_class_weights(recipe: Recipe, parts: Mapping[str, Dataset | None]) -> None:
+    """Raise RecipeError where all labels of a part, given by its name, weigh 0: it has no loss."""
+    for name, part in parts.items():
+        loss = None if part is None else build_loss(recipe, part.num_classes)
+        if part is not None and loss is not None and loss_weight(loss, part.labels) == 0:
+            raise RecipeError(
+                f"the class weights are 0 for every label of the {name} part, so that it has no "
+                "loss; give one of its classes a weight above 0 (loss.class_weights)"
+            )
 
 
 def build_schedule(recipe: Recipe, steps_per_epoch: int) -> optim.Schedule:

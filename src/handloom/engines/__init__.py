@@ -3,6 +3,7 @@
 from handloom.engines.alone import check_batches as check_batches
 from handloom.engines.alone import norm_that_needs_two as norm_that_needs_two
 from handloom.engines.base import Engine as Engine
+from handloom.engines.base import Evaluation as Evaluation
 from handloom.engines.base import Loss as Loss
 from handloom.engines.base import StepReport as StepReport
 from handloom.engines.choose import Choice as Choice

@@ -39,6 +39,22 @@ class StepReport(NamedTuple):
         return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
+class Evaluation(NamedTuple):
+    """How an engine did on a batch, in sums: several batches added up are as one large one."""
+
+    loss_sum: float
+    """Σ w l over the examples, w as `nn.losses.loss_weight` has it."""
+    weight: float
+    """Σ w: the number of examples, where classes have no weights."""
+    correct: int
+    """How many were classified right."""
+
+    @property
+    def loss(self) -> float:
+        """Mean loss; NaN where nothing has a weight."""
+        return self.loss_sum / self.weight if self.weight else math.nan
+
+
 class Engine(Protocol):
     """Runs a network: trains it step by step, evaluates it, gives and takes its whole state."""
 
@@ -84,8 +100,8 @@ class Engine(Protocol):
         """predict of pictures (N, C, H, W), uint8, as `normalisation` sees them."""
         ...
 
-    def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:
-        """(mean loss, number classified right) over x, as `predict` sees it."""
+    def evaluate(self, x: FloatArray, labels: IntArray) -> Evaluation:
+        """Loss, weight and number classified right over x, as `predict` sees it."""
         ...
 
     def weights(self) -> dict[str, AnyArray]:

@@ -15,12 +15,12 @@ from handloom._typing import AnyArray, FloatArray, IntArray, Shape, UInt8Array
 from handloom.data import Normalisation
 from handloom.data.batches import Epoch, one_ahead
 from handloom.engines.alone import check_epoch, check_example
-from handloom.engines.base import Loss, StepReport
+from handloom.engines.base import Evaluation, Loss, StepReport
 from handloom.engines.loom_terms import cross_entropy_of, mostly_dark, pixels_as_numbers
 from handloom.engines.numpy_engine import NumpyEngine, count_correct
 from handloom.engines.pace import Pace
 from handloom.engines.portions import Portions
-from handloom.nn.losses import check_labels
+from handloom.nn.losses import check_labels, weighted_loss
 from handloom.optim import Optimizer
 
 if TYPE_CHECKING:
@@ -163,11 +163,12 @@ class LoomEngine:
         normalisation is linear."""
         return self._predict(images, normalisation)
 
-    def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:
-        """(mean loss, number classified right)."""
+    def evaluate(self, x: FloatArray, labels: IntArray) -> Evaluation:
+        """Loss, weight and number classified right."""
         with np.errstate(over="ignore", invalid="ignore"):
             outputs = self.predict(x)
-            return self.loss(outputs, labels)[0], count_correct(outputs, labels)
+            sums = weighted_loss(self.loss, outputs, labels)
+            return Evaluation(*sums, count_correct(outputs, labels))
 
     def weights(self) -> dict[str, AnyArray]:
         """Copies of the weights that predict."""

@@ -10,9 +10,10 @@ import numpy as np
 from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
 from handloom.data import Epoch, Normalisation
 from handloom.engines.alone import check_epoch, check_example
-from handloom.engines.base import Loss, StepReport
+from handloom.engines.base import Evaluation, Loss, StepReport
 from handloom.errors import ConfigError, StateError
 from handloom.nn.layer import Layer
+from handloom.nn.losses import weighted_loss
 from handloom.optim import Optimizer, average_decay, clip_by_norm, clip_by_value, global_norm
 
 
@@ -103,11 +104,12 @@ class NumpyEngine:
         """Outputs (N, K) for pictures (N, C, H, W), uint8."""
         return self.predict(normalisation(images, self.dtype))
 
-    def evaluate(self, x: FloatArray, labels: IntArray) -> tuple[float, int]:
-        """(mean loss, number classified right)."""
+    def evaluate(self, x: FloatArray, labels: IntArray) -> Evaluation:
+        """Loss, weight and number classified right."""
         with np.errstate(over="ignore", invalid="ignore"):
             outputs = self.predict(x)
-            return self.loss(outputs, labels)[0], count_correct(outputs, labels)
+            sums = weighted_loss(self.loss, outputs, labels)
+            return Evaluation(*sums, count_correct(outputs, labels))
 
     def weights(self) -> dict[str, AnyArray]:
         """Copies of the weights that predict: the average where one is kept."""

@@ -54,6 +54,12 @@ def train_ensemble(
     plan = Plan(said, folds, tuple(range(said.seed, said.seed + seeds)))
     one = next(iter(plan.members().values()))
     assemble.build_engine(one, assemble.load_parts(one, _path(data_dir)))
+    if 0.0 in (getattr(said.loss, "class_weights", None) or ()):  # each has another validation part
+        for member in plan.members().values():
+            parts = assemble.load_parts(member, _path(data_dir))
+            assemble.check_class_weights(
+                member, {"training": parts.train, "validation": parts.validation}
+            )
     run_folder = new_run(recipe, run_dir)
     folder = run_folder.path
     with RunLock(folder):

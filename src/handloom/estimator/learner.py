@@ -89,6 +89,7 @@ class Learner:
                 watching.append(
                     EarlyStop(said.early_stopping_monitor, said.early_stopping_patience)
                 )
+        assemble.check_class_weights(self.recipe, {"training": train, "validation": validation})
         self._train(self.recipe, train, validation, [*watching, *callbacks], 0, said.epochs)
         self.best_epoch = best.epoch or len(self.history.epochs)
         part = predicting_part(state := self._learnt())

@@ -2,9 +2,16 @@
 
 Each returns (value, gradient). The value is a mean over the examples, the gradient already holds
 the 1/N. With class weights w the mean is weighted, Σ w[label] · loss / Σ w[label], as in PyTorch.
+Where all labels weigh 0 there is nothing to learn: value and gradient are 0 (PyTorch: NaN).
+`loss_weight` and `weighted_loss` make the mean over several batches what it is over all at once.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -32,8 +39,8 @@ def cross_entropy(
         t[n, c] = w[c] ((1 - ε) q[n, c] + ε / C)
         value = -Σ t log softmax(logits) / W      dlogits = (softmax(logits) Σ_c t - t) / W
 
-    W = Σ_n w[label] for class ids and N for shares, as in PyTorch. Raises ShapeError, LabelError,
-    and ConfigError for ε outside [0, 1] or impossible weights.
+    W = Σ_n w[label] for class ids and N for shares, as in PyTorch; value and gradient are 0 where
+    W is. Raises ShapeError, LabelError, and ConfigError for ε outside [0, 1] or impossible weights.
     Source: Goodfellow et al. 2016, sec. 6.2.2.3; Szegedy et al. 2016, sec. 7 for the smoothing.
     """
     if not 0 <= label_smoothing <= 1:
@@ -54,7 +61,7 @@ def cross_entropy(
     dlogits *= target.sum(axis=1, keepdims=True)
     dlogits -= target
     dlogits /= total
-    return -float(np.vdot(target, log_p)) / total, dlogits
+    return (-float(np.vdot(target, log_p)) or 0.0) / total, dlogits
 
 
 def nll(
@@ -65,13 +72,14 @@ def nll(
         value = -Σ_n w[label] log_p[n, label] / W
         gradient = -w[label] / W at (n, label), else 0      with W = Σ_n w[label]
 
-    To be used behind LogSoftmax. Raises ShapeError, LabelError, ConfigError as cross_entropy does.
+    Both are 0 where W is. To be used behind LogSoftmax. Raises ShapeError, LabelError, ConfigError
+    as cross_entropy does.
     """
     check_labels(labels, log_probabilities)
     weights, total = _weights(class_weights, labels, log_probabilities)
     gradient = one_hot(labels, log_probabilities) * weights / -total
     picked = log_probabilities[np.arange(len(labels)), labels]
-    return float(-(weights[labels] * picked).sum() / total), gradient
+    return float(-(weights[labels] * picked).sum() or 0.0) / total, gradient
 
 
 def mse(outputs: FloatArray, targets: AnyArray) -> tuple[float, FloatArray]:
@@ -92,6 +100,32 @@ def mse(outputs: FloatArray, targets: AnyArray) -> tuple[float, FloatArray]:
         )
     difference = outputs - targets.astype(outputs.dtype, copy=False)
     return float((difference**2).mean()), difference * (2 / difference.size)
+
+
+def loss_weight(loss: Callable[..., Any], labels: AnyArray) -> float:
+    """What `loss`, a mean over these labels, divides by: its share in a mean over several batches.
+
+    Σ w[label] for a `partial` of `cross_entropy` or `nll` with class weights w and class ids (N,);
+    N for shares (N, C), whose weights are inside the loss, and for any other loss.
+    """
+    weights = _weights_of(loss)
+    if weights is None or labels.ndim == 2:
+        return float(len(labels))
+    return float(weights[labels].sum(dtype=np.float64))
+
+
+def weighted_loss(
+    loss: Callable[..., tuple[float, FloatArray]], outputs: FloatArray, labels: AnyArray
+) -> tuple[float, float]:
+    """(Σ w l, Σ w) of a batch: sums of either over batches, divided, are the mean over all of them.
+
+    For outputs (N, C); what w is says `loss_weight`.
+    """
+    weight = loss_weight(loss, labels)
+    if weight == 0 and isinstance(loss, partial) and loss.func is cross_entropy:
+        # Label smoothing gives a part of each target to classes that may weigh more than the label.
+        return loss(outputs, one_hot(labels, outputs))[0] * len(labels), 0.0
+    return loss(outputs, labels)[0] * weight, weight
 
 
 def one_hot(labels: IntArray, like: FloatArray) -> FloatArray:
@@ -139,17 +173,21 @@ def check_shares(shares: AnyArray, scores: AnyArray) -> None:
         raise LabelError(f"row {row} holds no shares: {shares[row]}; none below 0, their sum is 1")
 
 
+def _weights_of(loss: Callable[..., Any]) -> FloatArray | None:
+    """The class weights (C,) that a loss of this module was given."""
+    if not isinstance(loss, partial) or loss.func not in (cross_entropy, nll):
+        return None
+    weights = loss.keywords.get("class_weights")
+    return None if weights is None else np.asarray(weights)
+
+
 def _weights(
     class_weights: FloatArray | None, labels: IntArray, like: FloatArray
 ) -> tuple[FloatArray, float]:
-    """The weight of each class (C,), in the dtype of `like`, and the sum over the labels."""
-    if class_weights is None:
-        return _class_weights(None, like), float(len(labels))
+    """The weight of each class (C,), in the dtype of `like`, and what the sum is divided by."""
     weights = _class_weights(class_weights, like)
-    total = float(weights[labels].sum())
-    if total == 0:
-        raise ConfigError("the class weights of all labels are 0, so their mean is undefined")
-    return weights, total
+    total = float(weights[labels].sum(dtype=np.float64))
+    return weights, total or math.inf  # divided by infinity all is 0, what smoothing adds too
 
 
 def _class_weights(class_weights: FloatArray | None, like: FloatArray) -> FloatArray:
@@ -161,4 +199,8 @@ def _class_weights(class_weights: FloatArray | None, like: FloatArray) -> FloatA
     check_shape(weights, (num_classes,), "class_weights")
     if not (np.isfinite(weights).all() and (weights >= 0).all()):
         raise ConfigError(f"class_weights should be finite and not negative, got {weights}")
+    if not weights.any():
+        raise ConfigError(
+            "class_weights are all 0; give a class that should count a weight above 0"
+        )
     return weights

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from handloom.errors import CheckpointError
+from handloom.nn.losses import loss_weight
 
 if TYPE_CHECKING:
-    from handloom.engines import StepReport
+    from handloom.data import Epoch
+    from handloom.engines import Loss, StepReport
 
 
 def is_better(monitor: str, score: float, best: float) -> bool:
@@ -59,11 +61,23 @@ class Patience:
         self.best, self.misses = state["best"], state["misses"]
 
 
+def step_weight(loss: Loss, epoch: Epoch, step: int) -> float:
+    """What the batch of one step weighs in the loss of its epoch; mixed pictures weigh 1 each."""
+    positions = epoch.positions(step, step + 1)
+    if epoch.mixtures is not None:
+        return float(len(positions))
+    return loss_weight(loss, epoch.batches.dataset.labels[positions])
+
+
 @dataclass
 class RunningMeans:
-    """Loss, accuracy and gradient norm over the steps of one epoch, each picture counted once."""
+    """Loss, accuracy and gradient norm over the steps of one epoch, each picture counted once.
+
+    The loss is Σ w l / Σ w of all its pictures, as `nn.losses.loss_weight` has w.
+    """
 
     loss_sum: float = 0.0
+    weight: float = 0.0
     correct: int = 0
     images: int = 0
     grad_norm_sum: float = 0.0
@@ -71,9 +85,10 @@ class RunningMeans:
     lr: float = math.nan
     """Of the newest step."""
 
-    def add(self, report: StepReport, images: int) -> None:
-        """Count one step on a batch of `images` pictures."""
-        self.loss_sum += report.loss * images
+    def add(self, report: StepReport, images: int, weight: float) -> None:
+        """Count one step on a batch of `images` pictures, which weigh `weight` in the loss."""
+        self.loss_sum += report.loss * weight
+        self.weight += weight
         self.correct += report.correct
         self.images += images
         self.grad_norm_sum += report.grad_norm
@@ -83,7 +98,7 @@ class RunningMeans:
     def row(self) -> dict[str, float]:
         """The means by their names in the history."""
         return {
-            "train_loss": self.loss_sum / self.images,
+            "train_loss": self.loss_sum / self.weight if self.weight else 0.0,
             "train_accuracy": self.correct / self.images,
             "grad_norm": self.grad_norm_sum / self.steps,
         }

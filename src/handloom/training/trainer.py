@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from handloom.data import Batch, Batches, Epoch
-from handloom.engines import Engine, StepReport, check_batches
+from handloom.engines import Engine, Evaluation, StepReport, check_batches
 from handloom.errors import CheckpointError, DivergenceError
 from handloom.training.history import History, Row
-from handloom.training.metrics import RunningMeans
+from handloom.training.metrics import RunningMeans, step_weight
 from handloom.training.states import collected, hand_back
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ class Trainer:
         for step, report in enumerate(self.engine.train(epoch, start, stop), start):
             if not report.is_finite:
                 raise self._divergence(epoch[step], report)
-            means.add(report, len(epoch.positions(step, step + 1)))
+            images = len(epoch.positions(step, step + 1))
+            means.add(report, images, step_weight(self.engine.loss, epoch, step))
             self.step += 1
             self._tell("on_step_end", report)
 
@@ -167,11 +168,13 @@ class Trainer:
 
 
 def evaluate(engine: Engine, batches: Batches, part: str) -> dict[str, float]:
-    """{'<part>_loss', '<part>_accuracy'} over all batches, each picture counted once."""
-    loss_sum, correct, count = 0.0, 0, 0
+    """{'<part>_loss', '<part>_accuracy'} over the whole part, whatever its batches are.
+
+    The loss is Σ w l / Σ w, as `nn.losses.loss_weight` has w.
+    """
+    whole, count = Evaluation(0.0, 0.0, 0), 0
     for batch in batches.epoch(0):
-        loss, hits = engine.evaluate(batch.x, batch.labels)
-        loss_sum += loss * len(batch.labels)
-        correct += hits
+        found = engine.evaluate(batch.x, batch.labels)
+        whole = Evaluation(*(sum(pair) for pair in zip(whole, found, strict=True)))
         count += len(batch.labels)
-    return {f"{part}_loss": loss_sum / count, f"{part}_accuracy": correct / count}
+    return {f"{part}_loss": whole.loss, f"{part}_accuracy": whole.correct / count}

@@ -11,7 +11,7 @@ from handloom import nn
 from handloom._typing import AnyArray, FloatArray, Shape, UInt8Array
 from handloom.data import Epoch, Normalisation
 from handloom.engines.alone import check_epoch, check_example
-from handloom.engines.base import Loss, StepReport
+from handloom.engines.base import Evaluation, Loss, StepReport
 from handloom.engines.numpy_engine import NumpyEngine, count_correct
 from handloom.engines.pace import Pace
 from handloom.engines.processes import ALONE, Processes
@@ -29,7 +29,7 @@ from handloom.engines.torch.pictures import DevicePictures
 from handloom.engines.torch.step import How, Numbers, Step
 from handloom.engines.torch.twin import Twin
 from handloom.errors import ShapeError
-from handloom.nn.losses import check_labels, check_shares
+from handloom.nn.losses import check_labels, check_shares, weighted_loss
 from handloom.optim import Optimizer
 
 PREDICTED_AT_ONCE = 1000
@@ -171,13 +171,14 @@ class TorchEngine:
         """Outputs (N, K) for pictures (N, C, H, W), uint8."""
         return self.predict(normalisation(images, self._dtype))
 
-    def evaluate(self, x: FloatArray, labels: AnyArray) -> tuple[float, int]:
-        """(mean loss, number classified right), each process predicting its part of x."""
+    def evaluate(self, x: FloatArray, labels: AnyArray) -> Evaluation:
+        """Loss, weight and number classified right, each process predicting its part of x."""
         processes = self._how.processes
         part = torch.from_numpy(self.predict(x[processes.part(len(x))]))
         outputs = processes.whole(part, len(x)).numpy()
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.loss(outputs, labels)[0], count_correct(outputs, labels)
+            sums = weighted_loss(self.loss, outputs, labels)
+            return Evaluation(*sums, count_correct(outputs, labels))
 
     def weights(self) -> dict[str, AnyArray]:
         """Copies of the weights that predict."""

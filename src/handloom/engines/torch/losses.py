@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -59,9 +60,12 @@ def _cross_entropy(*, label_smoothing: float = 0.0, class_weights: Any = None) -
     _refuse(nn.cross_entropy, class_weights, label_smoothing=label_smoothing)
 
     def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return functional.cross_entropy(
-            logits, labels, weights.like(logits), label_smoothing=label_smoothing
+        w = weights.like(logits)
+        plain = w is None or labels.ndim == 2  # PyTorch divides by N, which is not 0
+        loss = functional.cross_entropy(
+            logits, labels, w, label_smoothing=label_smoothing, reduction="mean" if plain else "sum"
         )
+        return loss if plain else loss / _divisor(w, labels)
 
     return cross_entropy
 
@@ -72,7 +76,12 @@ def _nll(*, class_weights: Any = None) -> DeviceLoss:
     _refuse(nn.nll, class_weights)
 
     def nll(log_probabilities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return functional.nll_loss(log_probabilities, labels, weights.like(log_probabilities))
+        w = weights.like(log_probabilities)
+        if w is None:
+            return functional.nll_loss(log_probabilities, labels)
+        return functional.nll_loss(log_probabilities, labels, w, reduction="sum") / _divisor(
+            w, labels
+        )
 
     return nll
 
@@ -85,6 +94,12 @@ def _mse() -> DeviceLoss:
         return functional.mse_loss(outputs, targets.to(outputs.dtype))
 
     return mse
+
+
+def _divisor(weights: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Σ w[label], infinity where that is 0: loss and gradient are 0 then, and not 0 / 0."""
+    total = weights[labels].sum()
+    return total.masked_fill(total == 0, math.inf)
 
 
 def _refuse(loss: Loss, class_weights: Any, **settings: Any) -> None:

@@ -15,6 +15,7 @@ COLDEST, HOTTEST = 0.05, 20.0
 GOLDEN = (math.sqrt(5) - 1) / 2
 GOLDEN_STEPS = 40  # the interval of log T shrinks to 3e-8
 RESAMPLED = 200
+TINY = 1e-12
 
 
 def reliability(
@@ -63,6 +64,15 @@ def error_by_chance(confidence: FloatArray, *, seed: int = 0, quantile: float = 
     draws = (rng.random(len(confidence)) < confidence for _ in range(RESAMPLED))
     errors = [calibration_error(confidence, drawn.astype(np.float64)) for drawn in draws]
     return float(np.quantile(errors, quantile))
+
+
+def relative_error(losses: FloatArray, weights: FloatArray | None = None) -> float:
+    """Standard error of the mean of losses (N,), weighted by (N,) if given, as a share of it."""
+    weights = np.ones(len(losses)) if weights is None else weights.astype(np.float64)
+    total = weights.sum()
+    mean = (weights * losses).sum() / total
+    error = np.sqrt((weights**2 * (losses - mean) ** 2).sum()) / total
+    return float(error / max(mean, TINY))
 
 
 def best_temperature(log_probabilities: FloatArray, labels: IntArray) -> float:

@@ -13,7 +13,7 @@ from handloom._typing import FloatArray, IntArray, UInt8Array
 from handloom.data import Batch, Dataset, with_channels
 from handloom.engines import NumpyEngine
 from handloom.errors import CheckpointError, StateError
-from handloom.experiments.diagnose.calibration import logarithm, reliability
+from handloom.experiments.diagnose.calibration import logarithm, relative_error, reliability
 from handloom.experiments.diagnose.duplicates import Pair, shared_pictures
 from handloom.experiments.diagnose.neighbours import Nearest, nearest_accuracy
 from handloom.experiments.diagnose.probe import (
@@ -43,7 +43,6 @@ WORK = 2e10
 """Multiply-adds that one look inside the network may take in NumPy: some seconds. A large network
 is shown fewer pictures."""
 BACKWARD = 3  # times the work of a forward pass alone, that with it
-TINY = 1e-12
 
 
 class Evidence:
@@ -130,7 +129,8 @@ class Evidence:
             losses = -logs[np.arange(len(logs)), labels]
         else:
             losses = ((outputs - one_hot(labels, outputs)) ** 2).mean(axis=1)
-        return float(losses.std() / max(losses.mean() * np.sqrt(len(losses)), TINY))
+        weights = getattr(self.recipe.loss, "class_weights", None)
+        return relative_error(losses, None if weights is None else np.asarray(weights)[labels])
 
     @cached_property
     def reliability(self) -> Reliability:

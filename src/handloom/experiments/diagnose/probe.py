@@ -19,6 +19,7 @@ from handloom._typing import FloatArray, UInt8Array
 from handloom.data import Batch, Normalisation
 from handloom.engines import Loss, NumpyEngine
 from handloom.models import summarise
+from handloom.nn.losses import loss_weight
 
 VALUES_AT_ONCE = 2**24
 """Outputs of all layers together that a portion of pictures may make: 64 MB in float32."""
@@ -105,7 +106,8 @@ def examine_gradients(model: nn.Layer, loss: Loss, batch: Batch) -> tuple[Signal
     noted: dict[str, FloatArray] = {}
     with _listening(model, noted), np.errstate(over="ignore", invalid="ignore"):
         _, doutputs = loss(model.forward(batch.x), batch.labels)
-        model.backward(doutputs * len(batch.x))  # each picture's own derivative, without the 1 / N
+        # Each picture's own derivative, without the 1 / N or the 1 / Σ w of the mean.
+        model.backward(doutputs * loss_weight(loss, batch.labels))
     kinds = {path: type(layer).__name__ for path, layer in model.named_layers()}
     return tuple(
         Signal(path, kinds[path], _mean_norm(noted[path])) for path in kinds if path in noted

@@ -10,8 +10,9 @@ import numpy as np
 from handloom import assemble
 from handloom._typing import FloatArray
 from handloom.data import Batches, Epoch
-from handloom.engines import limited_to
+from handloom.engines import Loss, limited_to
 from handloom.recipes import Recipe
+from handloom.training.metrics import step_weight
 from handloom.views import RateRange
 
 STEPS = 150
@@ -33,19 +34,20 @@ def learning_rate_range(recipe: Recipe, parts: assemble.Parts, steps: int = STEP
     constant = recipe.model_copy(update={"schedule": Recipe.model_fields["schedule"].default})
     losses: list[float] = []
     smooth: list[float] = []
-    mean = 0.0
+    mean = counted = 0.0
     with limited_to(assemble.count_threads(recipe)), np.errstate(all="ignore"):
         engine = assemble.build_engine(constant, parts).engine
-        for rate, (epoch, step) in zip(
-            rates, _steps(assemble.training_batches(recipe, parts, engine.model)), strict=False
-        ):
+        batches = assemble.training_batches(recipe, parts, engine.model)
+        for rate, (epoch, step) in zip(rates, _steps(batches, engine.loss), strict=False):
             engine.lr_scale = float(rate) / used
             (report,) = engine.train(epoch, step, step + 1)
             if not report.is_finite:
                 break
             losses.append(report.loss)
-            mean = SMOOTHING * mean + (1 - SMOOTHING) * report.loss
-            smooth.append(mean / (1 - SMOOTHING ** len(losses)))  # corrected for its start at 0
+            weight = step_weight(engine.loss, epoch, step) / len(epoch.positions(step, step + 1))
+            mean = SMOOTHING * mean + (1 - SMOOTHING) * weight * report.loss
+            counted = SMOOTHING * counted + (1 - SMOOTHING) * weight
+            smooth.append(mean / counted)  # corrected for its start at 0
             if smooth[-1] > LOST * min(smooth):
                 break
     rates = rates[: len(losses)]
@@ -65,9 +67,11 @@ def turning_points(rates: FloatArray, smooth: FloatArray) -> tuple[float | None,
     return float(rates[SETTLED + int(slopes.argmin())]), float(rates[lowest])
 
 
-def _steps(batches: Batches) -> Iterator[tuple[Epoch, int]]:
-    """The training's steps, epoch after epoch, without an end."""
+def _steps(batches: Batches, loss: Loss) -> Iterator[tuple[Epoch, int]]:
+    """The training's steps, epoch after epoch, without an end; those whose labels weigh nothing
+    are left out, for they say nothing about the rate."""
     for number in count():
         epoch = batches.epoch(number)
         for step in range(len(epoch)):
-            yield epoch, step
+            if step_weight(loss, epoch, step) > 0:
+                yield epoch, step

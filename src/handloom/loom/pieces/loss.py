@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handloom.errors import ConfigError
 from handloom.loom.arena import Arena
 from handloom.loom.language import mathematics
 from handloom.loom.language.emitter import Emitter
@@ -27,13 +26,13 @@ class CrossEntropy:
     class_weights: tuple[float, ...] | None = None
 
     def weight_total(self, labels: np.ndarray) -> float:
-        """Σ w[label], which the mean over a batch divides by; raises ConfigError where it is 0."""
+        """Σ w[label], which the mean over a batch divides by.
+
+        Infinity where that is 0: loss and errors are 0 then, in native code too.
+        """
         if self.class_weights is None:
             return float(len(labels))
-        total = float(np.asarray(self.class_weights)[labels].sum())
-        if total == 0:
-            raise ConfigError("the class weights of all labels are 0, so their mean is undefined")
-        return total
+        return float(np.asarray(self.class_weights)[labels].sum()) or math.inf
 
 
 @kernel

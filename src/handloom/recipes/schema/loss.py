@@ -9,7 +9,11 @@ from pydantic import Field
 from handloom.recipes.schema.table import Fraction, NotNegative, Table
 
 ClassWeights = Annotated[tuple[NotNegative, ...], Field(strict=False, min_length=2)]
-"""One weight a class, in the order of the class ids."""
+"""One weight per class, in the order of the class ids.
+
+The loss of a batch, of an epoch and of a whole part is Σ w[label] l / Σ w[label], and 0 for a batch
+whose labels all weigh 0. Mixed pictures are weighted class by class, and divided by their number.
+"""
 
 
 class CrossEntropy(Table):
