@@ -210,7 +210,7 @@ def test_what_only_pixels_allow_is_refused_for_numbers(quick: Classifier) -> Non
         quick.set_params(normalise="none").fit(WINE[0] * 1e60, WINE[1])
 
 
-@pytest.mark.parametrize("engine", ["numpy", "loom", "torch"])
+@pytest.mark.parametrize("engine", ["numpy", "auto"])
 def test_a_batch_norm_leaves_a_last_batch_of_one_out(
     quick: Classifier, engine: str, recwarn: pytest.WarningsRecorder
 ) -> None:
@@ -337,6 +337,13 @@ def test_verbose_prints_a_line_an_epoch(
     assert second.startswith("epoch 2/2: ")
     quick.set_params(verbose=False).fit(*WINE)
     assert capsys.readouterr().out == ""
+    quick.set_params(verbose=True, early_stopping=True).fit(*WINE)
+    last = quick.history_[-1]
+    assert (
+        capsys.readouterr()
+        .out.splitlines()[-1]
+        .endswith(f"val loss {last['val_loss']:.4f}, val accuracy {last['val_accuracy']:.4f}")
+    )
 
 
 # -- going on --------------------------------------------------------------------------------------
@@ -403,6 +410,19 @@ def test_it_is_copied_and_pickled_without_its_engine(quick: Classifier) -> None:
     for other in (pickle.loads(written), copy.deepcopy(quick)):
         assert same(quick, other, X)
         assert other.history_ == quick.history_
+
+
+@pytest.mark.parametrize("engine", ["numpy", "auto"])
+def test_it_is_pickled_in_the_middle_of_a_stream(quick: Classifier, engine: str) -> None:
+    """Arrays and numbers alone, no engine, no predictor, though both are held by then."""
+    X, y = WINE
+    quick.set_params(engine=engine).partial_fit(X, y).predict(X)
+    written = pickle.dumps(quick)
+    texts = [text for _, text, _ in pickletools.genops(written) if isinstance(text, str)]
+    modules = {text.split(".")[1] for text in texts if text.startswith("handloom.")}
+    assert modules == {"estimator", "data", "recipes", "training"}
+    other = pickle.loads(written)
+    assert same(quick.partial_fit(X, y), other.partial_fit(X, y), X)
 
 
 def test_it_is_found_at_the_top() -> None:
