@@ -5,7 +5,7 @@ from __future__ import annotations
 from handloom._optional import require
 from handloom.assemble.batches import note_left_out, training_batches
 from handloom.assemble.network import schedule_notes
-from handloom.assemble.parts import Parts, evaluation_batches
+from handloom.assemble.parts import Parts, evaluation_batches, overlap_notes
 from handloom.engines import Choice
 from handloom.recipes import Recipe
 from handloom.runs import RunFolder
@@ -51,5 +51,6 @@ def build_trainer(
             *choice.notes,
             *schedule_notes(recipe),
             *note_left_out(recipe, batches, model),
+            *overlap_notes(recipe, parts),
         ),
     )
