@@ -15,6 +15,9 @@ from handloom._typing import Shape
 from handloom.errors import ShapeError
 from handloom.loom.compile import compile_run, coverage
 from handloom.loom.compiled import Compiled
+from handloom.loom.language.machine import host
+from handloom.loom.language.program import Program
+from handloom.loom.segment import segment_program
 
 Layers = Callable[[Generator], list[nn.Layer]]
 D = np.float64
@@ -149,3 +152,20 @@ def test_coverage_ends_before_what_cannot_be_compiled(rng: Generator) -> None:
     assert coverage(named[2:], (4,)) == 0
     assert coverage(named[3:], (4,)) == 1
     assert coverage([], (4,)) == 0
+
+
+@pytest.mark.parametrize("rows", [False, True], ids=["maps", "rows"])
+def test_more_channels_are_no_more_code(rows: bool) -> None:
+    """Compiling a run behind a layer that is not compiled would otherwise take seconds."""
+    sizes = []
+    for channels in (4, 64):
+        rng = np.random.default_rng(0)
+        last = [nn.Flatten()] if rows else [nn.BatchNorm2d(channels), nn.GlobalAvgPool2d()]
+        features = channels * 49 if rows else channels
+        layers = [*last, nn.Linear(features, 3, rng=rng)]
+        named = list(nn.Sequential(*layers).named_children())
+        compiled = compile_run(named, (channels, 7, 7), 8, 1, input_errors=True)
+        program = Program(host(), compiled.request.real)
+        segment_program(compiled.plan, program)
+        sizes.append(len(str(program.module)))
+    assert sizes[1] < 1.1 * sizes[0]

@@ -33,6 +33,11 @@ class Pictures:
         """Whether they are uint8."""
         return bool(self.scale)
 
+    @property
+    def channels_alike(self) -> bool:
+        """Whether all channels become numbers in the same way, and by the same code."""
+        return len({*zip(self.scale, self.shift, strict=True)}) < 2
+
 
 def _numbers(e: Emitter, pictures: Pointer, place: Value, how: Pictures, channel: int) -> Value:
     """A vector of pixels as numbers."""
@@ -137,6 +142,10 @@ class Gather:
             if self.how.are_bytes:
                 last = step.count - (group * self.sizes.group + 1)
                 prefetch_picture(e, pictures + chosen[e.min(i + AHEAD, last)] * size, size=size)
+            if self.how.channels_alike:
+                picture = pictures + chosen[i] * size
+                gather_run(e, picture, rows + i * row, how=self.how, channel=0, pixels=size)
+                continue
             for channel in range(self.channels):
                 start = channel * pixels
                 gather_run(
@@ -155,11 +164,13 @@ class Gather:
         rows, width = (self.height, self.width) if maps.border else (1, plane)
         target = step.values(self.target, group)
         with e.when(live > 0):
-            for channel in range(self.channels):
+            alike = self.how.channels_alike
+            for channel in e.range(self.channels) if alike else range(self.channels):
+                kind = 0 if isinstance(channel, Value) else channel
                 for y in e.range(rows):
                     start = y * width + channel * plane
                     goal = target + (y * maps.row + channel * maps.plane)
-                    self._row_of_pixels(step, pictures, chosen, live, goal, start, width, channel)
+                    self._row_of_pixels(step, pictures, chosen, live, goal, start, width, kind)
         with e.when(live < 1):
             self._clear(step, target, maps)
 

@@ -150,7 +150,7 @@ class LossPiece:
                     classes=classes, loss=self.loss, arrival=arrival,
                 )  # fmt: skip
             for i in e.range(live, sizes.group):
-                for c in range(0, classes, e.lanes):
+                for c in e.range(0, classes, e.lanes):
                     errors[i * rows + c] = e.zero
 
         return Stage("softmax, cross-entropy", emit)
