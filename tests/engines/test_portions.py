@@ -75,3 +75,12 @@ def test_features_have_no_size_and_keep_their_order(rng: Generator) -> None:
     )
     np.testing.assert_array_equal(taken[rows], numbers[epoch.order])
     np.testing.assert_array_equal(labels, dataset.labels[epoch.order])
+
+
+def test_other_pictures_have_sizes_of_their_own(rng: Generator) -> None:
+    """As those of another stage, or of an epoch whose pictures are augmented."""
+    portions = Portions(network(rng), np.float32)
+    for _ in range(2):
+        batches = Batches(drawn(rng, 30, 8), Normalisation("scale"), 30, seed=3)
+        images, rows, _ = portions.take(batches.epoch(0), (0, 1), as_bytes=True, by_size=True)
+        assert (np.diff(sizes(images)[rows]) >= 0).all()

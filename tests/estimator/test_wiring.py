@@ -1,4 +1,4 @@
-"""Every parameter of the estimator, set off its default, is seen in what it trains.
+"""Every parameter and setting of the estimator, set off its default, is seen in what it trains.
 
 The parameters are read off the constructor: one that is new fails here until it is said what it is
 set to, and where that is seen.
@@ -7,6 +7,7 @@ set to, and where that is seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -14,7 +15,14 @@ import numpy as np
 import pytest
 
 from handloom import nn
+from handloom.assemble import engine as assembled
+from handloom.data import Stage
 from handloom.estimator import Classifier, learner
+from handloom.recipes import Recipe
+from handloom.recipes.schema.data import Augment
+from handloom.recipes.schema.torch import Torch
+from handloom.recipes.schema.training import Training
+from handloom.training.callbacks import EarlyStop, Plateau
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 6, 6), np.uint8)
 LABELS = np.repeat([0, 1, 2], [10, 20, 30])
@@ -29,6 +37,7 @@ class Fitted(NamedTuple):
     trainers: list[Any]
     threads: list[int]
     printed: str
+    chosen: list[dict[str, Any]]
 
 
 class Case(NamedTuple):
@@ -131,6 +140,7 @@ def fitted(params: dict[str, Any], *, as_rows: bool = False, printed: Any = str)
     """A classifier of these parameters, trained; else the defaults, but for what takes time."""
     trainers: list[Any] = []
     threads: list[int] = []
+    chosen: list[dict[str, Any]] = []
     with pytest.MonkeyPatch.context() as patch:
 
         class Watched(learner.Trainer):
@@ -139,13 +149,20 @@ def fitted(params: dict[str, Any], *, as_rows: bool = False, printed: Any = str)
                 trainers.append(self)
 
         limited_to = learner.limited_to
+
+        def choose(*arguments: Any, **settings: Any) -> Any:
+            chosen.append(settings)
+            return choose_engine(*arguments, **settings)
+
+        choose_engine = assembled.choose_engine
+        patch.setattr(assembled, "choose_engine", choose)
         patch.setattr(learner, "Trainer", Watched)
         patch.setattr(
             learner, "limited_to", lambda count: threads.append(count) or limited_to(count)
         )
         net = Classifier(**{"epochs": 2, "engine": "numpy", **params})
         net.fit(PIXELS.reshape(60, 36) if as_rows else PIXELS, LABELS)
-    return Fitted(net, trainers, threads, printed())
+    return Fitted(net, trainers, threads, printed(), chosen)
 
 
 def test_every_parameter_is_tried() -> None:
@@ -173,3 +190,139 @@ def test_a_parameter_is_seen_in_what_is_trained(
     except (AttributeError, IndexError, KeyError):  # there is nothing to look at
         return
     assert unset != expected
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+
+def of_trainer(path: str) -> Callable[[Fitted], Any]:
+    """An attribute of the last trainer, by a path with dots."""
+
+    def look(found: Fitted) -> Any:
+        return attrgetter(path)(found.trainers[-1])
+
+    return look
+
+
+def callback(kind: type, attribute: str) -> Callable[[Fitted], Any]:
+    def look(found: Fitted) -> Any:
+        (one,) = (each for each in found.trainers[-1].callbacks if isinstance(each, kind))
+        return getattr(one, attribute)
+
+    return look
+
+
+def told_to_torch(name: str) -> Callable[[Fitted], Any]:
+    return lambda found: getattr(found.chosen[-1]["torch"], name)
+
+
+def mid_epoch(found: Fitted) -> list[int]:
+    return [row["step"] for row in found.trainers[-1].history.rows if row.get("mid_epoch")]
+
+
+def augmented(name: str, value: Any, **beside: Any) -> Case:
+    """A number of [augment], seen in the augmentation of the training's batches."""
+    said = {f"augment.{key}": each for key, each in {"rotate": 1.0, **beside}.items()}
+    look = of_trainer(f"train.augmentation.{name}")
+    return Case({**said, f"augment.{name}": value}, look, value, {"settings": said})
+
+
+ANY_SIZE = [{"layer": "global-avg-pool"}, {"layer": "linear", "out_features": 3}]
+SETTINGS = {
+    "seed": Case({"seed": 7}, of_trainer("train.seed"), 7),
+    "engine": Case({"engine": "auto"}, of_trainer("engine.name"), "loom"),
+    "training.epochs": Case({"training.epochs": 3}, lambda f: len(f.net.history_), 3),
+    "training.batch_size": Case({"training.batch_size": 7}, rows("step"), [9, 18]),
+    "training.monitor": Case(
+        {"training.monitor": "val_accuracy"}, of_trainer("monitor"), "val_accuracy"
+    ),
+    "training.early_stopping_patience": Case(
+        {"training.early_stopping_patience": 3}, callback(EarlyStop, "patience"), 3, STOPPING
+    ),
+    "training.early_stopping_monitor": Case(
+        {"training.early_stopping_monitor": "val_accuracy"}, callback(EarlyStop, "monitor"),
+        "val_accuracy", STOPPING,
+    ),
+    "training.plateau": Case(
+        {"training.plateau": {"factor": 0.3}}, callback(Plateau, "factor"), 0.3, STOPPING
+    ),
+    "training.evaluate_every": Case(
+        {"training.evaluate_every": 3}, mid_epoch, [3, 6, 9, 12],
+        {**STOPPING, "validation_fraction": 12, "batch_size": 8},
+    ),
+    "training.ema": Case({"training.ema": 0.7}, of_trainer("engine.ema"), 0.7),
+    "training.eval_batch_size": Case(
+        {"training.eval_batch_size": 4}, of_trainer("validation.batch_size"), 4, STOPPING
+    ),
+    "training.threads": Case({"training.threads": 3}, lambda found: found.threads, [3]),
+    "training.sizes": Case(
+        {"training.sizes": [{"until": 0.5, "size": 3}]}, of_trainer("train.stages"),
+        (Stage(1, 3),), {"architecture": {"name": "sequential", "layers": ANY_SIZE}},
+    ),
+    "torch.device": Case({"torch.device": "cpu"}, told_to_torch("device"), "cpu"),
+    "torch.precision": Case(
+        {"torch.precision": "bfloat16"}, told_to_torch("precision"), "bfloat16"
+    ),
+    "torch.compile": Case({"torch.compile": True}, told_to_torch("compile"), True),
+    "augment.mode": Case(
+        {"augment.flip": 0.5, "augment.mode": "append"},
+        lambda found: len(found.trainers[-1].train.dataset), 120,
+    ),
+    "augment.copies": Case(
+        {"augment.flip": 0.5, "augment.mode": "append", "augment.copies": 3},
+        lambda found: len(found.trainers[-1].train.dataset), 240,
+    ),
+    "augment.mixup": Case({"augment.mixup": 0.4}, of_trainer("train.mixing.mixup"), 0.4),
+    "augment.cutmix": Case({"augment.cutmix": 0.4}, of_trainer("train.mixing.cutmix"), 0.4),
+    "augment.mix": Case(
+        {"augment.mixup": 0.4, "augment.mix": 0.3}, of_trainer("train.mixing.probability"), 0.3
+    ),
+    "augment.rotate": augmented("rotate", 9.0),
+    "augment.shift": augmented("shift", 0.1),
+    "augment.scale": augmented("scale", 0.1),
+    "augment.shear": augmented("shear", 0.1),
+    "augment.flip": augmented("flip", 0.5),
+    "augment.crop_padding": augmented("crop_padding", 1),
+    "augment.erase": augmented("erase", 0.5),
+    "augment.erase_min": augmented("erase_min", 2, erase=0.5),
+    "augment.erase_max": augmented("erase_max", 5, erase=0.5),
+    "augment.elastic_alpha": augmented("elastic_alpha", 2.0),
+    "augment.elastic_sigma": augmented("elastic_sigma", 3.0, elastic_alpha=2.0),
+    "augment.noise": augmented("noise", 0.1),
+    # Of these tables tests/assemble tries every key; here it is seen that the table is used.
+    "model": Case({"model.norm": "batch"}, count(nn.BatchNorm1d), 1),
+    "loss": Case(
+        {"loss.label_smoothing": 0.2},
+        lambda found: found.trainers[-1].engine.loss.keywords["label_smoothing"], 0.2,
+    ),
+    "optimizer": Case({"optimizer.clip_norm": 0.5}, of_trainer("engine.clip_norm"), 0.5),
+    "schedule": Case({"schedule.final": 0.001}, of_trainer("engine.optimizer.lr.final"), 0.001),
+}  # fmt: skip
+WITHOUT_EFFECT = {
+    "description": "for a person",
+    "data": "refused: see test_partial_fit.py",
+    "training.checkpoints": "refused",
+    "training.tensorboard": "refused",
+}
+
+
+def test_every_setting_is_tried() -> None:
+    keys = {
+        f"{table}.{key}"
+        for table, kind in (("training", Training), ("torch", Torch), ("augment", Augment))
+        for key in kind.model_fields
+    }
+    keys |= Recipe.model_fields.keys() - {"training", "torch", "augment"}
+    assert keys == SETTINGS.keys() | WITHOUT_EFFECT.keys()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_is_seen_in_what_is_trained(name: str) -> None:
+    case = SETTINGS[name]
+    found = fitted({**case.beside, "settings": case.value})
+    assert case.look(found) == case.expected
+    try:
+        unset = case.look(fitted(dict(case.beside)))
+    except (AttributeError, ValueError, KeyError):  # there is nothing to look at
+        return
+    assert unset != case.expected
