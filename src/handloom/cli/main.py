@@ -9,6 +9,7 @@ The libraries are imported within `main`, since they take a while and Ctrl-C may
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from handloom.cli import stopping, streams
@@ -18,6 +19,8 @@ from handloom.errors import HandloomError
 def main() -> None:
     """Run the command line; an error that the user can mend becomes one line on standard error."""
     streams.prepare()
+    # It warns of a home that cannot be written, where it does as well with a temporary folder.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         with stopping.signals_interrupt():
             from handloom.cli.app import app
