@@ -13,6 +13,7 @@ import pytest
 from handloom import session
 from handloom.errors import RunError
 from handloom.experiments.study import Study
+from handloom.experiments.tune.backlog import curve_of, past_of
 from handloom.recipes import load_recipe
 from handloom.runs import RunLock
 
@@ -122,6 +123,60 @@ def test_a_sampled_and_pruned_study_has_the_same_result_after_any_number_of_kill
             kills += 1
     assert kills > 5
     assert told(study) == told(undisturbed)
+
+
+def test_the_pruner_hears_the_first_seed_alone_and_not_its_last_epoch(
+    plan_of: Search, search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from handloom.experiments.tune.search import Search as Optuna
+
+    heard: list[tuple[str, int, float | None]] = []
+
+    def listen(self: Any, ticket: Any, epoch: int, value: float | None) -> bool:
+        heard.append((str(ticket.parameters), epoch, value))
+        return False
+
+    monkeypatch.setattr(Optuna, "is_hopeless", listen)
+    text = "seeds = [3, 0, 7]\npruner = 'median'\n"
+    study, *_ = search(
+        plan_of(
+            "[space]\noptimizer.lr = { choice = [0.05, 0.3] }\n"
+            f"[search]\nsampler = 'grid'\n{text}"
+        )
+    )
+    expected = [
+        (str(trial.parameters), row["epoch"], row["val_accuracy"])
+        for trial in study.trials
+        for row in trial.runs[0].history.epochs[:-1]
+    ]
+    assert len(expected) == 4
+    assert [run.recipe.seed for run in study.trials[0].runs] == [3, 0, 7]
+    assert heard == expected
+    for trial in study.trials:  # and what a process that goes on tells its pruner
+        told = [row["val_accuracy"] for row in trial.runs[0].history.epochs]
+        assert curve_of(trial) == past_of(trial).curve == told
+
+
+def test_a_later_seed_is_not_given_up_however_bad_it_is(
+    plan_of: Search, search: Search, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from handloom.experiments.tune.search import Search as Optuna
+
+    monkeypatch.setattr(Optuna, "is_hopeless", lambda self, ticket, epoch, value: True)
+    one = "[space]\noptimizer.lr = { choice = [0.05] }\n[search]\nsampler = 'grid'\n"
+    plan = plan_of(f"{one}seeds = [1, 2]\npruner = 'median'\n")
+    pruned, *_ = search(plan, name="first")
+    assert [trial.state for trial in pruned.trials] == ["pruned"]
+    assert [len(run.history.epochs) for run in pruned.trials[0].runs] == [1]
+    assert "median pruner gave it up after epoch 1" in pruned.trials[0].why
+
+    def later(self: Any, ticket: Any, epoch: int, value: float | None) -> bool:
+        begun = next((tmp_path / "second").glob("trials/*/seed-2/metrics.jsonl"), None)
+        return begun is not None and begun.stat().st_size > 0
+
+    monkeypatch.setattr(Optuna, "is_hopeless", later)
+    whole, *_ = search(plan, name="second")
+    assert [len(run.history.epochs) for run in whole.trials[0].runs] == [3, 3]
 
 
 def test_a_pruned_trial_stops_early_and_stays_pruned(plan_of: Search, search: Search) -> None:
