@@ -96,17 +96,23 @@ def host() -> Machine:
     """
     if reason := unsupported():
         raise ConfigError(f"{reason}; use engine = 'numpy'")
-    able = llvm.get_host_cpu_features()
-    kinds = {kind: make for kind, (make, needs) in _KINDS.items() if all(map(able.get, needs))}
-    if _is_arm(_process_triple()):
-        kinds = {"neon": neon}
+    kinds = kinds_here()
     if wanted := os.environ.get(VARIABLE):
         if wanted not in kinds:
             raise ConfigError(f"{VARIABLE} is '{wanted}', but can be {', '.join(kinds)} here")
         return kinds[wanted]()
     best = next(iter(kinds.values()))()
-    features = ",".join(filter(None, (able.flatten(), best.features)))
+    able = llvm.get_host_cpu_features().flatten()
+    features = ",".join(filter(None, (able, best.features)))
     return replace(best, cpu=llvm.get_host_cpu_name(), features=features)
+
+
+def kinds_here() -> dict[str, Callable[[], Machine]]:
+    """What code can be compiled for and run on this processor, the best first: how each is made."""
+    if _is_arm(_process_triple()):
+        return {"neon": neon}
+    able = llvm.get_host_cpu_features()
+    return {kind: make for kind, (make, needs) in _KINDS.items() if all(map(able.get, needs))}
 
 
 def unsupported() -> str | None:
