@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,84 @@ def test_a_killed_study_takes_its_workers_along_and_goes_on(
     ended = tune(path, out=folder, pictures=False)
     assert [trial.state for trial in ended.trials] == ["complete"] * 2
     assert (folder / "best.toml").is_file()
+
+
+FREEZER = KILLER.replace(
+    "import os, signal, sys\n",
+    """
+import os, signal, subprocess, sys
+
+def freeze():
+    told = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())],
+                          capture_output=True, text=True).stdout
+    for line in told.splitlines():
+        if "handloom.experiments.tune.worker" in line:
+            os.kill(int(line.split()[0]), signal.SIGSTOP)
+            print(line.split()[0], flush=True)
+""",
+).replace(
+    "            os.kill(os.getpid()", "            freeze()\n            os.kill(os.getpid()"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there are no signals to freeze by")
+def test_a_worker_that_was_frozen_and_wakes_up_finds_its_study_gone(
+    plan_of: Callable[..., StudyPlan], tmp_path: Path, bars: Path
+) -> None:
+    """It holds its trial's folder as long as it is frozen: the trial is set aside, and no other is
+    trained twice. Then it leaves, and the trial goes on from its checkpoint."""
+    plan_of("[space]\noptimizer.lr = { choice = [0.05, 0.2] }\n[search]\nsampler = 'grid'\n")
+    path, folder = bars.with_name("study.toml"), tmp_path / "frozen"
+    program = [sys.executable, "-c", FREEZER, str(path), str(folder)]
+    killed = subprocess.run(program, stdout=subprocess.PIPE, text=True)
+    assert killed.returncode == -signal.SIGKILL
+    frozen = int(killed.stdout)
+    notes: list[str] = []
+
+    class Notes(Listener):
+        def on_note(self, text: str) -> None:
+            notes.append(text)
+
+    try:
+        between = tune(path, out=folder, pictures=False, listener=Notes())
+        assert sorted(trial.state for trial in between.trials) == ["complete", "running"]
+        assert f"is in use by process {frozen}" in " ".join(notes)
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    for _ in range(600):
+        if subprocess.run(["ps", "-p", str(frozen)], capture_output=True).returncode:
+            break
+        time.sleep(0.1)
+    ended = tune(path, out=folder, pictures=False)
+    undisturbed = tune(path, out=tmp_path / "undisturbed", pictures=False)
+    assert [trial.state for trial in ended.trials] == ["complete"] * 2
+    for one, other in zip(ended.trials, undisturbed.trials, strict=True):
+        assert one.key == other.key
+        last = [trial.runs[0].folder.checkpoint("last").read_bytes() for trial in (one, other)]
+        assert last[0] == last[1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there are no signals to freeze by")
+def test_a_study_waits_for_a_worker_that_is_frozen(
+    plan_of: Callable[..., StudyPlan], tmp_path: Path
+) -> None:
+    """Each epoch is told once, however long it took."""
+    plan = plan_of("[space]\noptimizer.lr = { choice = [0.05] }\n[search]\nsampler = 'grid'\n")
+    told: list[int] = []
+
+    class Freezer(Listener):
+        def on_progress(self, progress: Progress) -> None:
+            told.append(progress.epoch)
+            if progress.epoch == 1:
+                for pid in children():
+                    os.kill(pid, signal.SIGSTOP)
+                    threading.Timer(3.0, os.kill, (pid, signal.SIGCONT)).start()
+
+    study = tune(plan, out=tmp_path / "study", listener=Freezer(), pictures=False)
+    assert told == [1, 2, 3]
+    assert [trial.state for trial in study.trials] == ["complete"]
 
 
 def test_a_worker_leaves_when_nobody_speaks_to_it_any_more(tmp_path: Path) -> None:
