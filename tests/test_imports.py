@@ -25,6 +25,7 @@ FLOORS = (
     ("training",),
     ("assemble",),
     ("results", "views", "bench"),
+    ("pictures",),
     ("session", "exchange"),
     ("ensemble",),
     ("experiments", "estimator"),

@@ -20,6 +20,10 @@ A message says what was wrong, where, and what to do about it. Anything else rai
 from __future__ import annotations
 
 
+class PictureWarning(UserWarning):
+    """A picture that could not be drawn at the end of a training, whose result stands."""
+
+
 class HandloomError(Exception):
     """What the caller can mend; the command line prints its message as one line."""
 

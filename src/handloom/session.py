@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -11,7 +12,15 @@ from typing import Any
 from handloom import assemble
 from handloom._files import sweep
 from handloom.engines import Engine, Processes, available_cores, check_threads, joined, limited_to
-from handloom.errors import CheckpointError, DivergenceError, InUseError, RunError, StateError
+from handloom.errors import (
+    CheckpointError,
+    DivergenceError,
+    InUseError,
+    PictureWarning,
+    RunError,
+    StateError,
+)
+from handloom.pictures import draw
 from handloom.recipes import Recipe, load_recipe, to_toml
 from handloom.recipes.flat import differences
 from handloom.results import Run, check_same_data, known_sets, located
@@ -174,7 +183,7 @@ class _Session:
                 if self.processes.is_first:
                     self._write_result(run, engine)
             if self.processes.is_first and self.pictures:
-                draw(run, self.parts)
+                _draw(run, self.parts)
         self.processes.from_first(str)  # the others wait until everything is written
         return run
 
@@ -255,23 +264,14 @@ class AgreedStop(Callback):
         training.stop_reason = self.processes.from_first(lambda: training.stop_reason or "") or None
 
 
-def draw(run: Run, parts: assemble.Parts) -> list[Path]:
-    """Draw all pictures of a run into its figures/; the test part, or validation where none is."""
-    from handloom.views import Subject, draw_all, probabilities_of
-
-    shown = parts.validation if parts.test is None else parts.test
-    subject = Subject(
-        metrics=run.history.rows,
-        monitor=run.recipe.training.monitor,
-        model=run.model,
-        images=shown.images,
-        labels=shown.labels,
-        class_names=shown.class_names,
-        normalise=run.normalisation,
-        seed=run.recipe.seed,
-        said=probabilities_of(run.model, run.predict_outputs(shown.images)),
-    )
-    return draw_all(subject, run.folder.own(run.folder.figures))
+def _draw(run: Run, parts: assemble.Parts) -> None:
+    """Draw a run's pictures. The result stands whatever fails here; a warning says what did."""
+    try:
+        draw(run, parts)
+    except Exception as error:
+        again = f"try again with: handloom show {run.path}"
+        words = str(error) or type(error).__name__
+        warnings.warn(f"{words}; {again}", PictureWarning, stacklevel=2)
 
 
 def _agreed(processes: Processes, make: Callable[[], Recipe]) -> Recipe:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handloom import session
+from handloom import session, views
 
 DRAW = session.draw
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -37,3 +37,33 @@ def test_json_and_silence(trained: Path, handloom, monkeypatch: pytest.MonkeyPat
 def test_of_a_run_that_goes_on(trained: Path, handloom) -> None:
     (trained / "result.json").unlink()
     assert handloom("show", trained).code == 0
+
+
+def test_a_picture_that_fails_is_named_after_the_others_are_drawn(
+    trained: Path, handloom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "draw", DRAW)
+    monkeypatch.setattr(views.draw, "draw_confusion", _fail)
+    outcome = handloom("show", trained)
+    assert outcome.code == 2
+    said = f"{trained}: not drawn: confusion.png (not enough memory); all others were"
+    assert said in outcome.err
+    assert (trained / "figures" / "worst-mistakes.png").is_file()
+
+
+def test_a_picture_never_fails_a_training(
+    trained: Path, handloom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "draw", DRAW)
+    monkeypatch.setattr(views.draw, "draw_confusion", _fail)
+    run = tmp_path / "again"
+    outcome = handloom("train", trained / "recipe.toml", "--out", run)
+    assert outcome.code == 0
+    (line,) = (line for line in outcome.err.splitlines() if "warning" in line)
+    assert "not drawn: confusion.png (not enough memory); all others were; try again" in line
+    assert "best epoch" in outcome.out
+    assert (run / "result.json").is_file()
+
+
+def _fail(*_: object) -> None:
+    raise MemoryError

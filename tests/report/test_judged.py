@@ -30,7 +30,7 @@ def test_only_mistakes_are_hot_the_commonest_most() -> None:
     labels = np.repeat([0, 1, 2], 100)
     said = labels.copy()
     said[:40], said[100:110] = 1, 2
-    block = matrix(confusion(labels, said, ("a", "b", "c")), "test")
+    block = matrix(confusion(labels, said, ("a", "b", "c"), "test"))
     assert [[cell.heat for cell in row] for row in block.rows] == [[0, 9, 0], [0, 0, 3], [0, 0, 0]]
     assert block.rows[0][1].told == "40 pictures of a taken for b (40%)"
     assert block.rows[1][2].share == "10%"
@@ -39,7 +39,7 @@ def test_only_mistakes_are_hot_the_commonest_most() -> None:
 
 def test_without_a_mistake_nothing_is_hot() -> None:
     labels = np.array([0, 1])
-    block = matrix(confusion(labels, labels, ("a", "b")), "test")
+    block = matrix(confusion(labels, labels, ("a", "b"), "test"))
     assert {cell.heat for row in block.rows for cell in row} == {0}
 
 

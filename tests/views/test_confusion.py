@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from handloom.errors import LabelError, ShapeError
-from handloom.views.confusion import class_scores, confusion, draw_confusion
+from handloom.views.confusion import class_scores, confusion, listed_scores
+from handloom.views.confusion_sheet import draw_confusion, shown_classes
 from handloom.views.sheet import png
 
 NAMES = tuple("abcdef")
@@ -62,3 +63,52 @@ def test_any_number_of_classes_can_be_drawn(num_classes: int, rng: np.random.Gen
     figure = draw_confusion(confusion(labels, predicted, names))
     assert 800 <= figure.bbox.width <= 1400
     assert png(figure).startswith(b"\x89PNG")
+
+
+def texts(figure: object) -> str:
+    return " ".join(text.get_text() for text in figure.texts)
+
+
+def test_of_very_many_classes_the_most_confused_are_drawn(rng: np.random.Generator) -> None:
+    labels = np.arange(3755)
+    predicted = labels.copy()
+    labels, predicted = np.append(labels, [7] * 9), np.append(predicted, [3000] * 9)
+    names = tuple(f"U+{0x4E00 + k:04X}" for k in range(3755))
+    table = confusion(labels, predicted, names, "validation")
+    assert shown_classes(table).tolist() == [7, 3000]
+    figure = draw_confusion(table)
+    assert max(figure.bbox.width, figure.bbox.height) < 1600
+    told = texts(figure)
+    assert "The 2 classes confused most, of 3,755" in told
+    assert "3,764 validation pictures, 99.8 % of them right; 11 are in this part" in told
+    guessed = confusion(labels, rng.permutation(predicted), names)
+    assert len(shown_classes(guessed)) == 40
+    assert png(draw_confusion(guessed)).startswith(b"\x89PNG")
+
+
+def test_many_classes_without_a_mistake_are_told_in_words() -> None:
+    ids = np.arange(100)
+    told = texts(draw_confusion(confusion(ids, ids, tuple(map(str, ids)), "test")))
+    assert "None is mistaken: all 100 test pictures are right." in told
+
+
+def test_only_classes_that_occur_are_drawn_and_listed() -> None:
+    labels, predicted = np.array([100, 100, 900]), np.array([100, 900, 900])
+    table = confusion(labels, predicted, tuple(map(str, range(901))))
+    assert table.counts_among(table.occurring).tolist() == [[1, 1], [0, 1]]
+    assert table.counts.sum() == 3
+    told = texts(draw_confusion(table))
+    assert "2 of 901 classes occur; the others are left out." in told
+    assert "899" not in told.replace("of 901", "")
+    scores, left_out = listed_scores(table)
+    assert [score.name for score in scores] == ["100", "900"]
+    assert left_out.startswith("899 of 901 classes are left out")
+
+
+def test_of_very_many_classes_the_worst_are_listed() -> None:
+    labels = np.arange(1000)
+    predicted = np.where(labels == 998, 999, labels)
+    scores, left_out = listed_scores(confusion(labels, predicted, tuple(map(str, labels))))
+    assert len(scores) == 400
+    assert [score.name for score in scores[:2]] == ["998", "999"]
+    assert left_out == "The 400 of 1,000 classes with the lowest F1, the lowest first."

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from handloom import nn
 from handloom.errors import DataError, LabelError, ShapeError, StateError
-from handloom.views import Subject, draw_all, probabilities
+from handloom.views import Subject, draw, draw_all, figures, png, probabilities, words_in
 
 ROWS = [
     {"epoch": e, "step": 10 * e, "train_loss": 1 / e, "val_loss": 1.1 / e, "lr": 0.1}
@@ -87,6 +88,35 @@ def test_many_classes_of_which_most_have_no_picture(
     assert len(draw_all(subject(mlp(rng, 16, 47), images, names), tmp_path)) == 9
 
 
+@pytest.mark.parametrize("part", ["validation", "test", ""])
+def test_every_picture_names_the_part_that_it_shows(part: str, rng: np.random.Generator) -> None:
+    images = rng.integers(0, 256, (30, 4, 4), np.uint8)
+    drawn = dataclasses.replace(subject(mlp(rng, 16, 3), images, ("a", "b", "c")), part=part)
+    for name, figure in figures(drawn):
+        if not name.startswith(("curves", "weights")):
+            told = " ".join(text.get_text() for text in figure.texts)
+            assert set(re.findall(r"\b(train|validation|test)\b", told)) == ({part} - {""})
+            assert f"{part} picture".strip() in told
+            assert words_in(png(figure)).startswith(figure.texts[0].get_text())
+
+
+def test_a_picture_that_fails_does_not_stop_the_others(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("Unable to allocate 19.0 GiB")
+
+    monkeypatch.setattr(draw, "draw_confusion", fail)
+    drawn = subject(mlp(rng, 16, 3), rng.integers(0, 256, (6, 4, 4), np.uint8), ("a", "b", "c"))
+    failed = []
+    files = draw_all(drawn, tmp_path, lambda name, error: failed.append((name, str(error))))
+    assert failed == [("confusion", "Unable to allocate 19.0 GiB")]
+    assert len(files) == 8
+    assert {file.stem for file in files} >= {"predictions", "confused-pairs", "worst-mistakes"}
+    with pytest.raises(MemoryError):
+        draw_all(drawn, tmp_path)
+
+
 def test_a_diverged_network_can_be_drawn(tmp_path: Path, rng: np.random.Generator) -> None:
     model = mlp(rng, 16, 3)
     for parameter in model.named_parameters().values():
@@ -109,16 +139,16 @@ def test_probabilities_that_are_there_are_drawn_and_not_computed(
     assert changed >= {"predictions", "confusion"}
 
 
-def test_what_cannot_be_drawn_is_refused(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_what_cannot_be_drawn_is_refused(rng: np.random.Generator) -> None:
     good = subject(mlp(rng, 16, 2), np.zeros((4, 4, 4), np.uint8), ("a", "b"))
     with pytest.raises(ShapeError, match="4 images, but 3 labels"):
         dataclasses.replace(good, labels=good.labels[:3])
     with pytest.raises(ShapeError, match=r"shape \(4, 3\) are not those of 4 images and 2 classes"):
         dataclasses.replace(good, said=np.ones((4, 3), np.float32))
-    with pytest.raises(DataError, match="no test images"):
+    with pytest.raises(DataError, match="no images"):
         dataclasses.replace(good, images=good.images[:0], labels=good.labels[:0])
     with pytest.raises(LabelError, match="label 7 has no name"):
-        draw_all(dataclasses.replace(good, labels=np.array([0, 1, 7, 1])), tmp_path)
+        dataclasses.replace(good, labels=np.array([0, 1, 7, 1]))
     with pytest.raises(StateError, match=r"call model\.eval\(\) first"):
         dataclasses.replace(good, model=mlp(rng, 16, 2))
 

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from handloom.views.confusion import Confusion, confusion
+from handloom.views.confusion import confusion
 from handloom.views.pairs import ConfusedPair, confused_pairs, draw_confused_pairs, most_confused
 
 
 def test_pairs_come_by_count_then_by_class() -> None:
     counts = np.array([[90, 5, 5], [0, 10, 7], [0, 0, 0]])
-    assert most_confused(Confusion(counts, ("a", "b", "c"))) == (
+    labels, predicted = (ids.repeat(counts[counts > 0]) for ids in np.nonzero(counts))
+    table = confusion(labels, predicted, ("a", "b", "c"))
+    assert most_confused(table) == (
         ConfusedPair(1, 2, 7, 7 / 17),
         ConfusedPair(0, 1, 5, 0.05),
         ConfusedPair(0, 2, 5, 0.05),
     )
-    assert most_confused(Confusion(counts, ("a", "b", "c")), most=1)[0].times == 7
+    assert most_confused(table, most=1)[0].times == 7
 
 
 def test_examples_are_the_surest_mistakes_of_the_pair(rng: np.random.Generator) -> None:
@@ -39,13 +41,13 @@ def test_a_network_without_mistakes_is_told_so() -> None:
     table = confusion(labels, labels, ("a", "b"))
     found = confused_pairs(table, np.zeros((2, 4, 4), np.uint8), labels, probabilities)
     told = [text.get_text() for text in draw_confused_pairs(found).texts]
-    assert "None: all 2 test pictures are right." in told
+    assert "None: all 2 pictures are right." in told
 
 
 def test_the_part_is_named() -> None:
     labels, probabilities = np.array([0, 1, 1]), np.array([[1.0, 0], [0, 1], [1, 0]])
-    table = confusion(labels, probabilities.argmax(axis=1), ("a", "b"))
+    table = confusion(labels, probabilities.argmax(axis=1), ("a", "b"), "validation")
     images = np.zeros((3, 4, 4), np.uint8)
-    found = confused_pairs(table, images, labels, probabilities, "validation")
+    found = confused_pairs(table, images, labels, probabilities)
     told = " ".join(text.get_text() for text in draw_confused_pairs(found).texts)
     assert "1 of 3 validation pictures are mistaken." in told

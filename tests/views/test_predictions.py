@@ -72,4 +72,4 @@ def test_no_mistakes_are_told_in_words(said: tuple[np.ndarray, ...]) -> None:
     images, _, probabilities = said
     drawn = worst_mistakes(images, probabilities.argmax(axis=1), probabilities, NAMES)
     told = [text.get_text() for text in draw_worst_mistakes(drawn).texts]
-    assert "None: all 50 test pictures are right." in told
+    assert "None: all 50 pictures are right." in told

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
+from functools import partial
+from typing import Any
 
 from handloom.cli import stopping, streams
-from handloom.errors import HandloomError
+from handloom.errors import HandloomError, PictureWarning
 
 
 def main() -> None:
@@ -22,10 +25,20 @@ def main() -> None:
     # It warns of a home that cannot be written, where it does as well with a temporary folder.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
-        with stopping.signals_interrupt():
+        with stopping.signals_interrupt(), warnings.catch_warnings():
+            warnings.simplefilter("always", PictureWarning)
+            warnings.showwarning = partial(_warn, warnings.showwarning)
             from handloom.cli.app import app
 
             app(prog_name="handloom")
     except HandloomError as error:
         streams.complain(str(error))
         sys.exit(error.exit_code)
+
+
+def _warn(otherwise: Any, message: Any, category: Any, *where: Any) -> None:
+    """A warning of ours as a line; that of a library as Python shows it."""
+    if issubclass(category, PictureWarning):
+        streams.complain(f"warning: {message}")
+    else:
+        otherwise(message, category, *where)

@@ -15,6 +15,7 @@ Examples:
   handloom test runs/a runs/b               the mean of their probabilities
 """
 WIDEST_MATRIX = 12  # classes; a wider matrix is a picture's work
+LARGEST_MATRIX = 1000  # classes; a program that wants a larger one counts it from `predict`
 
 
 def register(app: typer.Typer) -> None:
@@ -36,24 +37,25 @@ def test(
     run's result.json: a test set that is looked at often is a test no more.
     """
     from handloom.ensemble import Committee, open_together
-    from handloom.views import class_scores, confusion
+    from handloom.views import class_scores, confusion, listed_scores
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     trained = open_together(runs)
     members = len(trained.runs) if isinstance(trained, Committee) else 1
     tested = trained.test(data_dir, tta=listed(tta))
-    matrix = confusion(tested.labels, tested.predicted, trained.class_names)
-    scores = class_scores(matrix)
-    voice.answer(
-        tested.describe()
-        | {
-            "evaluations": trained.looks,
-            "tta": listed(tta),
-            "members": members,
-            "classes": [score._asdict() for score in scores],
-            "confusion": matrix.counts.tolist(),
-        }
-    )
+    matrix = confusion(tested.labels, tested.predicted, trained.class_names, "test")
+    if voice is Voice.PROGRAM:
+        small = len(trained.class_names) <= LARGEST_MATRIX
+        voice.answer(
+            tested.describe()
+            | {
+                "evaluations": trained.looks,
+                "tta": listed(tta),
+                "members": members,
+                "classes": [score._asdict() for score in class_scores(matrix)],
+                "confusion": matrix.counts.tolist() if small else None,
+            }
+        )
     for run in getattr(trained, "runs", [trained]):
         if run.divergence:
             voice.say(run.divergence)
@@ -64,6 +66,7 @@ def test(
         + (f", each seen with {' and '.join(listed(tta))}" if listed(tta) else "")
     )
     voice.say(f"look number {trained.looks} at this test set\n")
+    scores, left_out = listed_scores(matrix)
     voice.table(
         ("class", "precision", "recall", "f1", "pictures"),
         [
@@ -71,13 +74,20 @@ def test(
             for s in scores
         ],
     )
-    if len(scores) <= WIDEST_MATRIX:
+    if left_out:
+        voice.say(left_out)
+    occurring = matrix.occurring
+    if len(occurring) <= WIDEST_MATRIX:
         voice.say("\nconfusion: a row is a true class, a column what it was taken for")
+        counts = matrix.counts_among(occurring)
         voice.table(
-            ("", *(str(index) for index in range(len(scores)))),
+            ("", *map(str, occurring)),
             [
-                (_numbered(index, score.name), *(str(count) if count else "·" for count in row))
-                for index, (score, row) in enumerate(zip(scores, matrix.counts, strict=True))
+                (
+                    _numbered(index, trained.class_names[index]),
+                    *(str(count) if count else "·" for count in row),
+                )
+                for index, row in zip(occurring.tolist(), counts, strict=True)
             ],
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ from handloom.errors import DataError, RunError
 from handloom.report.blocks import Block, Cell, Matrix, Pictures, Table, Text
 from handloom.report.pictures import pictures_of
 from handloom.results import PartResult, Run
-from handloom.views import Confusion, class_scores, confusion
+from handloom.views import Confusion, confusion, listed_scores, style
 
 MOST_CLASSES = 24
 """Of a matrix of cells; a larger one is a picture's work."""
+MOST_UNFOLDED = 62
+"""Rows of the table of classes that stand open."""
 HEATS = 9
 
 
@@ -29,37 +32,39 @@ def class_blocks(run: Run, data_dir: Path | None) -> tuple[Block, ...]:
         drawn = pictures_of(run.folder.figures, ("confusion",))
         missing = Text((f"The table of the classes needs the run's pictures: {error}.",))
         return (missing, *((Pictures(drawn),) if drawn else ()))
-    counted = confusion(judged.labels, judged.predicted, run.class_names)
-    if len(run.class_names) <= MOST_CLASSES:
-        return (matrix(counted, part), _table(counted))
-    drawn = pictures_of(run.folder.figures, ("confusion",)) if part == "test" else ()
-    return (*((Pictures(drawn),) if drawn else ()), _table(counted))
+    counted = confusion(judged.labels, judged.predicted, run.class_names, part)
+    if len(counted.occurring) <= MOST_CLASSES:
+        return (matrix(counted), *_table(counted))
+    drawn = pictures_of(run.folder.figures, ("confusion",)) if run.is_finished else ()
+    return (*((Pictures(drawn),) if drawn else ()), *_table(counted))
 
 
 def _evaluate(run: Run, data_dir: Path | None) -> tuple[str, PartResult]:
     """The part's name and what the best weights give on it: validation while the training lasts."""
     parts = run.parts(data_dir)
-    if run.is_finished and parts.test is not None:
+    if run.shown_part == "test" and parts.test is not None:
         return "test", run.evaluate(parts.test)
     return "validation", run.evaluate(parts.validation)
 
 
-def matrix(counted: Confusion, part: str) -> Matrix:
+def matrix(counted: Confusion) -> Matrix:
     """Only mistakes have a heat, relative to the commonest one of all."""
-    shares = counted.shares.copy()
+    classes = counted.occurring
+    whole = counted.counts_among(classes)
+    shares = whole / np.maximum(whole.sum(axis=1, keepdims=True), 1)
     mistakes = shares.copy()
     np.fill_diagonal(mistakes, 0.0)
     heats = np.ceil(HEATS * mistakes / (mistakes.max() or 1.0)).astype(int)
-    names = counted.class_names
+    names = tuple(counted.class_names[k] for k in classes)
     rows = tuple(
         tuple(
-            _cell(int(counted.counts[t, p]), float(shares[t, p]), int(heats[t, p]), name, said)
+            _cell(int(whole[t, p]), float(shares[t, p]), int(heats[t, p]), name, said)
             for p, said in enumerate(names)
         )
         for t, name in enumerate(names)
     )
     caption = (
-        f"{int(counted.counts.sum()):,} {part} pictures. A row is a true class, a column what the "
+        f"{style.pictures(counted.total, counted.part)}. A row is a true class, a column what the "
         "network said: how many pictures, and their share of the row. The darker, the more."
     )
     return Matrix(caption, names, rows)
@@ -72,9 +77,15 @@ def _cell(pictures: int, share: float, heat: int, name: str, said: str) -> Cell:
     return Cell(pictures, percent, heat, f"{often} of {name} {what} ({percent})")
 
 
-def _table(counted: Confusion) -> Table:
+def _table(counted: Confusion) -> Iterator[Block]:
+    """Of every class that occurs; of very many, the worst."""
+    scores, left_out = listed_scores(counted)
     rows = tuple(
         (s.name, f"{s.precision:.4f}", f"{s.recall:.4f}", f"{s.f1:.4f}", f"{s.support:,}")
-        for s in class_scores(counted)
+        for s in scores
     )
-    return Table("Precision and recall", ("class", "precision", "recall", "F1", "pictures"), rows)
+    caption = f"Precision and recall on the {style.part_pictures(counted.part)}"
+    columns = ("class", "precision", "recall", "F1", "pictures")
+    yield Table(caption, columns, rows, folded=len(rows) > MOST_UNFOLDED)
+    if left_out:
+        yield Text((left_out,), is_aside=True)

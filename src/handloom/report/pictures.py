@@ -1,4 +1,8 @@
-"""A run's pictures as blocks of a page, each with words for those who cannot see it."""
+"""A run's pictures as blocks of a page, each with words for those who cannot see it.
+
+Of which part of the data they are, how many, and all else that differs from run to run is what the
+picture's own heading and note say: they stand within its file.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,10 @@ from typing import NamedTuple
 
 from handloom.errors import RunError
 from handloom.report.blocks import Picture
+from handloom.views import PNG_START, words_in
+
+LONGEST_WORDS = 2000
+"""Characters of what a picture says that are read out."""
 
 
 class Words(NamedTuple):
@@ -33,16 +41,16 @@ WORDS = {
     ),
     "activations": Words(
         "What each layer makes of a picture",
-        "A row a test picture, one of each class: the picture, what every layer answers to it from "
+        "A row a picture, each of another class: the picture, what every layer answers to it from "
         "left to right, and the class that the network says.",
     ),
     "activations-pair": Words(
         "Two classes that are easily confused, layer by layer",
-        "Two test pictures side by side, and under each what every layer answers to it.",
+        "Two pictures side by side, and under each what every layer answers to it.",
     ),
     "predictions": Words(
-        "Test pictures taken at random",
-        "Twelve random test pictures, each with bars for the three most probable classes, and "
+        "Pictures taken at random",
+        "Random pictures, each with bars for the three most probable classes, and "
         "whether the most probable one is right.",
     ),
     "confused-pairs": Words(
@@ -52,8 +60,8 @@ WORDS = {
     ),
     "worst-mistakes": Words(
         "The mistakes of which it was surest",
-        "Twelve test pictures that were taken for another class with the highest probability, each "
-        "with its true class and bars for the three most probable ones.",
+        "Pictures that were taken for another class with the highest probability, each with its "
+        "true class and bars for the three most probable ones.",
     ),
     "confusion": Words(
         "Which classes are taken for which",
@@ -65,11 +73,14 @@ WORDS = {
 
 def pictures_of(folder: Path, names: tuple[str, ...]) -> tuple[Picture, ...]:
     """Those of the named pictures that lie in a run's figures/."""
-    return tuple(
-        Picture(name, _read(path), WORDS[name].alt, WORDS[name].caption)
-        for name in names
-        if (path := folder / f"{name}.png").is_file()
-    )
+    files = ((name, folder / f"{name}.png") for name in names)
+    return tuple(_picture(name, _read(path)) for name, path in files if path.is_file())
+
+
+def _picture(name: str, png: bytes) -> Picture:
+    said = words_in(png)[:LONGEST_WORDS]
+    alt = f"{WORDS[name].alt} It says: {said}" if said else WORDS[name].alt
+    return Picture(name, png, alt, WORDS[name].caption)
 
 
 def _read(path: Path) -> bytes:
@@ -77,6 +88,6 @@ def _read(path: Path) -> bytes:
         png = path.read_bytes()
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from None
-    if not png.startswith(b"\x89PNG\r\n\x1a\n"):
+    if not png.startswith(PNG_START):
         raise RunError(f"{path} is no PNG; draw it again with: handloom show {path.parents[1]}")
     return png

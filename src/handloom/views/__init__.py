@@ -16,7 +16,8 @@ from handloom.views.confusion import ClassScore as ClassScore
 from handloom.views.confusion import Confusion as Confusion
 from handloom.views.confusion import class_scores as class_scores
 from handloom.views.confusion import confusion as confusion
-from handloom.views.confusion import draw_confusion as draw_confusion
+from handloom.views.confusion import listed_scores as listed_scores
+from handloom.views.confusion_sheet import draw_confusion as draw_confusion
 from handloom.views.curves import Curves as Curves
 from handloom.views.curves import curves as curves
 from handloom.views.curves import draw_curves as draw_curves
@@ -48,7 +49,9 @@ from handloom.views.rate_range import RateRange as RateRange
 from handloom.views.rate_range import draw_rate_range as draw_rate_range
 from handloom.views.reliability import Reliability as Reliability
 from handloom.views.reliability import draw_reliability as draw_reliability
+from handloom.views.sheet import PNG_START as PNG_START
 from handloom.views.sheet import png as png
+from handloom.views.sheet import words_in as words_in
 from handloom.views.study_curves import TrialCurve as TrialCurve
 from handloom.views.study_curves import draw_trial_curves as draw_trial_curves
 from handloom.views.study_curves import trial_curves as trial_curves

@@ -54,8 +54,8 @@ def draw_activations(activations: Activations) -> Figure:
     has_maps = any(layer.values.ndim == 4 for layer in activations.layers)
     room, side = ((116, 164), 84) if has_maps else ((52, 260), 56)
     columns = [_shown(layer, room, 30) for layer in activations.layers]
-    names = [style.fitted(n, NAME_ROOM) for n in style.shown_names(activations.class_names)]
-    name_width = max(int(style.text_width(names[k])) for k in activations.true)
+    names = [style.fitted(_name(activations, k), NAME_ROOM) for k in activations.true]
+    name_width = max(int(style.text_width(name)) for name in names)
     places = np.cumsum(
         [style.MARGIN + name_width + 14, side + GAP, *(column.width + GAP for column in columns)]
     )
@@ -67,8 +67,7 @@ def draw_activations(activations: Activations) -> Figure:
     sheet = Sheet(width, height, "What each layer makes of a picture", _note(activations))
     _draw_scale(sheet)
     for index, middle in enumerate(middles):
-        name = names[activations.true[index]]
-        sheet.text(style.MARGIN, middle, name, va="center_baseline")
+        sheet.text(style.MARGIN, middle, names[index], va="center_baseline")
         _draw_centred(sheet, places[0], middle, picture(activations.images[index], side))
         _draw_verdict(sheet, (places[-1], middle), activations, index, VERDICT_ROOM)
     _draw_head(sheet, places[0], heads_at, ("picture",))
@@ -88,10 +87,8 @@ def draw_activation_pair(activations: Activations) -> Figure:
     heights = [max(row.rasters[0].shape[0], len(row.head) * LINE) + 16 for row in rows]
     left = style.MARGIN + max(row.head_width for row in rows) + GAP + 10
     places = (left, left + room[1] + GAP)
-    names = style.shown_names(activations.class_names)
-    first, second = (
-        style.fitted(names[k], 260, style.HEADING, "bold") for k in activations.true[:2]
-    )
+    names = [_name(activations, k) for k in activations.true[:2]]
+    first, second = (style.fitted(name, 260, style.HEADING, "bold") for name in names)
     heading = f"Two pictures through the network: {first} and {second}"
     y = SCALE_BAR_ROOM + 10
     width, height = places[1] + room[1] + style.MARGIN, y + side + 30 + sum(heights)
@@ -100,7 +97,7 @@ def draw_activation_pair(activations: Activations) -> Figure:
     for index, x in enumerate(places):
         middle, beside = y + side // 2, x + side + 18
         _draw_centred(sheet, x, middle, picture(activations.images[index], side))
-        name = style.fitted(names[activations.true[index]], room[1] - side - 20, weight="bold")
+        name = style.fitted(names[index], room[1] - side - 20, weight="bold")
         sheet.text(beside, middle - 44, name, weight="bold")
         _draw_verdict(sheet, (beside, middle + 14), activations, index, room[1] - side)
     y += side + 30
@@ -112,9 +109,14 @@ def draw_activation_pair(activations: Activations) -> Figure:
     return sheet.finished()
 
 
+def _name(activations: Activations, class_id: int) -> str:
+    return style.shown_name(activations.class_names[class_id], int(class_id))
+
+
 def _note(activations: Activations) -> str:
     told = (
-        "A block of tiles: the maps of a convolution. A strip: the units of a dense layer, one "
+        f"{style.pictures(len(activations.images), activations.part)}. A block of "
+        "tiles: the maps of a convolution. A strip: the units of a dense layer, one "
         "stripe each. White is zero, red above, blue below; each layer has its own scale."
     )
     if len(activations.layers) < activations.num_layers:
@@ -189,7 +191,7 @@ def _draw_verdict(
     predicted = activations.predicted[index]
     is_right = predicted == activations.true[index]
     sign, colour = (style.RIGHT_SIGN, style.RIGHT) if is_right else (style.WRONG_SIGN, style.WRONG)
-    name = style.shown_names(activations.class_names)[predicted]
+    name = _name(activations, predicted)
     said = style.fitted(f"{sign} {name}", room - style.MARGIN)
     sheet.text(x, middle - 12, said, colour=colour, va="center_baseline")
     probability = style.percent(float(activations.probability[index]))

@@ -35,7 +35,8 @@ class LayerOutput(NamedTuple):
 class Activations(NamedTuple):
     """Images (P, ...), their true and predicted class ids (P,), the probability of the latter.
 
-    `layers` are those shown, in order, of the `num_layers` that change anything.
+    `layers` are those shown, in order, of the `num_layers` that change anything. `part` names
+    the part of the data that the images are of.
     """
 
     images: UInt8Array
@@ -45,6 +46,7 @@ class Activations(NamedTuple):
     layers: tuple[LayerOutput, ...]
     num_layers: int
     class_names: tuple[str, ...]
+    part: str = ""
 
 
 def one_of_each_class(
@@ -58,12 +60,9 @@ def one_of_each_class(
     present = np.flatnonzero(np.bincount(labels, minlength=num_classes))
     if len(present) > most:
         present = present[np.linspace(0, len(present) - 1, most).round().astype(np.int64)]
-    found = []
-    for k in present:
-        of_class = np.flatnonzero(labels == k)
-        right = of_class[predicted[of_class] == k]
-        found.append((right if right.size else of_class)[0])
-    return np.array(found, np.int64)
+    # By class, within it the right ones first, and these in their order.
+    order = np.lexsort((predicted != labels, labels))
+    return order[np.searchsorted(labels[order], present)].astype(np.int64)
 
 
 def activations(
@@ -72,6 +71,7 @@ def activations(
     labels: IntArray,
     class_names: tuple[str, ...],
     normalise: Normalise,
+    part: str = "",
     most: int = MOST_LAYERS,
 ) -> Activations:
     """The outputs of every layer of a model in evaluation mode, for a few images.
@@ -97,6 +97,7 @@ def activations(
         tuple(outputs[place] for place in kept),
         len(outputs),
         class_names,
+        part,
     )
 
 

@@ -2,34 +2,79 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from handloom._typing import FloatArray, IntArray, UInt8Array
+from handloom._typing import FloatArray, IntArray
 from handloom.errors import LabelError, ShapeError
-from handloom.views import style
-from handloom.views.sheet import SCALE_BAR_ROOM, Sheet, coloured, rgb
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class Confusion(NamedTuple):
-    """`counts` (K, K), int64: row = true class, column = predicted class."""
+    """How often each pair of a true and a predicted class occurs: only pairs that do, by class id.
 
-    counts: IntArray
+    `true`, `predicted` and `times` are (P,), int64. `part` names the pictures' part of the data,
+    as "test"; it is empty where they are of none.
+    """
+
+    true: IntArray
+    predicted: IntArray
+    times: IntArray
     class_names: tuple[str, ...]
+    part: str = ""
+
+    @property
+    def counts(self) -> IntArray:
+        """The whole matrix (K, K), int64: row = true class, column = predicted class."""
+        return self.counts_among(np.arange(len(self.class_names)))
+
+    def counts_among(self, classes: IntArray) -> IntArray:
+        """The matrix of some classes only: (n, n) for their ids (n,), which ascend."""
+        inside = np.isin(self.true, classes) & np.isin(self.predicted, classes)
+        counts = np.zeros((len(classes), len(classes)), np.int64)
+        rows = np.searchsorted(classes, self.true[inside])
+        counts[rows, np.searchsorted(classes, self.predicted[inside])] = self.times[inside]
+        return counts
+
+    @property
+    def support(self) -> IntArray:
+        """Pictures of every class (K,)."""
+        return self._sums(self.true, self.times)
+
+    @property
+    def called(self) -> IntArray:
+        """Pictures that were called so, for every class (K,)."""
+        return self._sums(self.predicted, self.times)
+
+    @property
+    def hits(self) -> IntArray:
+        """Pictures of every class that were called so (K,)."""
+        return self._sums(self.true, self.times * (self.true == self.predicted))
 
     @property
     def shares(self) -> FloatArray:
-        """Counts as fractions of their row, float64; a class without examples has zeros."""
-        return self.counts / np.maximum(self.counts.sum(axis=1, keepdims=True), 1)
+        """Counts (K, K) as fractions of their row; a class without examples has zeros."""
+        return self.counts / np.maximum(self.support[:, np.newaxis], 1)
+
+    @property
+    def total(self) -> int:
+        """All pictures."""
+        return int(self.times.sum())
 
     @property
     def accuracy(self) -> float:
         """The fraction on the diagonal; 0 without examples."""
-        return float(np.trace(self.counts) / max(self.counts.sum(), 1))
+        return float(self.hits.sum() / max(self.total, 1))
+
+    @property
+    def occurring(self) -> IntArray:
+        """Ids of the classes that are some picture's, or that some picture was taken for."""
+        return np.union1d(self.true, self.predicted)
+
+    def _sums(self, ids: IntArray, times: IntArray) -> IntArray:
+        sums = np.zeros(len(self.class_names), np.int64)
+        np.add.at(sums, ids, times)
+        return sums
 
 
 class ClassScore(NamedTuple):
@@ -42,8 +87,10 @@ class ClassScore(NamedTuple):
     support: int  # examples
 
 
-def confusion(labels: IntArray, predicted: IntArray, class_names: tuple[str, ...]) -> Confusion:
-    """Count (true, predicted) pairs of class ids, both (N,).
+def confusion(
+    labels: IntArray, predicted: IntArray, class_names: tuple[str, ...], part: str = ""
+) -> Confusion:
+    """Count (true, predicted) pairs of class ids, both (N,), of pictures of a part of the data.
 
     Raises ShapeError where the two differ in shape, LabelError for an id without a name.
     """
@@ -55,14 +102,14 @@ def confusion(labels: IntArray, predicted: IntArray, class_names: tuple[str, ...
         if outside.size:
             raise LabelError(f"{what} {outside[0]} has no name: there are {num_classes} classes")
     pairs = labels.astype(np.int64) * num_classes + predicted
-    counts = np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
-    return Confusion(counts.astype(np.int64), class_names)
+    places, times = np.unique(pairs, return_counts=True)
+    true, called = np.divmod(places, max(num_classes, 1))
+    return Confusion(true, called, times.astype(np.int64), class_names, part)
 
 
 def class_scores(confusion: Confusion) -> tuple[ClassScore, ...]:
     """Precision, recall, F1 and support of every class, in order."""
-    hits = np.diag(confusion.counts)
-    called, support = confusion.counts.sum(axis=0), confusion.counts.sum(axis=1)
+    hits, called, support = confusion.hits, confusion.called, confusion.support
     columns = (
         hits / np.maximum(called, 1),
         hits / np.maximum(support, 1),
@@ -76,133 +123,27 @@ def class_scores(confusion: Confusion) -> tuple[ClassScore, ...]:
     )
 
 
-# -- drawing ---------------------------------------------------------------------------------------
-
-ROOM = 1000
-"""About how many pixels the matrix may take across."""
-NAME_ROOM = 190
-MOST_WITH_COUNTS, MOST_WITH_SHARES = 13, 24
-DIAGONAL, LINES = "#e4eef7", "#d8dce1"
+MOST_LISTED = 400
+"""Rows of a table of classes that are still read."""
 
 
-@style.house_style()
-def draw_confusion(confusion: Confusion) -> Figure:
-    """Only mistakes are coloured, so that the diagonal does not drown them."""
-    num_classes = len(confusion.class_names)
-    cell = _cell_size(num_classes)
-    names = [style.fitted(name, NAME_ROOM) for name in style.shown_names(confusion.class_names)]
-    left = style.MARGIN + 34 + max(int(style.text_width(name)) for name in names) + 10
-    upright, head = _column_heads(names, cell[1])
-    top = SCALE_BAR_ROOM + 16 + style.line_height() + head
-    width = max(left + num_classes * cell[1] + style.MARGIN, 820)
-    height = top + num_classes * cell[0] + style.MARGIN
-    total = int(confusion.counts.sum())
-    heading = f"Which classes are taken for which: {style.percent(confusion.accuracy)} right"
-    sheet = Sheet(width, height, heading, _note(num_classes, total))
-    shares = _mistakes(confusion)
-    most = float(np.nanmax(shares, initial=0.0)) or 0.01
-    ends = ("0 %", style.percent(most / 2), style.percent(most))
-    label = "of the true class, taken for another"
-    sheet.scale_bar(style.MARGIN, 0, style.SEQUENTIAL, ends, label)
-    colours = coloured(shares, style.SEQUENTIAL, 0, most)
-    colours[confusion.counts == 0] = rgb(style.PAPER)
-    np.einsum("iic->ic", colours)[:] = rgb(DIAGONAL)
-    _draw_matrix(sheet, left, top, colours, cell)
-    _draw_names(sheet, (left, top), names, cell, upright=upright)
-    if num_classes <= MOST_WITH_SHARES:
-        _draw_numbers(sheet, (left, top), confusion, cell, most)
-    return sheet.finished()
+def listed_scores(
+    confusion: Confusion, most: int = MOST_LISTED
+) -> tuple[tuple[ClassScore, ...], str]:
+    """The classes that a table lists, and a sentence on those that it leaves out, or "".
 
-
-def _note(num_classes: int, total: int) -> str:
-    told = f"{total:,} test pictures. Row: the true class; column: what the network said. "
-    if num_classes <= MOST_WITH_COUNTS:
-        return told + "Numbers: how many pictures, and their share of the row. Pale blue: right."
-    if num_classes <= MOST_WITH_SHARES:
-        return told + "Numbers: the share of the row, in %. Pale blue: right."
-    return told + "Pale blue: right. The darker a cell, the more of the row is mistaken so."
-
-
-def _cell_size(num_classes: int) -> tuple[int, int]:
-    """(height, width) of a cell in pixels."""
-    if num_classes <= MOST_WITH_COUNTS:
-        return 54, max(68, min(84, ROOM // num_classes))
-    side = max(style.line_height(style.SMALL) + 1, min(44, ROOM // num_classes))
-    return side, side
-
-
-def _column_heads(names: list[str], cell_width: int) -> tuple[bool, int]:
-    """Whether the column names have to stand upright, and the height that they take."""
-    widest = max(style.text_width(name) for name in names)
-    if widest <= cell_width - 6:
-        return False, style.line_height() + 4
-    return True, int(widest) + 12
-
-
-def _mistakes(confusion: Confusion) -> FloatArray:
-    shares = confusion.shares
-    np.fill_diagonal(shares, 0.0)
-    return shares
-
-
-def _draw_matrix(
-    sheet: Sheet, left: int, top: int, colours: UInt8Array, cell: tuple[int, int]
-) -> None:
-    pixels = colours.repeat(cell[0], axis=0).repeat(cell[1], axis=1)
-    pixels[:: cell[0]] = rgb(LINES)
-    pixels[:, :: cell[1]] = rgb(LINES)
-    sheet.frame(left, top, pixels.shape[1], pixels.shape[0], style.NEUTRAL, 1)
-    sheet.image(left, top, pixels)
-
-
-def _draw_names(
-    sheet: Sheet, corner: tuple[int, int], names: list[str], cell: tuple[int, int], *, upright: bool
-) -> None:
-    left, top = corner
-    across, down = len(names) * cell[1], len(names) * cell[0]
-    for index, name in enumerate(names):
-        y = top + (index + 0.5) * cell[0]
-        sheet.text(left - 10, y, name, ha="right", va="center_baseline")
-        x = left + (index + 0.5) * cell[1]
-        if upright:
-            sheet.text(x, top - 8, name, ha="center", va="bottom", rotation=90)
-        else:
-            sheet.text(x, top - 6, name, ha="center", va="bottom")
-    settings: dict[str, Any] = {"colour": style.MUTED, "weight": "bold"}
-    sheet.text(
-        left + across / 2, SCALE_BAR_ROOM + 8, "what the network said →", ha="center", **settings
-    )
-    sheet.text(
-        style.MARGIN + 10,
-        top + down / 2,
-        "true class",
-        ha="center",
-        va="center",
-        rotation=90,
-        **settings,
-    )
-
-
-def _draw_numbers(
-    sheet: Sheet,
-    corner: tuple[int, int],
-    confusion: Confusion,
-    cell: tuple[int, int],
-    most: float,
-) -> None:
-    with_counts = len(confusion.class_names) <= MOST_WITH_COUNTS
-    shares = confusion.shares
-    for row, column in np.argwhere(confusion.counts):
-        share = float(shares[row, column])
-        x = corner[0] + (column + 0.5) * cell[1]
-        y = corner[1] + (row + 0.5) * cell[0]
-        dark = row != column and share > 0.6 * most
-        colour = style.PAPER if dark else style.INK
-        weight = "bold" if row == column else "normal"
-        settings: dict[str, Any] = {"ha": "center", "va": "center_baseline", "colour": colour}
-        if with_counts:
-            count = f"{confusion.counts[row, column]:,}"
-            sheet.text(x, y - 10, count, weight=weight, **settings)
-            sheet.text(x, y + 12, style.percent(share), size=style.SMALL, **settings)
-        elif share >= 0.005:
-            sheet.text(x, y, f"{100 * share:.0f}", size=style.SMALL, **settings)
+    Listed are the classes that occur, in order; of more than `most` of them those of the lowest
+    F1, the lowest first.
+    """
+    scores, occurring = class_scores(confusion), confusion.occurring
+    found = [scores[k] for k in occurring]
+    if len(found) > most:
+        found = sorted(found, key=lambda score: score.f1)[:most]
+        return tuple(found), (
+            f"The {most:,} of {len(occurring):,} classes with the lowest F1, the lowest first."
+        )
+    absent = len(scores) - len(found)
+    if not absent:
+        return tuple(found), ""
+    which = "1 class is" if absent == 1 else f"{absent:,} of {len(scores):,} classes are"
+    return tuple(found), f"{which} left out: no picture is, or was taken for, one of them."

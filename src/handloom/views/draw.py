@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from handloom._files import make_folder, write_atomic
 from handloom._typing import FloatArray, IntArray, Shape, UInt8Array
-from handloom.errors import DataError, ShapeError, StateError
+from handloom.errors import DataError, LabelError, ShapeError, StateError
 from handloom.nn import Layer
 from handloom.views.activation_sheets import draw_activation_pair, draw_activations
 from handloom.views.activations import Activations, activations, one_of_each_class
-from handloom.views.confusion import Confusion, confusion, draw_confusion
+from handloom.views.confusion import Confusion, confusion
+from handloom.views.confusion_sheet import draw_confusion
 from handloom.views.curves import curves, draw_curves
 from handloom.views.kernels import draw_kernels, kernels
 from handloom.views.pairs import confused_pairs, draw_confused_pairs, most_confused
@@ -32,15 +34,18 @@ from handloom.views.weights import draw_filters, draw_matrices, filters, matrice
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Subject:
-    """What the pictures are made from: the record of a training, its network, the test part.
+    """What the pictures are made from: the record of a training, its network, a part of the data.
 
     `metrics` are the rows of metrics.jsonl, `monitor` the metric that chose the best epoch. `model`
     is in evaluation mode. `images` (N, H, W) or (N, C, H, W), uint8; `labels` (N,), class ids.
-    `normalise` makes of images what the model takes. `seed` chooses the random pictures. `said`:
-    the probabilities (N, K) that the model gives, where something quicker has computed them.
+    `normalise` makes of images what the model takes. `seed` chooses the random pictures.
+    `part` names the part of the data that the images are of; it is empty where they are of none.
+    `said` are the model's probabilities (N, K), where something quicker has computed them.
     """
 
     metrics: Sequence[Mapping[str, Any]]
@@ -51,6 +56,7 @@ class Subject:
     class_names: tuple[str, ...]
     normalise: Normalise
     seed: int
+    part: str = ""
     said: FloatArray | None = None
 
     def __post_init__(self) -> None:
@@ -61,7 +67,12 @@ class Subject:
                 f"{len(self.images)} images, but {len(self.labels)} labels: each needs the other"
             )
         if not len(self.images):
-            raise DataError("there are no test images to draw; give at least one")
+            raise DataError("there are no images to draw; give at least one")
+        outside = self.labels[(self.labels < 0) | (self.labels >= len(self.class_names))]
+        if outside.size:
+            raise LabelError(
+                f"label {outside[0]} has no name: there are {len(self.class_names)} classes"
+            )
         if self.said is not None and self.said.shape != (len(self.images), len(self.class_names)):
             raise ShapeError(
                 f"probabilities of shape {self.said.shape} are not those of {len(self.images)} "
@@ -75,66 +86,145 @@ class Subject:
         return shape if len(shape) == 3 else (1, *shape)
 
 
-def draw_all(subject: Subject, folder: Path) -> list[Path]:
+def draw_all(
+    subject: Subject, folder: Path, on_failure: Callable[[str, Exception], None] | None = None
+) -> list[Path]:
     """Write every picture that the subject allows into `folder`; returns the files, in order.
 
     curves, weights-filters (the first layer is dense and reads the picture), weights-matrices (any
     dense layer), kernels (any convolution), activations, activations-pair (two classes or more),
     predictions, confusion, confused-pairs, worst-mistakes: each a .png. The same subject gives the
-    same bytes. Raises RunError where a file cannot be written, LabelError for ids without a name.
+    same bytes. Raises RunError where a file cannot be written.
+    With `on_failure`, a picture that cannot be drawn or written does not stop the others: it is
+    called with the picture's name and whatever was raised.
     """
     make_folder(folder, within=None)
     files = []
-    for name, figure in figures(subject):
+    for name, drawn in drawings(subject):
         path = folder / f"{name}.png"
-        write_atomic(path, png(figure))
-        files.append(path)
+        try:
+            figure = drawn()
+            if figure is not None:
+                write_atomic(path, png(figure))
+                files.append(path)
+        except Exception as error:  # whatever it is: a picture is no reason to lose the others
+            if on_failure is None:
+                raise
+            on_failure(name, error)
     return files
 
 
 def figures(subject: Subject) -> Iterator[tuple[str, Figure]]:
     """The pictures one after another, by name."""
-    yield "curves", draw_curves(curves(subject.metrics, subject.monitor))
-    yield from _weight_figures(subject)
-    said = subject.said
-    if said is None:
-        said = probabilities(subject.model, subject.images, subject.normalise)
-    table = confusion(subject.labels, said.argmax(axis=1), subject.class_names)
-    yield from _activation_figures(subject, said, table)
-    yield from _prediction_figures(subject, said, table)
+    for name, drawn in drawings(subject):
+        if (figure := drawn()) is not None:
+            yield name, figure
 
 
-def _weight_figures(subject: Subject) -> Iterator[tuple[str, Figure]]:
-    if (first := filters(subject.model, subject.image_shape)) is not None:
-        yield "weights-filters", draw_filters(first)
-    if (dense := matrices(subject.model)) is not None:
-        yield "weights-matrices", draw_matrices(dense)
-    if (convolutions := kernels(subject.model)) is not None:
-        yield "kernels", draw_kernels(convolutions)
+Drawing = Callable[[], "Figure | None"]
+"""Draws one picture; None where the subject has nothing of the kind."""
 
 
-def _activation_figures(
-    subject: Subject, said: FloatArray, table: Confusion
-) -> Iterator[tuple[str, Figure]]:
-    labels, predicted = subject.labels, said.argmax(axis=1)
+def drawings(subject: Subject) -> Iterator[tuple[str, Drawing]]:
+    """What draws each picture, by its name."""
+    answers = _Answers(subject)
+    yield "curves", lambda: draw_curves(curves(subject.metrics, subject.monitor))
+    yield "weights-filters", partial(_filters, subject)
+    yield "weights-matrices", partial(_of_model, matrices, draw_matrices, subject)
+    yield "kernels", partial(_of_model, kernels, draw_kernels, subject)
+    yield "activations", answers.activations
+    yield "activations-pair", answers.activations_pair
+    yield "predictions", answers.predictions
+    yield "confusion", lambda: draw_confusion(answers.table)
+    yield "confused-pairs", answers.confused_pairs
+    yield "worst-mistakes", answers.worst_mistakes
 
-    def of(chosen: IntArray) -> Activations:
+
+def _of_model(
+    find: Callable[[Layer], T | None], draw: Callable[[T], Figure], subject: Subject
+) -> Figure | None:
+    found = find(subject.model)
+    return None if found is None else draw(found)
+
+
+class _Answers:
+    """What the network says of the pictures, computed once, when the first drawing asks for it."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+
+    @cached_property
+    def said(self) -> FloatArray:
+        """Probabilities (N, K)."""
+        subject = self.subject
+        if subject.said is not None:
+            return subject.said
+        return probabilities(subject.model, subject.images, subject.normalise)
+
+    @cached_property
+    def predicted(self) -> IntArray:
+        """Predicted class ids (N,)."""
+        return self.said.argmax(axis=1)
+
+    @cached_property
+    def table(self) -> Confusion:
+        """Labels against predictions."""
+        subject = self.subject
+        return confusion(subject.labels, self.predicted, subject.class_names, subject.part)
+
+    def activations(self) -> Figure:
+        """A picture of each class, of many classes some."""
+        chosen = one_of_each_class(self.subject.labels, self.predicted, self._num_classes)
+        return draw_activations(self._activations(chosen))
+
+    def activations_pair(self) -> Figure | None:
+        """Two classes, the most confused ones where both have pictures."""
+        labels, count = self.subject.labels, self._num_classes
+        every = one_of_each_class(labels, self.predicted, count, most=count)
+        if len(every) < 2:
+            return None
+        by_class = dict(zip(labels[every].tolist(), every.tolist(), strict=True))
+        pair = _telling_pair(self.table, by_class)
+        return draw_activation_pair(self._activations(np.array([by_class[k] for k in pair])))
+
+    def predictions(self) -> Figure:
+        """Pictures taken at random."""
+        rng = np.random.default_rng(self.subject.seed)
+        return draw_predictions(random_predictions(*self._seen, rng=rng, part=self.subject.part))
+
+    def confused_pairs(self) -> Figure:
+        """The pairs confused most."""
+        images, labels, said, _ = self._seen
+        return draw_confused_pairs(confused_pairs(self.table, images, labels, said))
+
+    def worst_mistakes(self) -> Figure:
+        """The mistakes of which it was surest."""
+        return draw_worst_mistakes(worst_mistakes(*self._seen, part=self.subject.part))
+
+    @property
+    def _num_classes(self) -> int:
+        return len(self.subject.class_names)
+
+    @property
+    def _seen(self) -> tuple[UInt8Array, IntArray, FloatArray, tuple[str, ...]]:
+        subject = self.subject
+        return subject.images, subject.labels, self.said, subject.class_names
+
+    def _activations(self, chosen: IntArray) -> Activations:
+        subject = self.subject
         return activations(
             subject.model,
             subject.images[chosen],
-            labels[chosen],
+            subject.labels[chosen],
             subject.class_names,
             subject.normalise,
+            subject.part,
         )
 
-    num_classes = len(subject.class_names)
-    chosen = one_of_each_class(labels, predicted, num_classes)
-    yield "activations", draw_activations(of(chosen))
-    if len(chosen) > 1:
-        every = one_of_each_class(labels, predicted, num_classes, most=num_classes)
-        by_class = dict(zip(labels[every].tolist(), every.tolist(), strict=True))
-        pair = _telling_pair(table, by_class)
-        yield "activations-pair", draw_activation_pair(of(np.array([by_class[k] for k in pair])))
+
+def _filters(subject: Subject) -> Figure | None:
+    first = filters(subject.model, subject.image_shape)
+    return None if first is None else draw_filters(first)
 
 
 def _telling_pair(table: Confusion, by_class: Mapping[int, int]) -> tuple[int, int]:
@@ -144,16 +234,3 @@ def _telling_pair(table: Confusion, by_class: Mapping[int, int]) -> tuple[int, i
             return pair.true, pair.predicted
     first, second, *_ = by_class
     return first, second
-
-
-def _prediction_figures(
-    subject: Subject, said: FloatArray, table: Confusion
-) -> Iterator[tuple[str, Figure]]:
-    images, labels, names = subject.images, subject.labels, subject.class_names
-    rng = np.random.default_rng(subject.seed)
-    shown = random_predictions(images, labels, said, names, rng=rng)
-    yield "predictions", draw_predictions(shown)
-    yield "confusion", draw_confusion(table)
-    yield "confused-pairs", draw_confused_pairs(confused_pairs(table, images, labels, said))
-    worst = worst_mistakes(images, labels, said, names)
-    yield "worst-mistakes", draw_worst_mistakes(worst)

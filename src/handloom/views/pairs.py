@@ -35,25 +35,25 @@ class PairExamples(NamedTuple):
 
 
 class ConfusedPairs(NamedTuple):
-    """The most frequent pairs, of `num_wrong` mistakes among `num_pictures` pictures of a part."""
+    """The most frequent pairs, of `num_wrong` mistakes among `num_pictures` pictures of `part`."""
 
     pairs: tuple[PairExamples, ...]
     class_names: tuple[str, ...]
     num_wrong: int
     num_pictures: int
-    part: str = "test"
+    part: str = ""
 
 
 def most_confused(confusion: Confusion, most: int = MOST_PAIRS) -> tuple[ConfusedPair, ...]:
     """The pairs (true, predicted) with the most mistakes, by count, then by class id."""
-    counts, shares = confusion.counts.copy(), confusion.shares
-    np.fill_diagonal(counts, 0)
-    places = np.argsort(-counts, axis=None, kind="stable")[:most]
-    ids = (divmod(int(place), len(counts)) for place in places)
+    support = confusion.support
+    wrong = np.flatnonzero(confusion.true != confusion.predicted)
+    places = wrong[np.argsort(-confusion.times[wrong], kind="stable")[:most]]
+    columns = (confusion.true, confusion.predicted, confusion.times)
+    rows = np.stack([column[places] for column in columns], axis=1)
     return tuple(
-        ConfusedPair(true, predicted, int(counts[true, predicted]), float(shares[true, predicted]))
-        for true, predicted in ids
-        if counts[true, predicted]
+        ConfusedPair(int(true), int(predicted), int(times), float(times / support[true]))
+        for true, predicted, times in rows
     )
 
 
@@ -62,7 +62,6 @@ def confused_pairs(
     images: UInt8Array,
     labels: IntArray,
     probabilities: FloatArray,
-    part: str = "test",
 ) -> ConfusedPairs:
     """The most confused pairs with examples. Images (N, ...), labels (N,), probabilities (N, K)."""
     predicted = probabilities.argmax(axis=1)
@@ -72,7 +71,7 @@ def confused_pairs(
         surest = np.argsort(-probabilities[places, pair.predicted], kind="stable")
         found.append(PairExamples(pair, images[places[surest[:MOST_EXAMPLES]]]))
     wrong = int(np.count_nonzero(predicted != labels))
-    return ConfusedPairs(tuple(found), confusion.class_names, wrong, len(labels), part)
+    return ConfusedPairs(tuple(found), confusion.class_names, wrong, len(labels), confusion.part)
 
 
 # -- drawing ---------------------------------------------------------------------------------------
@@ -88,19 +87,18 @@ def draw_confused_pairs(confused: ConfusedPairs) -> Figure:
     """One row a pair: how often, and examples."""
     heading = "The classes confused most"
     if not confused.pairs:
-        told = f"None: all {confused.num_pictures:,} {confused.part} pictures are right."
+        told = f"None: all {style.pictures(confused.num_pictures, confused.part)} are right."
         return message_sheet(heading, told)
     note = (
-        f"{confused.num_wrong:,} of {confused.num_pictures:,} {confused.part} pictures are "
+        f"{confused.num_wrong:,} of {style.pictures(confused.num_pictures, confused.part)} are "
         "mistaken. Each row: pictures of one class that were taken for another, the surest "
         "mistakes first."
     )
     width = 2 * style.MARGIN + WORDS + MOST_EXAMPLES * (SIDE + 8)
     sheet = Sheet(width, len(confused.pairs) * ROW + 10, heading, note)
-    names = style.shown_names(confused.class_names)
     most = confused.pairs[0].pair.times
     for row, example in enumerate(confused.pairs):
-        _draw_words(sheet, row * ROW, example.pair, names, most)
+        _draw_words(sheet, row * ROW, example.pair, confused.class_names, most)
         for place, image in enumerate(example.images):
             x = style.MARGIN + WORDS + place * (SIDE + 8)
             sheet.image(x, row * ROW, picture(image, SIDE))
@@ -111,7 +109,7 @@ def _draw_words(
     sheet: Sheet, y: int, pair: ConfusedPair, names: tuple[str, ...], most: int
 ) -> None:
     x, room = style.MARGIN, WORDS - 20
-    true, predicted = names[pair.true], names[pair.predicted]
+    true, predicted = (style.shown_name(names[k], k) for k in (pair.true, pair.predicted))
     sheet.text(x, y - 2, style.fitted(true, room))
     said = style.fitted(f"taken for {predicted}", room)
     sheet.text(x, y + 22, said, colour=style.WRONG)

@@ -35,12 +35,13 @@ class Prediction(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """Pictures to show, out of `num_pictures` of which `num_wrong` were taken for another class."""
+    """Pictures to show, out of `num_pictures` of `part`, of which `num_wrong` are mistaken."""
 
     shown: tuple[Prediction, ...]
     class_names: tuple[str, ...]
     num_pictures: int
     num_wrong: int
+    part: str = ""
 
 
 def random_predictions(
@@ -50,6 +51,7 @@ def random_predictions(
     class_names: tuple[str, ...],
     *,
     rng: Generator,
+    part: str = "",
     most: int = MOST_SHOWN,
 ) -> Predictions:
     """`most` pictures drawn without replacement.
@@ -57,7 +59,7 @@ def random_predictions(
     Shapes: images (N, ...), labels (N,), probabilities (N, K).
     """
     chosen = rng.choice(len(labels), size=min(most, len(labels)), replace=False)
-    return _predictions(chosen, images, labels, probabilities, class_names)
+    return _predictions(chosen, images, labels, probabilities, class_names, part)
 
 
 def worst_mistakes(
@@ -66,13 +68,14 @@ def worst_mistakes(
     probabilities: FloatArray,
     class_names: tuple[str, ...],
     *,
+    part: str = "",
     most: int = MOST_SHOWN,
 ) -> Predictions:
     """The wrong predictions of the highest probability, highest first; the first of equals."""
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     sureness = probabilities[wrong].max(axis=1, initial=0.0)
     chosen = wrong[np.argsort(-sureness, kind="stable")[:most]]
-    return _predictions(chosen, images, labels, probabilities, class_names)
+    return _predictions(chosen, images, labels, probabilities, class_names, part)
 
 
 def _predictions(
@@ -81,6 +84,7 @@ def _predictions(
     labels: IntArray,
     probabilities: FloatArray,
     class_names: tuple[str, ...],
+    part: str,
 ) -> Predictions:
     predicted = probabilities.argmax(axis=1)
     shown = []
@@ -93,7 +97,7 @@ def _predictions(
             Prediction(index, images[index], true, int(predicted[index]), top, float(row[true]))
         )
     return Predictions(
-        tuple(shown), class_names, len(labels), int(np.count_nonzero(predicted != labels))
+        tuple(shown), class_names, len(labels), int(np.count_nonzero(predicted != labels)), part
     )
 
 
@@ -111,10 +115,11 @@ def draw_predictions(predictions: Predictions) -> Figure:
     """Random pictures, each with its three most probable classes."""
     right = predictions.num_pictures - predictions.num_wrong
     count = len(predictions.shown)
-    heading = f"{count} random test pictures, and what the network says"
+    random = "1 random" if count == 1 else f"{count:,} random"
+    heading = f"{random} {style.part_pictures(predictions.part, count)}, and what the network says"
     note = (
         f"{style.RIGHT_SIGN} right, {style.WRONG_SIGN} wrong. {BARS} Of all "
-        f"{predictions.num_pictures:,} test pictures, "
+        f"{style.pictures(predictions.num_pictures, predictions.part)}, "
         f"{style.percent(right / predictions.num_pictures)} are right."
     )
     return _draw(predictions, heading, note)
@@ -123,14 +128,20 @@ def draw_predictions(predictions: Predictions) -> Figure:
 @style.house_style()
 def draw_worst_mistakes(predictions: Predictions) -> Figure:
     """The mistakes of which the network was surest; says so if there is none."""
-    wrong, total = predictions.num_wrong, predictions.num_pictures
+    wrong, total = predictions.num_wrong, style.pictures(predictions.num_pictures, predictions.part)
     if not predictions.shown:
-        return message_sheet("The worst mistakes", f"None: all {total:,} test pictures are right.")
+        return message_sheet("The worst mistakes", f"None: all {total} are right.")
     note = (
-        f"{wrong:,} of {total:,} test pictures were taken for another class; these are the ones of "
-        f"which the network was surest. {BARS}"
+        f"{wrong:,} of {total} {'was' if wrong == 1 else 'were'} taken for another class; shown: "
+        f"{_how_many(len(predictions.shown), wrong)}. {BARS}"
     )
     return _draw(predictions, "The worst mistakes: wrong, and sure of it", note)
+
+
+def _how_many(shown: int, wrong: int) -> str:
+    if shown == wrong:
+        return "it" if wrong == 1 else "all of them, the surest first"
+    return f"the {shown} of which the network was surest"
 
 
 def _draw(predictions: Predictions, heading: str, note: str) -> Figure:
@@ -138,10 +149,9 @@ def _draw(predictions: Predictions, heading: str, note: str) -> Figure:
     rows = -(-len(predictions.shown) // columns)
     width = max(2 * style.MARGIN + columns * CELL_WIDTH - 20, 760)
     sheet = Sheet(width, rows * CELL_HEIGHT + 8, heading, note)
-    names = style.shown_names(predictions.class_names)
     for place, prediction in enumerate(predictions.shown):
         x = style.MARGIN + place % columns * CELL_WIDTH
-        _draw_cell(sheet, x, place // columns * CELL_HEIGHT, prediction, names)
+        _draw_cell(sheet, x, place // columns * CELL_HEIGHT, prediction, predictions.class_names)
     return sheet.finished()
 
 
@@ -157,14 +167,19 @@ def _draw_cell(
     sheet.image(x + 4, top, pixels)
     left = x + SIDE + 24
     room = CELL_WIDTH - SIDE - 24 - 16
-    said = style.fitted(f"{sign} {names[prediction.predicted]}", room)
+    said = style.fitted(f"{sign} {_name(names, prediction.predicted)}", room)
     sheet.text(left, y, said, colour=colour)
-    truth = f"true: {names[prediction.true]}"
+    truth = f"true: {_name(names, prediction.true)}"
     if not prediction.is_right:
         truth += f" ({style.percent(prediction.true_probability)})"
     sheet.text(left, y + 25, style.fitted(truth, room, style.SMALL), size=style.SMALL)
     for rank, (k, probability) in enumerate(prediction.top):
-        _draw_bar(sheet, left, y + 64 + rank * 25, names[k], probability, k == prediction.true)
+        at = y + 64 + rank * 25
+        _draw_bar(sheet, left, at, _name(names, k), probability, k == prediction.true)
+
+
+def _name(class_names: tuple[str, ...], class_id: int) -> str:
+    return style.shown_name(class_names[class_id], class_id)
 
 
 def _draw_bar(sheet: Sheet, x: int, y: int, name: str, probability: float, is_true: bool) -> None:

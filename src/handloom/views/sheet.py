@@ -36,6 +36,7 @@ class Sheet:
         size = ((self.width + 1e-3) / style.DPI, (self.height + 1e-3) / style.DPI)
         self.figure = Figure(figsize=size, dpi=style.DPI, facecolor=style.PAPER)
         self._canvas = np.full((self.height, self.width, 3), 255, np.uint8)
+        self.figure.set_label(f"{heading}. {note}".strip())
         heading = style.fitted(heading, width - 2 * style.MARGIN, style.HEADING, "bold")
         self._write(style.MARGIN, style.MARGIN - 8, heading, size=style.HEADING, weight="bold")
         for index, line in enumerate(lines):
@@ -123,11 +124,38 @@ SCALE_BAR_ROOM = SCALE_BAR[1] + style.line_height(style.SMALL) + 14
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG. The same figure gives the same bytes: no date, no version within."""
+    """The figure as PNG. The same figure gives the same bytes: no date, no version within.
+
+    What its heading and its note say stands in the file too: see `words_in`.
+    """
     buffer = io.BytesIO()
+    metadata = {"Software": None, DESCRIPTION: str(figure.get_label()) or None}
     with style.house_style():
-        figure.savefig(buffer, format="png", dpi=style.DPI, metadata={"Software": None})
+        figure.savefig(buffer, format="png", dpi=style.DPI, metadata=metadata)
     return buffer.getvalue()
+
+
+DESCRIPTION = "Description"
+"""The key of a PNG's text chunk, as the PNG specification names it."""
+
+
+def words_in(png: bytes) -> str:
+    """The heading and the note of a picture that `png` made; "" where it holds none."""
+    at = len(PNG_START)
+    while (head := png[at : at + 8])[4:] not in (b"", b"IDAT"):
+        length = int.from_bytes(head[:4])
+        key, _, text = png[at + 8 : at + 8 + length].partition(b"\0")
+        if key == DESCRIPTION.encode():
+            if head[4:] == b"tEXt":
+                return text.decode("latin-1")
+            if head[4:] == b"iTXt" and text[:1] == b"\0":  # not compressed
+                return text[2:].split(b"\0", 2)[-1].decode(errors="replace")
+        at += 12 + length
+    return ""
+
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+"""The first bytes of every PNG."""
 
 
 def message_sheet(heading: str, note: str) -> Figure:

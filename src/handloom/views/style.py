@@ -7,9 +7,10 @@ with colour-blindness can tell apart; where a colour means right or wrong, a sig
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 DPI = 130
@@ -22,6 +23,9 @@ RIGHT, WRONG, NEUTRAL = "#00795c", "#c2410c", "#8c959f"
 RIGHT_SIGN, WRONG_SIGN = "✓", "✗"
 DIVERGING, SEQUENTIAL = "RdBu_r", "Oranges"
 NOT_A_NUMBER = "#b6bec6"
+
+LONGEST_NAME = 400
+"""Characters of a name that are looked at; no picture has room for more."""
 
 FONT = "DejaVu Sans"  # comes with matplotlib: the same pictures on every machine
 FONTS_FOR_OTHER_SCRIPTS = (
@@ -95,14 +99,30 @@ def shown_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
 
     A box in place of every letter would tell less than the number does.
     """
-    names = (" ".join(name.split()) for name in class_names)
-    return tuple(
-        name if name and all(map(_can_draw, name)) else f"class {index}"
-        for index, name in enumerate(names)
-    )
+    return tuple(shown_name(name, index) for index, name in enumerate(class_names))
 
 
-@cache
+def shown_name(name: str, class_id: int) -> str:
+    """One class's name as it can be drawn: see `shown_names`."""
+    name = " ".join(name[:LONGEST_NAME].split())
+    return name if name and all(map(_can_draw, name)) else f"class {class_id}"
+
+
+def pictures(count: int, part: str = "") -> str:
+    """How many pictures of which part of the data: '1 test picture', '360 validation pictures'.
+
+    What a figure says of its pictures is made here, from the part that was drawn; where `part` is
+    empty, nothing is said of it.
+    """
+    return f"{count:,} {part_pictures(part, count)}"
+
+
+def part_pictures(part: str, count: int = 2) -> str:
+    """'test pictures', 'validation picture', or only 'pictures'."""
+    return " ".join(filter(None, (part, "picture" if count == 1 else "pictures")))
+
+
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float = TEXT, weight: str = "normal") -> float:
     """Width of one line of plain text, in pixels."""
     from matplotlib.font_manager import FontProperties
@@ -122,8 +142,13 @@ def fitted(text: str, width: float, size: float = TEXT, weight: str = "normal") 
     """`text`, cut with an ellipsis where it is wider than `width` pixels."""
     if text_width(text, size, weight) <= width:
         return text
-    shorter = (text[:length].rstrip() + "…" for length in range(len(text) - 1, 0, -1))
-    return next((cut for cut in shorter if text_width(cut, size, weight) <= width), "…")
+    lengths = range(len(text))
+    fits = bisect_left(lengths, True, key=lambda n: text_width(_cut(text, n), size, weight) > width)
+    return _cut(text, max(0, fits - 1))
+
+
+def _cut(text: str, length: int) -> str:
+    return text[:length].rstrip() + "…"
 
 
 def wrapped(text: str, width: float, size: float = TEXT) -> list[str]:

@@ -60,10 +60,11 @@ def draw_suspects(suspects: Suspects) -> Figure:
     rows = -(-len(suspects.shown) // COLUMNS)
     width = 2 * style.MARGIN + COLUMNS * CELL[0]
     sheet = Sheet(width, rows * CELL[1], heading, note)
-    names = style.shown_names(suspects.class_names)
     for place, suspect in enumerate(suspects.shown):
         row, column = divmod(place, COLUMNS)
-        _draw_suspect(sheet, style.MARGIN + column * CELL[0], row * CELL[1], suspect, names)
+        _draw_suspect(
+            sheet, style.MARGIN + column * CELL[0], row * CELL[1], suspect, suspects.class_names
+        )
     return sheet.finished()
 
 
@@ -73,9 +74,10 @@ def _draw_suspect(sheet: Sheet, x: int, y: int, suspect: Suspect, names: tuple[s
     sheet.image(x + 1, y + 1, pixels)
     room = CELL[0] - 12
     certainty = style.percent(float(np.float64(suspect.probability)))
-    said = f"{names[suspect.said]}, {certainty}"
+    labelled, seen = (style.shown_name(names[k], k) for k in (suspect.labelled, suspect.said))
+    said = f"{seen}, {certainty}"
     lines = (
-        (f"label: {names[suspect.labelled]}", style.INK),
+        (f"label: {labelled}", style.INK),
         (said, style.WRONG),
         (suspect.where, style.MUTED),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections import Counter
 
 from handloom.experiments.diagnose.advice import has_convolutions, one_of
 from handloom.experiments.diagnose.evidence import Evidence
@@ -89,20 +89,22 @@ class ConfusedPair(Rule):
         """Count the mistakes of each pair, both ways together."""
         labels, probabilities = evidence.validation.labels, evidence.validation_probabilities
         names = evidence.run.class_names
-        table = confusion(labels, probabilities.argmax(axis=1), names)
-        mistakes = table.counts - np.diag(np.diag(table.counts))
-        both = np.triu(mistakes + mistakes.T)
-        wrong, most = int(mistakes.sum()), int(both.max())
+        table = confusion(labels, probabilities.argmax(axis=1), names, "validation")
+        both: Counter[tuple[int, int]] = Counter()
+        for true, said, times in zip(table.true, table.predicted, table.times, strict=True):
+            if true != said:
+                both[int(min(true, said)), int(max(true, said))] += int(times)
+        wrong, most = both.total(), max(both.values(), default=0)
         if wrong < self.at_least or most < self.share * wrong:
             return None
-        first, second = (names[k] for k in np.unravel_index(int(both.argmax()), both.shape))
+        first, second = (names[k] for k in min(pair for pair in both if both[pair] == most))
         return self.finding(
             "hint",
             f"{first} and {second} carry most mistakes: {most:,} of {wrong:,} validation mistakes "
             f"({percent(most / wrong)}) take one for the other.",
             "Look at them: if a person cannot tell them apart either, ask whether they should be "
             f"two classes. Else {one_of(_remedies(evidence))} may help.",
-            confused_pairs(table, evidence.validation.images, labels, probabilities, "validation"),
+            confused_pairs(table, evidence.validation.images, labels, probabilities),
             pair=[first, second],
             mistakes=most,
             all_mistakes=wrong,

@@ -1,0 +1,54 @@
+"""The pictures of a run: which part of its data they show, and what becomes of those that fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from handloom import assemble
+from handloom.errors import RunError
+from handloom.results import Run
+
+
+def draw(run: Run, parts: assemble.Parts) -> list[Path]:
+    """Draw all pictures of a run into its figures/; returns the files.
+
+    They show its `shown_part`. Raises RunError at the end, when all others are drawn, where one
+    could not be: it names that picture and why.
+    """
+    from handloom.views import Subject, draw_all, probabilities_of
+
+    name = run.shown_part
+    part = parts.test if name == "test" and parts.test is not None else parts.validation
+    failed: list[str] = []
+    try:
+        subject = Subject(
+            metrics=run.history.rows,
+            monitor=run.recipe.training.monitor,
+            model=run.model,
+            images=part.images,
+            labels=part.labels,
+            class_names=part.class_names,
+            normalise=run.normalisation,
+            seed=run.recipe.seed,
+            part=name,
+            said=probabilities_of(run.model, run.predict_outputs(part.images)),
+        )
+    except MemoryError as error:
+        raise RunError(f"{run.path}: no picture was drawn: {_reason(error)}") from error
+    files = draw_all(
+        subject,
+        run.folder.own(run.folder.figures),
+        on_failure=lambda picture, error: failed.append(f"{picture}.png ({_reason(error)})"),
+    )
+    if failed:
+        rest = "all others were" if files else "nor were the others"
+        raise RunError(f"{run.path}: not drawn: {', '.join(failed)}; {rest}")
+    return files
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, in one line; a MemoryError often says nothing."""
+    words = " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {words}" if words else "not enough memory"
+    return words or type(error).__name__
