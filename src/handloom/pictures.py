@@ -17,7 +17,7 @@ def draw(run: Run, parts: assemble.Parts) -> list[Path]:
     """
     from handloom.views import Subject, draw_all, probabilities_of
 
-    name = run.shown_part
+    name = shown_part(run)
     part = parts.test if name == "test" and parts.test is not None else parts.validation
     failed: list[str] = []
     try:
@@ -44,6 +44,14 @@ def draw(run: Run, parts: assemble.Parts) -> list[Path]:
         rest = "all others were" if files else "nor were the others"
         raise RunError(f"{run.path}: not drawn: {', '.join(failed)}; {rest}")
     return files
+
+
+def shown_part(run: Run) -> str:
+    """The part that pictures and classes are shown of: "test" where it has been looked at.
+
+    It is "validation" where the data have no test part, and while the training lasts.
+    """
+    return "test" if run.is_finished and run.data["pictures"]["test"] else "validation"
 
 
 def _reason(error: Exception) -> str:

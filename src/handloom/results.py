@@ -116,14 +116,6 @@ class Run:
         result = self.result if self.folder.result.exists() else {}
         return result.get("test", {}).get("evaluations", 0)
 
-    @property
-    def shown_part(self) -> str:
-        """The part that pictures and classes are shown of: "test" where it has been looked at.
-
-        It is "validation" where the data have no test part, and while the training lasts.
-        """
-        return "test" if self.is_finished and self.data["pictures"]["test"] else "validation"
-
     @cached_property
     def data(self) -> dict[str, Any]:
         """Class names, picture shape, normalisation, sizes of the parts."""

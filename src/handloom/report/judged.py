@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from handloom.errors import DataError, RunError
+from handloom.pictures import shown_part
 from handloom.report.blocks import Block, Cell, Matrix, Pictures, Table, Text
 from handloom.report.pictures import pictures_of
 from handloom.results import PartResult, Run
@@ -42,7 +43,7 @@ def class_blocks(run: Run, data_dir: Path | None) -> tuple[Block, ...]:
 def _evaluate(run: Run, data_dir: Path | None) -> tuple[str, PartResult]:
     """The part's name and what the best weights give on it: validation while the training lasts."""
     parts = run.parts(data_dir)
-    if run.shown_part == "test" and parts.test is not None:
+    if shown_part(run) == "test" and parts.test is not None:
         return "test", run.evaluate(parts.test)
     return "validation", run.evaluate(parts.validation)
 
