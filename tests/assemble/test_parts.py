@@ -152,7 +152,8 @@ def test_a_known_set_is_looked_for_where_it_is_told(
 def test_batches_are_the_recipe_s(changed: Change) -> None:
     recipe = changed(training__eval_batch_size=7, seed=9)
     parts = assemble.load_parts(recipe)
-    trained = assemble.training_batches(recipe, parts)
+    model = assemble.build_model(recipe, (1, 6, 6), 3)
+    trained = assemble.training_batches(recipe, parts, model)
     assert (trained.seed, trained.shuffle, trained.batch_size) == (9, True, 16)
     assert trained.dataset is parts.train
     assert trained.normalisation is parts.normalisation
