@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -35,6 +36,28 @@ def test_the_answer_is_the_result(run: Run, page: Path) -> None:
     assert f"{100 * test['accuracy']:.2f} %" in text
     assert f"It recognises {right} of 30 test pictures; {30 - right} are taken" in text
     assert f"{run.result['parameters']:,}" in text
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "same"),
+    [
+        ("numpy", "", True),
+        ("torch", "the CPU, 2 threads", True),
+        ("torch", "NVIDIA H100 80GB HBM3 (cuda:0), bfloat16 autocast", False),
+        ("torch", "Apple's GPU (mps)", False),
+    ],
+)
+def test_only_a_cpu_is_said_to_repeat_every_bit(
+    copied: Run, engine: str, device: str, same: bool
+) -> None:
+    recipe = copied.folder.recipe.read_text()
+    copied.folder.recipe.write_text(re.sub('engine = ".*"', f'engine = "{engine}"', recipe))
+    environment = json.loads(copied.folder.environment.read_text())
+    environment["engine"] = [f"{engine}: as asked for; PyTorch 2 on {device}"]
+    copied.folder.environment.write_text(json.dumps(environment))
+    text = read(write_report(open_run(copied.path))).text
+    assert ("every bit of the weights comes out the same" in text) == same
+    assert ("the weights agree but for rounding" in text) != same
 
 
 def test_pictures_stand_in_the_page_with_words_for_them(run: Run, page: Path) -> None:

@@ -23,6 +23,10 @@ TRAIN_AND_VALIDATION = "Train: the mean of an epoch, while learning. Validation:
 SAME_BITS = (
     "On the same machine, with as many threads, every bit of the weights comes out the same."
 )
+ON_GPU = (
+    "It was trained on a GPU, which may add up sums in another order each time: trained again, the "
+    "weights agree but for rounding."
+)
 ELSEWHERE = "The weights were trained elsewhere, and imported."
 MISTAKES = ("confused-pairs", "worst-mistakes", "predictions")
 
@@ -33,7 +37,7 @@ def run_page(run: Run, data_dir: Path | None = None) -> Page:
     Raises: RunError where no epoch has ended yet.
     """
     check_has_epochs(run)
-    lead = SAME_BITS if run.history.epochs else ELSEWHERE
+    lead = _repeatable(run) if run.history.epochs else ELSEWHERE
     sections = (
         answer_section(run),
         Section("asked", "What was asked", "", (asked_terms(run), network_table(run))),
@@ -164,3 +168,11 @@ def _interim(run: Run) -> Iterator[Block]:
             f"It goes on with: handloom train --resume {run.path}",
         )
     )
+
+
+def _repeatable(run: Run) -> str:
+    """What training the recipe again gives, by where PyTorch computed, if it did."""
+    kept = run.folder.environment
+    engine = " ".join(run.folder.read_json(kept).get("engine", ())) if kept.is_file() else ""
+    on_gpu = run.recipe.engine == "torch" and any(name in engine for name in ("(cuda", "(mps)"))
+    return ON_GPU if on_gpu else SAME_BITS
