@@ -17,7 +17,7 @@ import handloom
 ROOT = Path(handloom.__file__).parent
 FLOORS = (
     ("errors", "_typing"),
-    ("_optional", "_files"),
+    ("_optional", "_files", "_memory"),
     ("nn", "optim", "data"),
     ("models", "recipes"),
     ("loom",),

@@ -208,7 +208,7 @@ def test_nothing_is_added_to_a_link_and_no_pipe_is_waited_for(tmp_path: Path) ->
         with pytest.raises(RunError, match="cannot write"):
             append(tmp_path / name, b"x")
     for path in (tmp_path / "pipe", tmp_path, Path(os.devnull)):
-        with pytest.raises(OSError, match="not a file but a folder, a pipe or a device"):
+        with pytest.raises(OSError, match=r"not a file but a pipe or a device|Is a directory"):
             read_file(path)
     assert target.read_bytes() == PRECIOUS
     with pytest.raises(OSError, match="not a plain file"):

@@ -26,7 +26,8 @@ MAX_TEXT_BYTES = 64 << 20
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer would be waited for
 _ATTEMPTS = 3
-_NO_FILE = "it is not a file but a folder, a pipe or a device"
+_LONGEST_SHOWN = 80
+_NO_FILE = "it is not a file but a pipe or a device"
 _CAUSES = {
     errno.ELOOP: "it is a link, and nothing is written through links; or links lead in a circle",
     errno.ENAMETOOLONG: "the name is too long",
@@ -67,14 +68,33 @@ def cause(error: OSError) -> str:
     return _CAUSES.get(error.errno or 0) or error.strerror or str(error)
 
 
-def explained(error: OSError | MemoryError) -> str:
-    """A sentence on an error of the system that nobody expected where it happened."""
-    if isinstance(error, MemoryError):
-        return "out of memory; a smaller batch, network or data set takes less"
-    if error.errno == errno.ENOENT and error.filename is None:
+def explained(error: BaseException) -> str | None:
+    """A sentence on an error of the system that nobody expected where it happened.
+
+    None for an error that is not the system's but a bug of ours.
+    """
+    if isinstance(error, MemoryError) or _is_of_memory(error):
+        return "out of memory; a smaller batch, network or data set takes less, or raise the limit"
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        return f"the name {_short(error.object)} is not UTF-8; rename it"
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    names = [_short(str(name)) for name in (error.filename, error.filename2) if name is not None]
+    if error.errno == errno.ENOENT and not names:
         return "the current folder was removed; change to another one"
-    names = [repr(str(name)) for name in (error.filename, error.filename2) if name is not None]
     return f"cannot use {' and '.join(names) or 'a file'}: {cause(error)}"
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    """Whether a library could not be loaded, or a thread not begun, for want of memory."""
+    told = ("failed to map segment", "cannot allocate memory", "can't start new thread")
+    return isinstance(error, ImportError | RuntimeError) and any(
+        words in str(error).lower() for words in told
+    )
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…")
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -153,8 +173,7 @@ def open_own(path: Path, flags: int) -> IO[bytes]:
 
 def read_file(path: Path, most: int = MAX_TEXT_BYTES) -> bytes:
     """The bytes of a plain file; raises OSError for a pipe, a device, or more than `most` bytes."""
-    if path.is_dir():  # Windows opens no folder, and says so in other words
-        _refuse(path, _NO_FILE)
+    check_file(path)
     handle = os.open(path, os.O_RDONLY | _NO_WAIT | getattr(os, "O_BINARY", 0))
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
@@ -162,7 +181,16 @@ def read_file(path: Path, most: int = MAX_TEXT_BYTES) -> bytes:
             _refuse(path, _NO_FILE)
         if status.st_size > most:
             _refuse(path, f"it has {status.st_size:,} bytes; at most {most:,} are read")
-        return file.read(most)
+        return file.read(status.st_size)  # not `most`, for which room would be made at once
+
+
+def check_file(path: Path) -> None:
+    """Raise OSError unless `path` is a plain file, which ends; for a library that reads it."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        _refuse(path, _NO_FILE)
 
 
 def read_json(path: Path, most: int = MAX_TEXT_BYTES) -> Any:
@@ -170,10 +198,12 @@ def read_json(path: Path, most: int = MAX_TEXT_BYTES) -> Any:
     return parse_json(read_file(path, most))
 
 
-def parse_json(text: str | bytes) -> Any:
-    """json.loads, which raises nothing but ValueError, and knows no NaN and no infinity."""
+def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
+    """json.loads, which raises nothing but ValueError; with `finite`, NaN and infinity are none."""
     try:
-        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        if finite:
+            return json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

@@ -20,11 +20,10 @@ from handloom.engines import Engine, Evaluation, limited_to
 from handloom.errors import CheckpointError, RunError, ShapeError, StateError
 from handloom.nn.losses import weighted_loss
 from handloom.recipes import Recipe, load_recipe
-from handloom.runs import RunFolder, counting
+from handloom.runs import RunFolder, counting, kept
 from handloom.training import History, load_checkpoint
 
 PREDICT_BATCH = 1000
-DATA_KEYS = ("class_names", "image_shape", "normalisation", "pictures", "fingerprints")
 
 
 @dataclass(frozen=True)
@@ -73,21 +72,24 @@ class Run:
     @property
     def history(self) -> History:
         """One row an epoch, as far as the training has come."""
-        return History.read(self.folder.metrics)
+        history = History.read(self.folder.metrics)
+        for row in history.epochs:
+            kept.check_kept(self.folder.metrics, row, kept.EPOCH)
+        return history
 
     @property
     def result(self) -> dict[str, Any]:
         """The final figures; raises RunError while the training has not ended."""
         if not self.folder.result.exists():
             raise RunError(f"{self.path} has no {self.folder.result.name}: {self.what_to_do}")
-        return self.folder.read_json(self.folder.result)
+        return self.folder.read_result()
 
     @property
     def divergence(self) -> str:
         """Where its training diverged and which weights are left, as a sentence; empty if not."""
         if self.is_finished or not self.folder.diverged.is_file():
             return ""
-        epoch = self.folder.read_json(self.folder.diverged, ("epoch",))["epoch"]
+        epoch = self.folder.read_json(self.folder.diverged, kept.DIVERGED)["epoch"]
         sentence = f"{self.path} diverged in epoch {epoch}"
         if not self.folder.checkpoint("best").is_file():
             return f"{sentence}, before any weights were kept"
@@ -100,7 +102,7 @@ class Run:
         if not self.divergence:
             resume = shlex.join(["handloom", "train", "--resume", str(self.path)])
             return f"its training has not ended; go on with: {resume}"
-        epoch = self.folder.read_json(self.folder.diverged, ("epoch",))["epoch"]
+        epoch = self.folder.read_json(self.folder.diverged, kept.DIVERGED)["epoch"]
         change = f"optimizer.lr={self.recipe.optimizer.lr / 10:.3g}"
         again = shlex.join(["handloom", "train", str(self.folder.recipe), "-o", change])
         return f"it diverged in epoch {epoch}; train it anew with a smaller rate: {again}"
@@ -119,7 +121,7 @@ class Run:
     @cached_property
     def data(self) -> dict[str, Any]:
         """Class names, picture shape, normalisation, sizes of the parts."""
-        return self.folder.read_json(self.folder.data, DATA_KEYS)
+        return self.folder.read_json(self.folder.data, kept.DATA)
 
     @property
     def class_names(self) -> tuple[str, ...]:

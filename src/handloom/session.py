@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from handloom import assemble
-from handloom._files import sweep
+from handloom._files import remove, sweep
 from handloom.engines import Engine, Processes, available_cores, check_threads, joined, limited_to
 from handloom.errors import (
     CheckpointError,
@@ -24,8 +24,8 @@ from handloom.pictures import draw
 from handloom.recipes import Recipe, load_recipe, to_toml
 from handloom.recipes.flat import differences
 from handloom.results import Run, check_same_data, known_sets, located
-from handloom.runs import RUNS as RUNS
-from handloom.runs import RunFolder, RunLock, describe_environment, new_run
+from handloom.runs import RunFolder, RunLock, counting, describe_environment, new_run
+from handloom.runs.kept import EPOCH_OF_WEIGHTS, check_kept
 from handloom.training import Checkpoint, History, Trainer, load_checkpoint
 from handloom.training.callbacks import BestWeights, Callback, Checkpoints
 
@@ -124,6 +124,7 @@ class _Session:
             self.located = located(recipe, data_dir, begun)
             self.parts = assemble.load_parts(self.located, known_sets(self.located, data_dir))
         assemble.check_callbacks(recipe)
+        assemble.check_memory(recipe, self.parts)
         self.choice = assemble.build_engine(recipe, self.parts, processes)
         # The run keeps the engine that was chosen: another one would not go on to the same bits.
         self.recipe = recipe.model_copy(update={"engine": self.choice.engine.name})
@@ -167,7 +168,7 @@ class _Session:
             kept = self.processes.from_first(lambda: json.dumps(Run(folder).data))
             check_same_data(folder, json.loads(kept), self.parts, self.located)
         if self.processes.is_first:
-            folder.diverged.unlink(missing_ok=True)  # it is about to be seen whether it does again
+            remove(folder.diverged)  # it is about to be seen whether it does again
         if checkpoint is not None:
             try:
                 self.choice.engine.load_state_dict(checkpoint.tensors)
@@ -231,23 +232,23 @@ class _Session:
     def _write_result(self, run: Run, engine: Engine) -> None:
         """Evaluate the best weights on validation and, once, on the test part."""
         rows = run.history.epochs
-        best = load_checkpoint(run.folder.checkpoint("best")).state
+        best = load_checkpoint(path := run.folder.checkpoint("best")).state
+        check_kept(path, best, EPOCH_OF_WEIGHTS)
         result: dict[str, Any] = {"validation": run.evaluate(self.parts.validation).describe()}
         if self.parts.test is not None:
-            tested = run.evaluate(self.parts.test).describe()
-            result["test"] = tested | {"evaluations": run.looks + 1}
-        run.folder.write_json(
-            run.folder.result,
-            result
-            | {
-                "best_epoch": best["epoch"],
-                "epochs": len(rows),
-                "seconds": round(sum(row["seconds"] for row in rows), 3),
-                "parameters": run.model.num_parameters(),
-                "engine": engine.name,
-                "seed": self.recipe.seed,
-            },
-        )
+            result["test"] = run.evaluate(self.parts.test).describe()
+        result |= {
+            "best_epoch": best["epoch"],
+            "epochs": len(rows),
+            "seconds": round(sum(row["seconds"] for row in rows), 3),
+            "parameters": run.model.num_parameters(),
+            "engine": engine.name,
+            "seed": self.recipe.seed,
+        }
+        with counting(run.path):
+            if "test" in result:
+                result["test"]["evaluations"] = run.looks + 1
+            run.folder.write_json(run.folder.result, result)
 
 
 class AgreedStop(Callback):

@@ -12,6 +12,7 @@ import pytest
 from handloom.errors import RunError
 from handloom.recipes import load_recipe
 from handloom.runs import RunFolder, describe_environment, new_run
+from handloom.runs.kept import COUNT, NUMBER, TEXT_OR_NULL
 
 
 def test_create_takes_new_and_empty_folders_only(tmp_path: Path) -> None:
@@ -137,18 +138,16 @@ def test_subfolders_are_made_inside_and_links_are_refused(tmp_path: Path) -> Non
 def test_a_key_that_is_needed_is_named(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.write_json(folder.result, {"best_epoch": 3, "none": None})
-    assert folder.read_json(folder.result, ["best_epoch", "none"]) == {
-        "best_epoch": 3,
-        "none": None,
-    }
+    kinds = {"best_epoch": COUNT, "none": TEXT_OR_NULL}
+    assert folder.read_json(folder.result, kinds) == {"best_epoch": 3, "none": None}
     with pytest.raises(RunError, match=r"result\.json is damaged: it has no 'seconds'"):
-        folder.read_json(folder.result, ["best_epoch", "seconds"])
+        folder.read_json(folder.result, {"best_epoch": COUNT, "seconds": NUMBER})
     folder.result.write_text("[1]")
-    with pytest.raises(RunError, match=r"result\.json should hold one JSON object"):
+    with pytest.raises(RunError, match=r"result\.json is damaged: it should be one JSON object"):
         folder.read_json(folder.result)
     folder.result.unlink()
     folder.result.mkdir()
-    with pytest.raises(RunError, match=r"result\.json cannot be read: .*folder"):
+    with pytest.raises(RunError, match=r"result\.json cannot be read: .*directory"):
         folder.read_json(folder.result)
 
 
@@ -176,3 +175,35 @@ def test_a_run_is_named_after_what_it_is_trained_on(
 
 def test_checkpoints_have_their_names(tmp_path: Path) -> None:
     assert RunFolder(tmp_path).checkpoint("best") == tmp_path / "checkpoints" / "best.safetensors"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"validation": {"accuracy": "1", "loss": 0.5}},
+        {"validation": {"accuracy": 1.5, "loss": 0.5}},
+        {"test": {"evaluations": 1.5}},
+        {"test": {"evaluations": -1}},
+        {"test": []},
+        {"best_epoch": 1, "validation": {"accuracy": 1, "loss": None}},
+        {"best_epoch": True},
+    ],
+)
+def test_values_of_the_wrong_kind_are_named(value: dict[str, object], tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_json(folder.result, value)
+    with pytest.raises(RunError, match=r"result\.json is damaged: (it has no|\S+ should be)"):
+        folder.read_result()
+
+
+def test_json_that_is_nested_deeply_or_is_no_number_is_refused(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for text, why in (
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a": NaN}', "NaN is not"),
+        ('{"a": 1e999}', "beyond every number"),
+        ('{"a": 1' + "0" * 5000 + "}", ""),
+    ):
+        folder.result.write_text(text)
+        with pytest.raises(RunError, match=f"cannot be read: .*{why}"):
+            folder.read_result()

@@ -11,6 +11,7 @@ from handloom.assemble.engine import build_engine as build_engine
 from handloom.assemble.engine import build_predictor as build_predictor
 from handloom.assemble.engine import count_threads as count_threads
 from handloom.assemble.engine import engine_for as engine_for
+from handloom.assemble.memory import check_memory as check_memory
 from handloom.assemble.network import build_loss as build_loss
 from handloom.assemble.network import build_model as build_model
 from handloom.assemble.network import build_optimizer as build_optimizer

@@ -15,6 +15,7 @@ import warnings
 from functools import partial
 from typing import Any
 
+from handloom._files import explained
 from handloom.cli import stopping, streams
 from handloom.errors import HandloomError, PictureWarning
 
@@ -34,6 +35,11 @@ def main() -> None:
     except HandloomError as error:
         streams.complain(str(error))
         sys.exit(error.exit_code)
+    except (OSError, MemoryError, ImportError, RuntimeError, UnicodeEncodeError) as error:
+        if (sentence := explained(error)) is None:
+            raise
+        streams.complain(sentence)
+        sys.exit(HandloomError.exit_code)
 
 
 def _warn(otherwise: Any, message: Any, category: Any, *where: Any) -> None:

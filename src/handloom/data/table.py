@@ -27,6 +27,10 @@ from handloom.errors import DataError, LabelError
 
 HEADER = ["image_id", "label"]
 MAX_CLASSES = 10_000
+LONGEST_NAME = 200
+"""Characters of a class's name."""
+FREE_CLASSES, MOST_CLASSES_EACH = 1_000, 10
+"""So many classes there may be without pictures, and as many again for each class that occurs."""
 _MAX_TABLE_BYTES = 64 << 20
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf(inity)?)", re.I)
@@ -163,6 +167,10 @@ def _check_one_kind(path: Path, rows: list[_Row]) -> None:
         is_integer = bool(_INTEGER.fullmatch(label))
         if not label or not label.isprintable():
             raise LabelError(f"{where} is empty or not printable")
+        if len(label) > LONGEST_NAME:
+            raise LabelError(
+                f"{where} has {len(label):,} characters; a class's name has {LONGEST_NAME} at most"
+            )
         if not is_integer and _NUMBER.fullmatch(label):
             raise LabelError(f"{where} is not an integer; a class id is 0, 1, 2, ...")
         if is_integer != first_is_integer:
@@ -183,7 +191,20 @@ def _ids_of_integers(
                 f"{shown(path)}, line {row.line}: label {row.label} is outside 0..{limit - 1}, "
                 f"{'the ids of the known classes' if class_names else 'the ids that are possible'}"
             )
+    if class_names is None:
+        _check_gaps(path, rows, ids)
     return ids, tuple(class_names or (str(class_id) for class_id in range(max(ids) + 1)))
+
+
+def _check_gaps(path: Path, rows: list[_Row], ids: list[int]) -> None:
+    """A single id far above all others is more likely a slip than thousands of empty classes."""
+    largest, occurring = max(ids), len(set(ids))
+    if largest >= FREE_CLASSES + MOST_CLASSES_EACH * occurring:
+        line = rows[ids.index(largest)].line
+        raise LabelError(
+            f"{shown(path)}, line {line}: label {largest} makes {largest + 1:,} classes, and only "
+            f"{occurring:,} of them occur; number the classes from 0, or write them as words"
+        )
 
 
 def _ids_of_words(

@@ -8,7 +8,6 @@ out-of-fold.npy       (N, K) float32: what members that did not learn from a pic
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -18,18 +17,44 @@ from typing import Any
 import numpy as np
 
 from handloom import assemble
-from handloom._files import write_json
+from handloom._files import read_json, write_json
 from handloom.data import check_variants
 from handloom.ensemble.committee import Committee, judged, mean_probabilities
 from handloom.errors import RunError
 from handloom.recipes import Recipe, load_recipe, make_recipe
 from handloom.results import PartResult, Run, open_run
-from handloom.runs import RunFolder, counting
+from handloom.runs import RunFolder, counting, kept
 
 FORMAT = 1
 FOLDER_FILE = "ensemble.json"
 RESULT = "result.json"
 OUT_OF_FOLD = "out-of-fold.npy"
+MOST_MEMBERS = 10_000
+
+_SEEDS: kept.Kind = (
+    "a list of different seeds",
+    lambda value: (
+        type(value) is list
+        and 0 < len(value) <= MOST_MEMBERS
+        and all(type(seed) is int and 0 <= seed < 2**63 for seed in value)
+        and len(set(value)) == len(value)
+    ),
+)
+_FOLDS: kept.Kind = (
+    "a number of folds or null",
+    lambda value: value is None or (type(value) is int and 2 <= value <= 1000),
+)
+PLAN: kept.Kinds = {"folds": _FOLDS, "seeds": _SEEDS, "recipe": kept.TABLE}
+TOGETHER: kept.Kinds = {
+    "members": kept.COUNT,
+    "folds": _FOLDS,
+    "seeds": _SEEDS,
+    "validation": {"accuracy": kept.SHARE, "spread": kept.NUMBER},
+    "seconds": kept.NUMBER,
+    "parameters": kept.COUNT,
+    "out_of_fold?": kept.PART,
+    "test?": kept.LOOKED_AT,
+}
 
 
 @dataclass(frozen=True)
@@ -53,21 +78,21 @@ class Plan:
     def write(self, folder: Path) -> None:
         """Write ensemble.json, whole or not at all."""
         told = self.recipe.model_dump(mode="json", exclude_none=True)
-        kept = {"format": FORMAT, "folds": self.folds, "seeds": list(self.seeds), "recipe": told}
-        write_json(folder / FOLDER_FILE, kept)
+        plan = {"format": FORMAT, "folds": self.folds, "seeds": list(self.seeds), "recipe": told}
+        write_json(folder / FOLDER_FILE, plan)
 
     @classmethod
     def read(cls, folder: Path) -> Plan:
         """The plan in a folder; raises RunError where there is none, or a damaged one."""
         path = folder / FOLDER_FILE
         try:
-            kept = json.loads(path.read_bytes())
-            folds, seeds, recipe = kept["folds"], kept["seeds"], kept["recipe"]
+            plan = read_json(path)
         except FileNotFoundError:
             raise RunError(f"{folder} is no ensemble: it has no {FOLDER_FILE}") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read: {error}") from None
-        return cls(make_recipe(recipe, str(path)), folds, tuple(seeds))
+        kept.check_kept(path, plan, PLAN)
+        return cls(make_recipe(plan["recipe"], str(path)), plan["folds"], tuple(plan["seeds"]))
 
 
 class Ensemble(Committee):
@@ -97,11 +122,13 @@ class Ensemble(Committee):
         """The figures of the members together."""
         path = self.path / RESULT
         try:
-            return json.loads(path.read_bytes())
+            result = read_json(path)
         except FileNotFoundError:
             raise RunError(f"{self.path} has no {path.name}; finish it with --resume") from None
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read: {error}") from None
+        kept.check_kept(path, result, TOGETHER)
+        return result
 
     @property
     def looks(self) -> int:

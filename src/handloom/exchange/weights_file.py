@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from handloom._files import write_atomic
+from handloom._files import cause, parse_json, read_file, write_atomic
 from handloom._typing import AnyArray, FloatArray
 from handloom.errors import CheckpointError
 from handloom.exchange.portable import PortableClassifier
@@ -75,23 +75,30 @@ def read_weights(path: Path) -> WeightsFile:
     from safetensors import SafetensorError, deserialize
 
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise CheckpointError(f"{path} has {size:,} bytes; at most {MAX_BYTES:,} are read")
-        data = path.read_bytes()
+        data = read_file(path, MAX_BYTES)
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist") from None
     except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}") from None
+        raise CheckpointError(f"cannot read {path}: {cause(error)}") from None
     try:
         found = deserialize(data)  # proves the header against the file
     except SafetensorError as error:
         raise _no_weights(path, data[:2], error) from None
     tensors = {
-        name: _decoded(path, name, told["dtype"], told["data"]).reshape(told["shape"])
+        name: _shaped(path, name, _decoded(path, name, told["dtype"], told["data"]), told["shape"])
         for name, told in sorted(found, key=itemgetter(0))  # the library's order is by chance
     }
     metadata = _header(data)[0].get("__metadata__", {})
     return WeightsFile(tensors, metadata, hashlib.sha256(data).hexdigest())
+
+
+def _shaped(path: Path, name: str, values: AnyArray, shape: Sequence[int]) -> AnyArray:
+    """The numbers in the shape of the header, which may be one that no array can have."""
+    try:
+        return values.reshape(shape)
+    except ValueError:
+        sizes = ", ".join(map(str, shape[:8])) + (", …" if len(shape) > 8 else "")
+        raise CheckpointError(f"{path}: {name} has the impossible shape ({sizes})") from None
 
 
 def _no_weights(path: Path, start: bytes, error: Exception) -> CheckpointError:
@@ -108,8 +115,8 @@ def _no_weights(path: Path, start: bytes, error: Exception) -> CheckpointError:
 def read_json(path: Path, metadata: Mapping[str, str], key: str) -> Any:
     """The JSON value of a metadata key; raises CheckpointError where there is none."""
     try:
-        return json.loads(metadata[key])
-    except (KeyError, ValueError, RecursionError):
+        return parse_json(metadata[key])
+    except (KeyError, ValueError):
         raise CheckpointError(f"{path}: its metadata have no {key!r} that is JSON") from None
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from handloom._memory import check_available
 from handloom._typing import FloatArray
 
 LINE = 64  # bytes of a cache line; a vector that crosses a line costs two loads, 8-10 % of a step
@@ -110,6 +111,7 @@ class Arena:
 
 def aligned(size: int, kind: np.dtype[Any]) -> FloatArray:
     """(size,) zeros of a dtype that begin with a cache line."""
+    check_available(size * kind.itemsize, "the compiled training step")
     raw = np.zeros(max(size * kind.itemsize, HUGE) + LINE, np.uint8)
     skip = -raw.ctypes.data % LINE
     return raw[skip : skip + size * kind.itemsize].view(kind)

@@ -25,6 +25,8 @@ LayerSpec = Mapping[str, Any]
 
 MAX_WEIGHTS = 250_000_000
 """Of a network: 1 GB in float32, and thrice that with gradients and an optimizer's memory."""
+MAX_LAYERS = 10_000
+"""Of a network, those within others too; the deepest of the literature has some 5,000."""
 MAX_VALUES = 2**24
 """Of a layer's output for one picture: a batch of 64 takes 4 GB."""
 
@@ -61,6 +63,7 @@ class _Builder:
     rng: Generator
     dtype: np.dtype[Any]
     num_weights: int = 0
+    num_layers: int = 0
 
     def row(self, layers: Sequence[LayerSpec], shape: Shape) -> tuple[nn.Sequential, Shape]:
         """Layers one after the other, and the shape that comes out."""
@@ -75,6 +78,9 @@ class _Builder:
 
     def layer(self, spec: LayerSpec, shape: Shape) -> nn.Layer:
         """The layer that `spec` tells, for an input of `shape`."""
+        self.num_layers += 1
+        if self.num_layers > MAX_LAYERS:
+            raise ShapeError(f"the network has more than {MAX_LAYERS:,} layers; make it shallower")
         options = dict(spec)
         kind = options.pop("layer", None)
         if kind in _SHAPELESS:

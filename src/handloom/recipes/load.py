@@ -12,6 +12,7 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
+from handloom._files import cause, check_file
 from handloom.errors import RecipeError
 from handloom.recipes.explain import explain, nearest
 from handloom.recipes.overrides import Overrides, apply_overrides
@@ -101,10 +102,12 @@ def _shipped() -> dict[str, Traversable]:
 
 def _read_file(path: Path) -> str:
     try:
+        check_file(path)
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = cause(error)
+        reason = reason[:1].lower() + reason[1:]
         raise RecipeError(f"cannot read the recipe {path}: {reason}") from None
     except ValueError:  # a null byte in the name
         raise RecipeError(

@@ -10,7 +10,6 @@ diverged.json        where the training was lost, if it was
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from handloom._files import (
     write_json,
 )
 from handloom.errors import RunError
+from handloom.runs.kept import FINISHED, RESULT, Kinds, check_kept
 
 if TYPE_CHECKING:
     from handloom.recipes import Recipe
@@ -136,8 +136,8 @@ class RunFolder:
         """Path of the checkpoint `last`, `best` or `epoch-NNN`."""
         return self.checkpoints / f"{name}.safetensors"
 
-    def read_json(self, path: Path, required: Iterable[str] = ()) -> dict[str, Any]:
-        """The object in `path`; raises RunError where it is missing, damaged or lacks a key."""
+    def read_json(self, path: Path, kinds: Kinds | None = None) -> dict[str, Any]:
+        """The object in `path`; raises RunError where it is missing or damaged."""
         try:
             value = read_json(path)
         except FileNotFoundError:
@@ -146,12 +146,15 @@ class RunFolder:
             raise RunError(f"{path} cannot be read: {cause(error)}") from None
         except ValueError as error:
             raise RunError(f"{path} cannot be read: {error}") from None
-        if not isinstance(value, dict):
-            raise RunError(f"{path} should hold one JSON object")
-        for key in required:
-            if key not in value:
-                raise RunError(f"{path} is damaged: it has no {key!r}")
+        check_kept(path, value, kinds or {})
         return value
+
+    def read_result(self) -> dict[str, Any]:
+        """result.json; raises RunError where it is missing or damaged."""
+        result = self.read_json(self.result, RESULT)
+        if "best_epoch" in result:
+            check_kept(self.result, result, FINISHED)
+        return result
 
     def write_json(self, path: Path, value: dict[str, Any]) -> None:
         """Write `value` to `path`, whole or not at all."""

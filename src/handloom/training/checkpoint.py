@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from handloom._files import make_folder, write_atomic
+from handloom._files import cause, check_file, make_folder, parse_json, write_atomic
 from handloom._typing import AnyArray
 from handloom.errors import CheckpointError
 
@@ -50,6 +50,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_file(path)
         with safe_open(path, framework="numpy") as file:
             account = _read_account(path, file.metadata())
             names = list(file.keys())
@@ -58,12 +59,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist") from None
-    except (SafetensorError, OSError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {cause(error)}") from None
+    except (SafetensorError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from None
     if _digest(account, tensors) != account["sha256"]:
         raise CheckpointError(f"{path} is damaged: its content is not what was written")
     for name, array in tensors.items():
-        if not np.isfinite(array).all():
+        if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
             raise CheckpointError(f"{path}: {name} holds numbers that are not finite")
     return Checkpoint(tensors, account["state"])
 
@@ -71,8 +74,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def _read_account(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     """Format, state and digest, as far as they can be proved without the tensors."""
     try:
-        account = json.loads((metadata or {})[METADATA_KEY])
-        number, _, _ = int(account["format"]), account["sha256"], account["state"]
+        account = parse_json((metadata or {})[METADATA_KEY], finite=False)
+        number, state = account["format"], account["state"]
+        if type(number) is not int or not isinstance(state, dict) or "sha256" not in account:
+            raise TypeError
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"{path} was not written by handloom, or is damaged") from None
     if number > FORMAT:

@@ -9,6 +9,7 @@ from typing import Any
 
 from handloom._files import append, cause, parse_json, read_file, write_atomic
 from handloom.errors import RunError, StateError
+from handloom.runs.kept import ROW, check_kept
 
 Row = dict[str, Any]
 
@@ -41,6 +42,7 @@ class History:
                 row = None
             if not isinstance(row, dict) or "step" not in row:
                 raise RunError(f"{path}, line {number}: no row of metrics")
+            check_kept(f"{path}, line {number},", row, ROW)
             rows.append(row)
         return cls(path, rows)
 

@@ -142,15 +142,22 @@ class Trainer:
         return {} if self.validation is None else evaluate(self.engine, self.validation, "val")
 
     def _load_state(self, state: dict[str, Any]) -> None:
-        if state["step"] != self.engine.steps:
+        epoch, step, reason = (state.get(key) for key in ("epoch", "step", "stop_reason"))
+        counted = all(type(each) is int and each >= 0 for each in (epoch, step))
+        if not counted or not isinstance(reason, str | None):
+            raise CheckpointError("the trainer's state is damaged: it does not count its steps")
+        if step != self.engine.steps:
             raise CheckpointError(
-                f"the trainer's state is of step {state['step']}, "
-                f"the engine's of {self.engine.steps}"
+                f"the trainer's state is of step {step}, the engine's of {self.engine.steps}"
             )
-        hand_back(state["callbacks"], self.callbacks)
-        self.epoch = state["epoch"]
-        self.stop_reason = state["stop_reason"]
-        self.history.keep_until(state["step"])
+        try:
+            hand_back(state["callbacks"], self.callbacks)
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise CheckpointError(
+                f"the callbacks' states are damaged: {type(error).__name__} {error}"
+            ) from None
+        self.epoch, self.stop_reason = epoch, reason
+        self.history.keep_until(step)
 
     def _tell(self, hook: str, *details: object) -> None:
         for callback in self.callbacks:

@@ -16,6 +16,7 @@ from handloom.experiments.compare.groups import Group
 from handloom.experiments.compare.intervals import Interval, t_interval, wilson
 from handloom.models import summarise
 from handloom.results import Run
+from handloom.runs import kept
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def _reaches(row: dict[str, Any], accuracy: float) -> bool:
 
 
 def _surroundings(run: Run) -> str:
-    told = run.folder.read_json(run.folder.environment, ("processor", "threads"))
+    told = run.folder.read_json(run.folder.environment, kept.ENVIRONMENT)
     threads = told["threads"]
     return f"{told['processor']}, {threads} thread{'' if threads == 1 else 's'}"
 

@@ -19,9 +19,20 @@ from handloom._files import cause, make_folder, open_own, read_file, read_json, 
 from handloom.errors import RunError
 from handloom.experiments.study.load import STUDY_FILE
 from handloom.experiments.study.space import Parameters
-from handloom.runs import RunLock
+from handloom.runs import RunLock, kept
 
 End = Literal["pruned", "failed"]
+
+FORMER_TRIAL: kept.Kinds = {
+    "number": kept.COUNT,  # from 0
+    "parameters": kept.TABLE,
+    "ended?": ("pruned or failed", lambda value: value in ("pruned", "failed", None)),
+    "why?": ("a text", lambda value: type(value) is str),
+}
+TRIAL: kept.Kinds = {"trial": kept.COUNT} | {
+    key: kind for key, kind in FORMER_TRIAL.items() if key != "number"
+}
+"""trial.json."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +88,12 @@ class TrialFolder:
         """trial.json; raises RunError where it is damaged."""
         path = self.path / "trial.json"
         try:
-            told = read_json(path)
-            if "number" in told:  # as files had it that counted from 0
-                told["trial"] = told.pop("number") + 1
-            return TrialRecord(told.pop("trial"), **told)
-        except (OSError, ValueError, TypeError, LookupError) as error:
+            record = read_json(path)
+        except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read: {error}") from None
+        kept.check_kept(path, record, FORMER_TRIAL if _is_former(record) else TRIAL)
+        number = record["number"] + 1 if _is_former(record) else record["trial"]
+        return TrialRecord(number, record["parameters"], record.get("ended"), record.get("why", ""))
 
     def write(self, record: TrialRecord) -> None:
         """Write trial.json, whole or not at all."""
@@ -172,3 +183,8 @@ class StudyFolder:
             return read_file(path, 100).decode()
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read: {error}; remove it") from None
+
+
+def _is_former(record: Any) -> bool:
+    """Whether a trial.json counts from 0, as it did once."""
+    return isinstance(record, dict) and "number" in record and "trial" not in record

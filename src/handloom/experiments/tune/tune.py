@@ -25,8 +25,7 @@ from handloom.experiments.tune.storage import Storage
 from handloom.experiments.tune.workers import Workers
 from handloom.recipes import Recipe, load_recipe
 from handloom.recipes.overrides import Overrides
-from handloom.runs import RunLock
-from handloom.session import RUNS
+from handloom.runs import RUNS, RunLock
 
 
 def tune(
