@@ -87,7 +87,7 @@ def _prepare(folder: Path, source: list[str], tests: list[str], leave_out: str =
             "-p",
             "quickest_first",
             "-k",
-            f"not torch{leave_out and f' and not ({leave_out})'}",
+            f"not ({leave_out})" if leave_out else "",
         ],
         "also_copy": ["docs", "examples"],
         "track_dependencies": False,
