@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from handloom import assemble
+from handloom._typing import AnyArray
+from handloom.data import with_channels
 from handloom.errors import RunError
+from handloom.nn import Layer
 from handloom.results import Run
 
 
@@ -32,6 +35,8 @@ def draw(run: Run, parts: assemble.Parts) -> list[Path]:
             seed=run.recipe.seed,
             part=name,
             said=probabilities_of(run.model, run.predict_outputs(part.images)),
+            start=_first_model(run),
+            dark=_dark_pixels(run, parts),
         )
     except MemoryError as error:
         raise RunError(f"{run.path}: no picture was drawn: {_reason(error)}") from error
@@ -52,6 +57,21 @@ def shown_part(run: Run) -> str:
     It is "validation" where the data have no test part, and while the training lasts.
     """
     return "test" if run.is_finished and run.data["pictures"]["test"] else "validation"
+
+
+def _first_model(run: Run) -> Layer | None:
+    """The network before its first step, a function of the recipe; None where weights came in."""
+    if not run.history.epochs:
+        return None
+    return assemble.build_model(run.recipe, run.image_shape, len(run.class_names))
+
+
+def _dark_pixels(run: Run, parts: assemble.Parts) -> AnyArray | None:
+    """(C, H, W): pixels that are zero to the network in all of the training; None where that
+    depends on more than the pictures."""
+    if run.recipe.data.normalise != "scale" or run.recipe.augment is not None:
+        return None
+    return with_channels(parts.train.images).max(axis=0) == 0
 
 
 def _reason(error: Exception) -> str:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from handloom import nn
+from handloom.views.filters import draw_filters, filters
 from handloom.views.sheet import png
-from handloom.views.weights import CELL, draw_filters, draw_matrices, filters, matrices
+from handloom.views.weights import CELL, draw_matrices, matrices
 
 
 def mlp(rng: np.random.Generator, *sizes: int) -> nn.Sequential:
@@ -30,6 +31,59 @@ def test_filters_are_the_rows_of_largest_norm_as_pictures(rng: np.random.Generat
     np.testing.assert_array_equal(found.tiles[0], weight[3].reshape(3, 4))
     norms = np.linalg.norm(weight[found.units], axis=1)
     assert (np.diff(norms) <= 0).all()
+
+
+def learnt(model: nn.Sequential, rng: np.random.Generator) -> np.ndarray:
+    """Adds a smooth blob to each unit of the first layer, small beside the random start."""
+    weight = model.named_parameters()["1.weight"].value
+    blob = np.zeros((len(weight), 8, 8), weight.dtype)
+    for unit, (row, column) in enumerate(rng.integers(1, 6, (len(weight), 2))):
+        blob[unit, row : row + 2, column : column + 2] = 0.3 * weight.std() * (1 + unit)
+    weight += blob.reshape(weight.shape)
+    return blob
+
+
+def test_what_was_learnt_is_the_difference_from_the_start(rng: np.random.Generator) -> None:
+    model, start = (mlp(np.random.default_rng(3), 64, 5) for _ in range(2))
+    blob = learnt(model, rng)
+    found = filters(model, (1, 8, 8), start=start)
+    assert found is not None
+    assert found.units.tolist() == [4, 3, 2, 1, 0]
+    np.testing.assert_allclose(found.tiles, blob[::-1], atol=1e-6)
+    told = " ".join(text.get_text() for text in draw_filters(found).texts)
+    assert "What the first layer has learnt" in told
+    assert "less those before it, which are random" in told
+    raw = filters(model, (1, 8, 8))
+    assert raw is not None
+    assert "The first layer's weights: 1.weight" in draw_filters(raw).texts[0].get_text()
+
+
+def test_a_start_that_it_did_not_have_is_not_subtracted(rng: np.random.Generator) -> None:
+    model = mlp(np.random.default_rng(3), 64, 50)
+    learnt(model, rng)
+    for other in (mlp(np.random.default_rng(4), 64, 50), mlp(rng, 64, 40), nn.Sequential()):
+        assert filters(model, (1, 8, 8), start=other) is None
+    model.named_parameters()["1.weight"].value[0, 0] = np.nan
+    assert filters(model, (1, 8, 8), start=mlp(np.random.default_rng(3), 64, 50)) is None
+
+
+def test_pixels_that_are_always_black_are_grey(rng: np.random.Generator) -> None:
+    dark = np.zeros((1, 8, 8), bool)
+    dark[:, 0] = True
+    found = filters(mlp(rng, 64, 5), (1, 8, 8), dark=dark)
+    assert found is not None
+    assert np.isnan(found.tiles[:, 0]).all()
+    assert np.isfinite(found.tiles[:, 1:]).all()
+    told = " ".join(text.get_text() for text in draw_filters(found).texts)
+    assert "black in every training picture" in told
+
+
+def test_filters_of_large_pictures_are_means_of_neighbours(rng: np.random.Generator) -> None:
+    found = filters(mlp(rng, 300 * 500, 3), (1, 300, 500))
+    assert found is not None
+    assert found.block == 4
+    assert found.tiles.shape == (3, 75, 125)
+    assert max(draw_filters(found).bbox.size) < 1400
 
 
 def test_channels_of_a_filter_stand_abreast(rng: np.random.Generator) -> None:

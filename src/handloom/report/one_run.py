@@ -17,7 +17,7 @@ from handloom.report.pictures import pictures_of
 from handloom.report.words import duration, number, percent
 from handloom.results import Run
 
-LEARNED = ("weights-filters", "kernels", "weights-matrices")
+LEARNED = ("weights-filters", "weights-filters-raw", "kernels", "weights-matrices")
 INSIDE = ("activations", "activations-pair")
 TRAIN_AND_VALIDATION = "Train: the mean of an epoch, while learning. Validation: measured after it."
 SAME_BITS = (

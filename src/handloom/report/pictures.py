@@ -26,9 +26,13 @@ class Words(NamedTuple):
 
 WORDS = {
     "weights-filters": Words(
-        "What the first layer looks for",
-        "Tiles, one a unit of the first layer: its weights laid out as the picture that they read; "
-        "red where ink excites the unit, blue where it inhibits it.",
+        "What the first layer has learnt",
+        "Tiles, one a unit of the first layer: its weights laid out as the picture that they read.",
+    ),
+    "weights-filters-raw": Words(
+        "The first layer's weights as they are",
+        "Tiles, one a unit of the first layer: its weights laid out as the picture that they read, "
+        "what is left of their random start included.",
     ),
     "kernels": Words(
         "The kernels of the convolutions",

@@ -26,6 +26,9 @@ from handloom.views.diagnosis import draw_picture as draw_picture
 from handloom.views.draw import Subject as Subject
 from handloom.views.draw import draw_all as draw_all
 from handloom.views.draw import figures as figures
+from handloom.views.filters import Filters as Filters
+from handloom.views.filters import draw_filters as draw_filters
+from handloom.views.filters import filters as filters
 from handloom.views.kernels import Kernels as Kernels
 from handloom.views.kernels import draw_kernels as draw_kernels
 from handloom.views.kernels import kernels as kernels
@@ -81,9 +84,6 @@ from handloom.views.suspects import draw_suspects as draw_suspects
 from handloom.views.twins import Twin as Twin
 from handloom.views.twins import Twins as Twins
 from handloom.views.twins import draw_twins as draw_twins
-from handloom.views.weights import Filters as Filters
 from handloom.views.weights import Matrices as Matrices
-from handloom.views.weights import draw_filters as draw_filters
 from handloom.views.weights import draw_matrices as draw_matrices
-from handloom.views.weights import filters as filters
 from handloom.views.weights import matrices as matrices

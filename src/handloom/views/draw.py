@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from handloom._files import make_folder, write_atomic
-from handloom._typing import FloatArray, IntArray, Shape, UInt8Array
+from handloom._typing import AnyArray, FloatArray, IntArray, Shape, UInt8Array
 from handloom.errors import DataError, LabelError, ShapeError, StateError
 from handloom.nn import Layer
 from handloom.views.activation_sheets import draw_activation_pair, draw_activations
@@ -19,6 +19,7 @@ from handloom.views.activations import Activations, activations, one_of_each_cla
 from handloom.views.confusion import Confusion, confusion
 from handloom.views.confusion_sheet import draw_confusion
 from handloom.views.curves import curves, draw_curves
+from handloom.views.filters import Filters, draw_filters, filters
 from handloom.views.kernels import draw_kernels, kernels
 from handloom.views.pairs import confused_pairs, draw_confused_pairs, most_confused
 from handloom.views.predictions import (
@@ -29,7 +30,7 @@ from handloom.views.predictions import (
 )
 from handloom.views.probabilities import Normalise, probabilities
 from handloom.views.sheet import png
-from handloom.views.weights import draw_filters, draw_matrices, filters, matrices
+from handloom.views.weights import draw_matrices, matrices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,6 +47,8 @@ class Subject:
     `normalise` makes of images what the model takes. `seed` chooses the random pictures.
     `part` names the part of the data that the images are of; it is empty where they are of none.
     `said` are the model's probabilities (N, K), where something quicker has computed them.
+    `start` is the network before its first step, where it is known. `dark` (C, H, W) is true for
+    pixels that are black in all training pictures.
     """
 
     metrics: Sequence[Mapping[str, Any]]
@@ -58,6 +61,8 @@ class Subject:
     seed: int
     part: str = ""
     said: FloatArray | None = None
+    start: Layer | None = None
+    dark: AnyArray | None = None
 
     def __post_init__(self) -> None:
         if any(layer.training for _, layer in self.model.named_layers()):
@@ -91,10 +96,11 @@ def draw_all(
 ) -> list[Path]:
     """Write every picture that the subject allows into `folder`; returns the files, in order.
 
-    curves, weights-filters (the first layer is dense and reads the picture), weights-matrices (any
-    dense layer), kernels (any convolution), activations, activations-pair (two classes or more),
-    predictions, confusion, confused-pairs, worst-mistakes: each a .png. The same subject gives the
-    same bytes. Raises RunError where a file cannot be written.
+    curves, weights-filters (the first layer is dense and reads the picture: what it has learnt; its
+    weights where their start is not known), weights-filters-raw (its weights where it is),
+    weights-matrices (any dense layer), kernels (any convolution), activations, activations-pair
+    (two classes or more), predictions, confusion, confused-pairs, worst-mistakes: each a .png.
+    The same subject gives the same bytes. Raises RunError where a file cannot be written.
     With `on_failure`, a picture that cannot be drawn or written does not stop the others: it is
     called with the picture's name and whatever was raised.
     """
@@ -130,6 +136,7 @@ def drawings(subject: Subject) -> Iterator[tuple[str, Drawing]]:
     answers = _Answers(subject)
     yield "curves", lambda: draw_curves(curves(subject.metrics, subject.monitor))
     yield "weights-filters", partial(_filters, subject)
+    yield "weights-filters-raw", partial(_raw_filters, subject)
     yield "weights-matrices", partial(_of_model, matrices, draw_matrices, subject)
     yield "kernels", partial(_of_model, kernels, draw_kernels, subject)
     yield "activations", answers.activations
@@ -223,8 +230,26 @@ class _Answers:
 
 
 def _filters(subject: Subject) -> Figure | None:
-    first = filters(subject.model, subject.image_shape)
-    return None if first is None else draw_filters(first)
+    """What was learnt; the weights as they are where nothing is known of their start."""
+    found = _learnt_filters(subject) or _filters_as_they_are(subject)
+    return None if found is None else draw_filters(found)
+
+
+def _raw_filters(subject: Subject) -> Figure | None:
+    """The weights as they are, beside what was learnt."""
+    found = None if _learnt_filters(subject) is None else _filters_as_they_are(subject)
+    return None if found is None else draw_filters(found)
+
+
+def _learnt_filters(subject: Subject) -> Filters | None:
+    if subject.start is None:
+        return None
+    shape = subject.image_shape
+    return filters(subject.model, shape, start=subject.start, dark=subject.dark)
+
+
+def _filters_as_they_are(subject: Subject) -> Filters | None:
+    return filters(subject.model, subject.image_shape, dark=subject.dark)
 
 
 def _telling_pair(table: Confusion, by_class: Mapping[int, int]) -> tuple[int, int]:

@@ -87,6 +87,21 @@ def strongest(values: AnyArray, most: tuple[int, int]) -> tuple[FloatArray, tupl
     return picked[..., 0], block
 
 
+def block_means(values: AnyArray, block: int) -> FloatArray:
+    """Arrays (..., H, W) with each block × block numbers as their mean; fewer at the far edges.
+
+    NaN counts for nothing; a block of nothing else is NaN.
+    """
+    if block == 1:
+        return values
+    known = np.isfinite(values)
+    sums = [np.where(known, values, 0.0), known.astype(np.float64)]
+    for axis in (-2, -1):
+        starts = np.arange(0, values.shape[axis], block)
+        sums = [np.add.reduceat(each, starts, axis) for each in sums]
+    return np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], 1), np.nan)
+
+
 def symmetric_limit(values: AnyArray, quantile: float = 0.995) -> float:
     """The size |v| that the fraction `quantile` of the finite values stays within; never zero.
 

@@ -1,4 +1,4 @@
-"""What dense layers have learned: first-layer filters as pictures, matrices as heat maps."""
+"""The weight matrices of dense layers as heat maps."""
 
 from __future__ import annotations
 
@@ -10,28 +10,10 @@ from handloom._typing import AnyArray, FloatArray, Shape, UInt8Array
 from handloom.nn.layer import Layer
 from handloom.views import style
 from handloom.views.sheet import SCALE_BAR_ROOM, Sheet, coloured
-from handloom.views.tiles import fitting_grid, mosaic, strongest, symmetric_limit, zoomed
+from handloom.views.tiles import strongest, symmetric_limit, zoomed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-MOST_FILTERS = 100
-
-
-class Filters(NamedTuple):
-    """The first layer's weights as pictures: `tiles` (N, H, C·W), one a unit, channels abreast.
-
-    `units` (N,) are the rows of the weight shown: those of the largest norm, largest first.
-    `limit` is the size of weight at the ends of the colour map; `num_bad` counts NaN and infinity.
-    """
-
-    path: str
-    shape: Shape
-    image_shape: Shape
-    units: AnyArray
-    tiles: FloatArray
-    limit: float
-    num_bad: int
 
 
 class Matrix(NamedTuple):
@@ -51,34 +33,9 @@ class Matrices(NamedTuple):
     limit: float
 
 
-def filters(model: Layer, image_shape: Shape, most: int = MOST_FILTERS) -> Filters | None:
-    """The filters of the first weight, or None unless it is a matrix that reads whole images.
-
-    `image_shape` is (C, H, W). The units with the largest L2 norm are taken, as training left
-    small ones as they began; with C channels, `most` / C of them.
-    """
-    first = next(iter(_weights(model).items()), None)
-    if first is None or first[1].ndim != 2 or first[1].shape[1] != int(np.prod(image_shape)):
-        return None
-    path, weight = first
-    channels, height, width = image_shape
-    norms = np.nan_to_num(np.linalg.norm(weight.astype(np.float64), axis=1), nan=np.inf)
-    units = np.argsort(-norms, kind="stable")[: max(1, most // channels)]
-    tiles = weight[units].reshape(-1, channels, height, width).swapaxes(1, 2)
-    return Filters(
-        path,
-        weight.shape,
-        image_shape,
-        units,
-        tiles.reshape(len(units), height, channels * width).astype(np.float64),
-        symmetric_limit(weight[units]),
-        int(np.count_nonzero(~np.isfinite(weight))),
-    )
-
-
 def matrices(model: Layer) -> Matrices | None:
     """Every weight (out, in) of the model, reduced to fit a picture; None if there is no such."""
-    weights = {path: value for path, value in _weights(model).items() if value.ndim == 2}
+    weights = {path: value for path, value in weights_of(model).items() if value.ndim == 2}
     if not weights:
         return None
     found = []
@@ -90,7 +47,7 @@ def matrices(model: Layer) -> Matrices | None:
     return Matrices(tuple(found), max(symmetric_limit(m.values, 0.99) for m in found))
 
 
-def _weights(model: Layer) -> dict[str, AnyArray]:
+def weights_of(model: Layer) -> dict[str, AnyArray]:
     """Arrays of two axes or more: the weights of dense and convolution layers, not of norms."""
     parameters = model.named_parameters()
     return {path: p.value for path, p in parameters.items() if p.value.ndim >= 2}
@@ -102,41 +59,6 @@ CELL = 400
 """The most pixels that a matrix may take, across and down."""
 THICKEST = 14
 """The most pixels that one weight may take."""
-
-
-@style.house_style()
-def draw_filters(filters: Filters) -> Figure:
-    """One tile a unit: red where ink excites the unit, blue where it inhibits it."""
-    tile = filters.tiles.shape[1:]
-    grid = fitting_grid(len(filters.tiles), tile, (900, 1000))
-    tiles = mosaic(filters.tiles[: grid.num_shown], grid.columns, grid.zoom)
-    pixels = coloured(tiles, style.DIVERGING, -filters.limit, filters.limit)
-    width = max(pixels.shape[1] + 2 * style.MARGIN, 760)
-    height = SCALE_BAR_ROOM + pixels.shape[0] + style.MARGIN
-    heading = f"What the first layer looks for: {filters.path}, {_times(filters.shape)}"
-    sheet = Sheet(width, height, heading, _filters_note(filters, grid.num_shown))
-    limit = f"{filters.limit:.2g}"
-    label = "weight from a pixel to the unit"
-    ends = (f"≤ −{limit}", "0", f"≥ +{limit}")
-    sheet.scale_bar(style.MARGIN, 0, style.DIVERGING, ends, label)
-    sheet.image(style.MARGIN, SCALE_BAR_ROOM, pixels)
-    return sheet.finished()
-
-
-def _filters_note(filters: Filters, shown: int) -> str:
-    channels, height, width = filters.image_shape
-    total = filters.shape[0]
-    which = f"all {total} units" if shown == total else f"{shown} of {total} units"
-    told = (
-        f"Each tile is the {height} × {width} weights from the picture to one unit. A bright pixel "
-        f"excites the unit where the tile is red, inhibits it where it is blue. Shown: {which}, "
-        "those with the largest weights (L2 norm) first."
-    )
-    if channels > 1:
-        told += f" A tile's {channels} parts are the picture's channels, in order."
-    if filters.num_bad:
-        told += f" {filters.num_bad:,} weights are not finite: grey."
-    return told
 
 
 @style.house_style()
@@ -183,7 +105,7 @@ def _matrix_title(matrix: Matrix) -> tuple[str, str, str]:
     rows, columns = matrix.block
     reduced = f"dot = strongest of {rows} × {columns}" if rows * columns > 1 else "dot = one weight"
     return (
-        f"{matrix.path}   {_times(matrix.shape)}",
+        f"{matrix.path}   {times(matrix.shape)}",
         f"{out_features} units ↓, {in_features} inputs →",
         f"{reduced}; typical size {matrix.rms:.2g} (rms)",
     )
@@ -201,5 +123,6 @@ def _flow(widths: list[int], heights: list[int]) -> tuple[list[tuple[int, int]],
     return places, width, y + row_height
 
 
-def _times(shape: Shape) -> str:
+def times(shape: Shape) -> str:
+    """A shape in words: '512 × 784'."""
     return " × ".join(map(str, shape))
