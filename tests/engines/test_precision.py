@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, get_args
 
@@ -12,6 +13,7 @@ from handloom import nn, optim
 from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation
 from handloom.data.normalise import NormalisationKind
 from handloom.engines import Engine, choose_engine
+from handloom.training import evaluate
 
 EXACT = 1e-12
 IMAGE = (2, 8, 7)
@@ -75,6 +77,13 @@ def test_every_step_is_that_of_the_textbook(engine: str, kind: str, change: str)
     wanted = model.eval().forward(batches.normalisation(images, np.float64))
     found = made.predict_pictures(images, batches.normalisation)
     assert found.dtype == np.float64
+    whole = evaluate(made, replace(batches, mixing=None), "val")["val_loss"]
+    x, labels = batches.normalisation(batches.planes, np.float64), batches.dataset.labels
+    right = nn.cross_entropy(model.forward(x), labels, class_weights=WEIGHTS, label_smoothing=0.1)[
+        0
+    ]
+    if change != "augmented":
+        assert whole == pytest.approx(right, rel=EXACT)
     np.testing.assert_allclose(found, wanted, rtol=EXACT, atol=EXACT)
 
 

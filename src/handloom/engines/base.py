@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
 from handloom.data import Epoch, Normalisation
@@ -64,6 +66,11 @@ class Engine(Protocol):
     @property
     def model(self) -> Layer:
         """The network that is trained, its parameters as they are now."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The precision of its numbers: that of the parameters."""
         ...
 
     @property

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -106,6 +106,11 @@ class LoomEngine:
         """The optimizer, its slots as they are now."""
         self._pull()
         return self._optimizer
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The precision of its numbers: that of the parameters."""
+        return self._compiled.dtype
 
     @property
     def steps(self) -> int:
@@ -218,8 +223,7 @@ class LoomEngine:
     def _numbers(self, normalisation: Normalisation, *, dark: bool) -> Pictures:
         """How this network's pictures become numbers; zeros stay zeros only if merely scaled."""
         channels = self._compiled.request.input_shape[0]
-        zeros_stay = normalisation.kind in ("scale", "none")
-        sparse = dark and zeros_stay and self._compiled.takes_rows
+        sparse = dark and normalisation.kind in ("scale", "none") and self._compiled.takes_rows
         return replace(pixels_as_numbers(normalisation, channels), sparse=sparse)
 
     def _run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,11 @@ class NumpyEngine:
         self.average = None if ema is None else copy.deepcopy(model).eval()
         model.skip_input_gradient()  # pictures are not trained
         self.parameters = model.named_parameters()
-        self.dtype = np.result_type(*(p.value.dtype for p in self.parameters.values()))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The precision of its numbers: that of the parameters."""
+        return np.result_type(*(p.value.dtype for p in self.parameters.values()))
 
     @property
     def steps(self) -> int:

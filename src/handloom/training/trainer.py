@@ -180,7 +180,7 @@ def evaluate(engine: Engine, batches: Batches, part: str) -> dict[str, float]:
     The loss is Σ w l / Σ w, as `nn.losses.loss_weight` has w.
     """
     whole, count = Evaluation(0.0, 0.0, 0), 0
-    for batch in batches.epoch(0):
+    for batch in batches.epoch(0).between(0, len(batches), dtype=engine.dtype):
         found = engine.evaluate(batch.x, batch.labels)
         whole = Evaluation(*(sum(pair) for pair in zip(whole, found, strict=True)))
         count += len(batch.labels)

@@ -74,8 +74,8 @@ class TorchEngine:
         host = NumpyEngine(
             model, loss, optimizer, clip_norm=clip_norm, clip_value=clip_value, ema=ema
         )
-        self._dtype = np.result_type(*(p.value.dtype for p in host.parameters.values()))
-        kind = torch.from_numpy(np.empty(0, self._dtype)).dtype
+        self.dtype = np.result_type(*(p.value.dtype for p in host.parameters.values()))
+        kind = torch.from_numpy(np.empty(0, self.dtype)).dtype
         self._how = How(
             self.device, kind, find_precision(precision, self.device, kind), compile,
             clip_norm, clip_value, ema, processes,
@@ -140,7 +140,7 @@ class TorchEngine:
         if self.ahead:
             yield from self._train_ahead(epoch, start, stop)
             return
-        batches = epoch.between(start, stop, self._how.processes.part, dtype=self._dtype)
+        batches = epoch.between(start, stop, self._how.processes.part, dtype=self.dtype)
         for step, batch in enumerate(batches, start):
             count = len(epoch.positions(step, step + 1))
             report = self._step_on_part(batch.x, batch.labels, count)
@@ -157,19 +157,19 @@ class TorchEngine:
 
     def predict(self, x: FloatArray) -> FloatArray:
         """x (N, C, H, W) -> outputs (N, K) in evaluation mode, of the averaged weights if kept."""
-        outputs = np.empty((len(x), *self._output_shape(x.shape)), self._dtype)
+        outputs = np.empty((len(x), *self._output_shape(x.shape)), self.dtype)
         self._step.average_buffers()
         with limited_to(self.threads), exact_products():
             for start in range(0, len(x), PREDICTED_AT_ONCE):
                 part = x[start : start + PREDICTED_AT_ONCE]
                 with memory_told(len(part), "predicting", "training.eval_batch_size"):
-                    found = self._step.predict(self._uploaded(part, self._dtype))
+                    found = self._step.predict(self._uploaded(part, self.dtype))
                     outputs[start : start + len(part)] = found.cpu().numpy()
         return outputs
 
     def predict_pictures(self, images: UInt8Array, normalisation: Normalisation) -> FloatArray:
         """Outputs (N, K) for pictures (N, C, H, W), uint8."""
-        return self.predict(normalisation(images, self._dtype))
+        return self.predict(normalisation(images, self.dtype))
 
     def evaluate(self, x: FloatArray, labels: AnyArray) -> Evaluation:
         """Loss, weight and number classified right, each process predicting its part of x."""
@@ -262,9 +262,9 @@ class TorchEngine:
         """A step on this process's rows of a batch of `count` examples; they may be none."""
         if len(x) or count == 0:
             self._check(x.shape, labels)
-        kind = np.int64 if labels.ndim == 1 else self._dtype
+        kind = np.int64 if labels.ndim == 1 else self.dtype
         with memory_told(count, "training", "training.batch_size"):
-            numbers = self._uploaded(x, self._dtype)
+            numbers = self._uploaded(x, self.dtype)
             return self._watched_step(numbers, self._uploaded(labels, kind), count)
 
     def _watched_step(self, x: torch.Tensor, labels: torch.Tensor, count: int) -> StepReport:
