@@ -15,6 +15,11 @@ def small(value: float) -> str:
     return f"{value:,.0f}" if 100 <= value < 1e6 else f"{value:.2g}"
 
 
+def two_digits(value: float) -> str:
+    """A setting as a recipe would have it: 0.15, 100, 1e-06."""
+    return f"{float(f'{value:.2g}'):g}"
+
+
 def place(part: str, row: int | None) -> str:
     """Where a picture is: 'train, row 4,711'; a row that is not known is left out."""
     return part if row is None else f"{part}, row {row:,}"

@@ -31,7 +31,7 @@ def evidence() -> Made:
             {"epoch": e + 1, "step": 10 * (e + 1)} | {key: record[key][e] for key in record}
             for e in range(epochs)
         ]
-        usual = {"has_weights": False, "seen_accuracy": 0.0, "first_loss": 0.0}
+        usual = {"has_weights": False, "seen_accuracy": 0.0, "first_loss": 0.0, "units": ()}
         return SimpleNamespace(
             recipe=load_recipe("digits", overrides),
             run=SimpleNamespace(class_names=tuple(map(str, range(classes))), is_finished=finished),

@@ -228,7 +228,7 @@ def test_steps_that_are_too_long_and_too_short_are_advised_apart(evidence) -> No
 
 def test_a_rate_that_is_too_low_may_be_a_bound_that_is_too_tight(evidence) -> None:
     creeping = OTHER_WAY["too short"]
-    assert "optimizer.lr = 1," in advised(evidence, RateTooLow, **creeping)
+    assert "optimizer.lr = 1 or more," in advised(evidence, RateTooLow, **creeping)
     held = advised(evidence, RateTooLow, "all of it", **creeping)
     assert held.startswith("optimizer.clip_norm = 0.5 cuts most gradients")
     calm = advised(evidence, RateTooLow, "all of it", **creeping | {"grad_norm": [0.6] * 6})
@@ -247,7 +247,7 @@ def test_augmented_pictures_do_not_make_a_finished_training_look_slow(evidence) 
 
 def test_a_high_rate_is_lowered_with_the_means_that_are_left(evidence) -> None:
     plain = advised(evidence, RateTooHigh)
-    assert "optimizer.lr = 0.01," in plain
+    assert "optimizer.lr = 0.01 or less," in plain
     assert "schedule.warmup_epochs = 1 or optimizer.clip_norm = 1." in plain
     used = advised(evidence, RateTooHigh, "all of it")
     assert "a schedule.warmup_epochs over 1 or an optimizer.clip_norm under 0.5." in used
@@ -379,3 +379,58 @@ def test_the_check_itself_sees_what_is_wrong() -> None:
         assert_possible(recipe, "Raise model.growth.")
     with pytest.raises(RecipeError):
         assert_possible(recipe, 'Take model.norm = "none".')
+
+
+# -- a training that has learnt nothing ------------------------------------------------------------
+
+
+def test_what_has_learnt_nothing_has_learnt_nothing_by_heart(evidence) -> None:
+    course = {
+        "train_loss": [9.0, 8.9, 8.8, 8.7, 8.6, 8.5],
+        "val_loss": [9.0, 5.0, 9.0, 9.0, 9.0, 9.0],
+    }
+    assert Overfitting().examine(ill(evidence, {}, **course)) is None
+    told = advised(evidence, Underfitting, **course)
+    assert told == "It has learnt next to nothing: find a learning rate that works with --lr-range."
+    squares = ill(evidence, RECIPES["squares"], **course)  # of which guessing has no known loss
+    assert Overfitting().examine(squares) is not None
+
+
+def test_gradients_behind_a_dead_layer_are_the_dead_layers_matter(evidence) -> None:
+    stopped = {"signals": (Signal("1", "Linear", 0.0), Signal("3", "Linear", 1.0))}
+    dead = {"units": (Units("2", "ReLU", 10, 10, 0.0),)}
+    assert VanishingGradients().examine(ill(evidence, {}, **stopped, **dead)) is None
+    half = {"units": (Units("2", "ReLU", 10, 9, 0.0),)}
+    assert VanishingGradients().examine(ill(evidence, {}, **stopped, **half)) is not None
+
+
+def test_only_a_deep_network_is_told_to_have_fewer_layers(evidence) -> None:
+    assert "fewer layers" not in advised(evidence, VanishingGradients)
+    deep = tuple(Signal(str(n), "Linear", 10.0 ** (n - 5)) for n in range(6))
+    assert "fewer layers" in advised(evidence, VanishingGradients, signals=deep)
+
+
+def test_a_temperature_at_the_end_of_its_range_is_no_remedy(evidence) -> None:
+    lost = confident(0.95, 0.02)
+    assert lost["reliability"].temperature == pytest.approx(20)
+    assert advised(evidence, Miscalibration, **lost).startswith("No temperature mends it")
+    assert "dropout layers" in advised(
+        evidence, Miscalibration, "layer by layer", **confident(0.6, 0.9)
+    )
+
+
+def test_a_rate_is_written_as_a_recipe_has_it(evidence) -> None:
+    wild = {"optimizer": {"name": "sgd", "lr": 1000.0}}
+    found = RateTooHigh().examine(ill(evidence, wild))
+    assert found is not None
+    assert "optimizer.lr = 100 or less" in found.advice
+
+
+def test_a_network_of_layers_is_advised_by_its_layers(evidence) -> None:
+    """Dropout is put in where there is none, and raised or lowered where there is."""
+    bare = [{"layer": "flatten"}, {"layer": "linear", "out_features": 10}]
+    without = {"model": {"name": "sequential", "layers": bare}}
+    gap = GeneralisationGap().examine(ill(evidence, without))
+    assert gap is not None
+    assert "put a dropout layer in" in gap.advice
+    assert "dropout" not in advised(evidence, GeneralisationGap, "layer by layer")

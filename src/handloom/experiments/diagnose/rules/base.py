@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -52,3 +53,13 @@ class Rule(ABC):
     ) -> Finding:
         """A finding under this rule's name and source."""
         return Finding(self.name, severity, sentence, advice, self.source, picture, figures)
+
+
+def chance(evidence: Evidence) -> float:
+    """ln K, the cross-entropy of who takes all classes for equally likely.
+
+    Infinite where that is no yardstick: for mse, or a single class.
+    """
+    num_classes = len(evidence.run.class_names)
+    no_yardstick = evidence.recipe.loss.name == "mse" or num_classes < 2
+    return math.inf if no_yardstick else math.log(num_classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handloom.experiments.diagnose import advice
-from handloom.experiments.diagnose.calibration import error_by_chance
+from handloom.experiments.diagnose.calibration import COLDEST, HOTTEST, error_by_chance
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.rules.base import NO_PROBABILITIES, Rule
@@ -67,7 +67,8 @@ def _training(evidence: Evidence, surplus: float, ece: float) -> str:
 def _remedy(found: Reliability) -> str:
     """What can be done without training again."""
     left = percent(found.ece_at_temperature)
-    if found.ece_at_temperature > HELPS * found.ece:
+    within = 1.01 * COLDEST < found.temperature < 0.99 * HOTTEST
+    if found.ece_at_temperature > HELPS * found.ece or not within:
         return f"No temperature mends it: at the best, {found.temperature:.2f}, {left} is left."
     return (
         f"Divide the outputs by the temperature {found.temperature:.2f} before the softmax: the "

@@ -7,7 +7,7 @@ import numpy as np
 from handloom.experiments.diagnose import advice
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
-from handloom.experiments.diagnose.rules.base import Rule
+from handloom.experiments.diagnose.rules.base import Rule, chance
 from handloom.experiments.diagnose.wording import figure
 from handloom.views.style import percent
 
@@ -32,6 +32,8 @@ class Overfitting(Rule):
         lowest, late = float(validation[best]), float(np.nanmean(validation[-LATE:]))
         rise = late / lowest - 1 if lowest > 0 else 0.0
         after = len(validation) - 1 - best
+        if train[best] >= chance(evidence):
+            return None  # nothing was learnt, least of all by heart
         if rise < self.worth_a_word or after < LATE - 1 or not train[-1] < train[best]:
             return None
         if rise < self.sure * evidence.validation_loss_error:
@@ -90,9 +92,8 @@ class Underfitting(Rule):
         "(the nearest neighbour)"
     )
     margin = 0.03  # of accuracy
-    able = (
-        0.1  # of the highest rate: at the end of a schedule the loss of any training stands still
-    )
+    near_chance = 0.9  # of ln K, the loss of who guesses
+    able = 0.1  # of the highest rate: at the end of a schedule any loss stands still
     falling = 0.97  # of the epoch before
 
     def examine(self, evidence: Evidence) -> Finding | None:
@@ -102,8 +103,11 @@ class Underfitting(Rule):
             return None
         remedies = [*advice.towards_fitting(evidence.recipe), "find a better learning rate with "
                     "--lr-range"]  # fmt: skip
+        losses = evidence.metric("train_loss")
         told = (
-            "The training loss was still falling: train for more epochs."
+            "It has learnt next to nothing: find a learning rate that works with --lr-range."
+            if losses[-1] >= self.near_chance * chance(evidence)
+            else "The training loss was still falling: train for more epochs."
             if self._was_falling(evidence)
             else f"The training loss fell no more: {advice.one_of(remedies)}."
         )

@@ -40,21 +40,26 @@ class VanishingGradients(_Gradients):
     name = "vanishing-gradients"
     source = "Hochreiter 1991; Bengio, Simard & Frasconi 1994; Glorot & Bengio 2010, sec. 4.2"
     grave = 1e-4
-    deeper = ("residual blocks", "fewer layers")
+    deep = 3  # layers; a network of fewer is not mended by leaving some out
 
     def examine(self, evidence: Evidence) -> Finding | None:
         """Find the layer that least reaches."""
         weakest = min(evidence.signals, key=lambda signal: signal.norm)
         ratio = weakest.norm / _output(evidence).norm
-        if not ratio <= VANISHING:
+        if not ratio <= VANISHING or (not weakest.norm and _is_dead(evidence)):
             return None
         return self.finding(
             "problem" if ratio <= self.grave else "hint",
             f"Gradients vanish: {self.told(evidence, weakest)}.",
-            f"Try {advice.one_of(_remedies(evidence, 'relu', self.deeper))}.",
+            f"Try {advice.one_of(self._remedies(evidence))}.",
             _picture(evidence, "Gradients that vanish"),
             gradients={signal.path: signal.norm for signal in evidence.signals},
         )
+
+    def _remedies(self, evidence: Evidence) -> list[str]:
+        is_deep = len(evidence.signals) > self.deep
+        more = ("residual blocks", "fewer layers") if is_deep else ()
+        return _remedies(evidence, "relu", more) or ["fewer or wider layers"]
 
 
 class ExplodingGradients(_Gradients):
@@ -170,6 +175,11 @@ def _remedies(evidence: Evidence, activation: str | None, more: tuple[str, ...])
         *advice.first_weights(recipe, suits),
         *more,
     ]
+
+
+def _is_dead(evidence: Evidence) -> bool:
+    """Whether a layer lets nothing through at all: then its units are the matter."""
+    return any(u.kind == "ReLU" and u.dead == u.num_units for u in evidence.units)
 
 
 def _output(evidence: Evidence) -> Signal:

@@ -9,8 +9,8 @@ import numpy as np
 from handloom.experiments.diagnose import advice
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
-from handloom.experiments.diagnose.rules.base import Rule
-from handloom.experiments.diagnose.wording import figure, small
+from handloom.experiments.diagnose.rules.base import Rule, chance
+from handloom.experiments.diagnose.wording import figure, small, two_digits
 from handloom.views.style import percent
 
 
@@ -37,8 +37,8 @@ class RateTooHigh(Rule):
         return self.finding(
             "problem",
             f"The learning rate {lr:g} is too high: {shown}.",
-            f"Take optimizer.lr = {lr / 10:.2g}, or let --lr-range find which rates work; a "
-            "training that is lost at its start is helped by "
+            f"Take optimizer.lr = {two_digits(lr / 10)} or less, or let --lr-range find which "
+            "rates work; a training that is lost at its start is helped by "
             + advice.one_of([*advice.warm_up(evidence.recipe), advice.bound(evidence.recipe)])
             + ".",
             evidence.curves("train_loss"),
@@ -58,24 +58,24 @@ class RateTooHigh(Rule):
 
     def _thrown(self, evidence: Evidence) -> str:
         lowest = float(np.nanmin(evidence.metric("train_loss")))
-        if not lowest >= self.near_chance * _chance(evidence) or evidence.travelled < self.far:
+        if not lowest >= self.near_chance * chance(evidence) or evidence.travelled < self.far:
             return ""
         return (
             f"a weight went {evidence.travelled:,.0f} times its own size away from its start, and "
             f"nothing was learnt: the lowest training loss is {figure(lowest)}, and guessing has "
-            f"{figure(_chance(evidence))}"
+            f"{figure(chance(evidence))}"
         )
 
     def _above_chance(self, evidence: Evidence) -> str:
         losses = evidence.metric("train_loss")
         worst = int(np.nanargmax(losses))
-        if not losses[worst] >= self.above_chance * _chance(evidence):
+        if not losses[worst] >= self.above_chance * chance(evidence):
             return ""
-        if worst == 0 and evidence.first_loss >= self.above_chance * _chance(evidence):
+        if worst == 0 and evidence.first_loss >= self.above_chance * chance(evidence):
             return ""  # that was the first weights' doing
         return (
             f"the training loss of epoch {worst + 1} was {figure(losses[worst])}, and guessing has "
-            f"{figure(_chance(evidence))}"
+            f"{figure(chance(evidence))}"
         )
 
     def _worsening(self, evidence: Evidence) -> str:
@@ -126,7 +126,10 @@ class RateTooLow(Rule):
         if held := advice.held_back(evidence.recipe, float(norms[-1]) if len(norms) else 0.0):
             return f"{held}. Else a larger optimizer.lr helps; --lr-range finds which ones work."
         larger = 10 * evidence.recipe.optimizer.lr
-        return f"Take optimizer.lr = {larger:.2g}, or let --lr-range find which rates work."
+        return (
+            f"Take optimizer.lr = {two_digits(larger)} or more, or let --lr-range find which rates "
+            "work."
+        )
 
 
 class RateOutOfRange(Rule):
@@ -167,13 +170,3 @@ class RateOutOfRange(Rule):
             steepest=found.steepest,
             largest=found.largest,
         )
-
-
-def _chance(evidence: Evidence) -> float:
-    """ln K, the cross-entropy of who takes all classes for equally likely.
-
-    Infinite where that is no yardstick: for mse, or a single class.
-    """
-    num_classes = len(evidence.run.class_names)
-    no_yardstick = evidence.recipe.loss.name == "mse" or num_classes < 2
-    return math.inf if no_yardstick else math.log(num_classes)
