@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -27,6 +28,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(o
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer would be waited for
 _ATTEMPTS = 3
 _LONGEST_SHOWN = 80
+_BETWEEN_NAMES = r"[\n\"'<>]"
 _NO_FILE = "it is not a file but a pipe or a device"
 _CAUSES = {
     errno.ELOOP: "it is a link, and nothing is written through links; or links lead in a circle",
@@ -76,7 +78,9 @@ def explained(error: BaseException) -> str | None:
     if isinstance(error, MemoryError) or _is_of_memory(error):
         return "out of memory; a smaller batch, network or data set takes less, or raise the limit"
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
-        return f"the name {_short(error.object)} is not UTF-8; rename it"
+        before, after = error.object[: error.start], error.object[error.start :]
+        name = re.split(_BETWEEN_NAMES, before)[-1] + re.split(_BETWEEN_NAMES, after)[0]
+        return f"the name {_short(name)} is not UTF-8; rename it"
     if not isinstance(error, OSError) or error.errno is None:
         return None
     names = [_short(str(name)) for name in (error.filename, error.filename2) if name is not None]
