@@ -179,6 +179,12 @@ def test_gradients_are_checked_on_images_of_the_training_part(
     assert heard["rng"].random() != first
     assemble.check_gradients(recipe, examples=500, tolerance=1e-5)
     assert len(heard["x"]) == len(parts.train)
+    assert len(np.unique(heard["x"], axis=0)) == len(np.unique(known, axis=0))  # each once
+    weighted = changed(loss={"name": "cross-entropy", "class_weights": [1.0, 5.0, 1.0]})
+    assemble.check_gradients(weighted, examples=5, tolerance=1e-5)
+    assert heard["loss"].keywords["class_weights"].tolist() == [1.0, 5.0, 1.0]
+    assemble.check_gradients(changed(), examples=3, tolerance=1e-5)
+    assert heard["x"].dtype == np.float64  # "scale" has no numbers of its own to widen
 
 
 def test_gradients_are_checked_where_the_data_are_told(

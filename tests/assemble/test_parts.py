@@ -168,3 +168,11 @@ def test_stages_end_at_whole_epochs(changed: Change) -> None:
     sizes = [{"until": 0.3, "size": 3}, {"until": 0.9, "size": 5}]
     recipe = changed(training__sizes=sizes, training__epochs=5)
     assert build_stages(recipe) == (data.Stage(2, 3), data.Stage(4, 5))  # of 1.5 and 4.5
+
+
+@pytest.mark.parametrize("missing", ["folds", "fold"])
+def test_half_of_a_fold_is_none(changed: Change, missing: str) -> None:
+    recipe = changed(data__folds=3, data__fold=1)
+    half = recipe.model_copy(update={"data": recipe.data.model_copy(update={missing: None})})
+    with pytest.raises(RecipeError, match="data names no folds"):
+        assemble.fold_positions(half, assemble.load_data(recipe).train)

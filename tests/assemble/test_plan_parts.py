@@ -93,7 +93,13 @@ def woven(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"loss": {"name": "mse"}}, {"augment": {"mixup": 0.3}}],
+    [
+        {"loss": {"name": "mse"}},
+        {
+            "augment": {"mixup": 0.3},
+            "loss": {"name": "cross-entropy", "class_weights": [1.0, 2.0, 3.0]},
+        },
+    ],
     ids=["another loss", "shares of classes"],
 )
 def test_a_step_in_parts_is_outlined(
@@ -108,7 +114,8 @@ def test_a_step_in_parts_is_outlined(
     assert (told["batch_size"], told["threads"]) == (10, 2)
     assert told["soft_targets"] is ("augment" in changes)
     assert told["rule"].params == told["model"].named_parameters()
-    assert told["loss"].keywords == ({} if "loss" in changes else told["loss"].keywords)
+    weights = told["loss"].keywords.get("class_weights")
+    assert ([] if weights is None else weights.tolist()) == changes["loss"].get("class_weights", [])
     woven["compiled"] = ()
     with pytest.raises(ConfigError, match=r"nothing can be compiled: the loss run on numpy"):
         assemble.explain_plan(recipe)

@@ -67,3 +67,15 @@ def test_what_is_assumed_where_images_are_missing(tmp_path: Path) -> None:
     files = {"data.name": None, "data.images": str(tmp_path / "x.npy"), "data.labels": "x.csv"}
     summary = assemble.summarise_network(load_recipe("fashion-mlp-256", files))
     assert (summary.input_shape, summary.num_classes) == ((1, 28, 28), 10)
+
+
+def test_a_known_set_is_not_assumed_and_own_data_are_looked_for_where_they_are_told(
+    changed: Change, bars: Path, tmp_path: Path
+) -> None:
+    assert assemble.summarise_network(load_recipe("fashion-mlp-256")).why_assumed == ""
+    there = tmp_path / "there"
+    bars.parent.rename(there)
+    recipe = load_recipe(there / "bars.toml", {"data.images": str(tmp_path / "old/images.npy")})
+    assert assemble.summarise_network(recipe).why_assumed
+    assert assemble.summarise_network(recipe, there).input_shape == (1, 6, 6)
+    assert not assemble.summarise_network(recipe, str(there)).why_assumed
