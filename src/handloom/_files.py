@@ -27,7 +27,7 @@ MAX_TEXT_BYTES = 64 << 20
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer would be waited for
 _ATTEMPTS = 3
-_LONGEST_SHOWN = 80
+_LONGEST_SHOWN, _LONGEST_QUOTED = 80, 200  # characters
 _BETWEEN_NAMES = r"[\n\"'<>]"
 _NO_FILE = "it is not a file but a pipe or a device"
 _CAUSES = {
@@ -95,6 +95,12 @@ def _is_of_memory(error: BaseException) -> bool:
     return isinstance(error, ImportError | RuntimeError) and any(
         words in str(error).lower() for words in told
     )
+
+
+def brief(value: object) -> str:
+    """A value or a library's message for one line of ours, however long it is."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST_QUOTED else f"{text[:_LONGEST_QUOTED]}…"
 
 
 def _short(name: str) -> str:

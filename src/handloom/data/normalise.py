@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import DTypeLike
 
+from handloom._files import brief
 from handloom._typing import FloatArray, UInt8Array
 from handloom.data.planes import with_channels
 from handloom.errors import ConfigError, DataError, ShapeError
@@ -102,7 +103,9 @@ class Normalisation:
             mean, std = (tuple(map(float, stored.get(name, ()))) for name in ("mean", "std"))
             return cls(stored["kind"], mean, std)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{stored!r} is not a stored normalisation: {error}") from error
+            raise DataError(
+                f"{brief(stored)} is not a stored normalisation: {brief(error)}"
+            ) from error
 
 
 def _each_by_itself(images: UInt8Array, dtype: DTypeLike) -> FloatArray:

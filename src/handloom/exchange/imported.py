@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from handloom import assemble
-from handloom._files import write_atomic
+from handloom._files import brief, write_atomic
 from handloom._typing import AnyArray
 from handloom.data import Normalisation
 from handloom.engines import Engine, check_threads
@@ -20,8 +20,6 @@ from handloom.recipes import Recipe, load_recipe, to_toml
 from handloom.results import Run
 from handloom.runs import RunFolder, RunLock, describe_environment, new_run
 from handloom.training import save_checkpoint
-
-LONGEST_SHOWN = 200
 
 
 class Imported(NamedTuple):
@@ -86,8 +84,8 @@ def _normalisation(path: Path, metadata: Mapping[str, str], data: dict[str, Any]
     for key in ("class_names", "image_shape"):
         if (of_file := read_json(path, metadata, key)) != data[key]:
             raise CheckpointError(
-                f"{path} was trained with the {key.replace('_', ' ')} {_short(of_file)}, "
-                f"and the recipe's data have {_short(data[key])}"
+                f"{path} was trained with the {key.replace('_', ' ')} {brief(of_file)}, "
+                f"and the recipe's data have {brief(data[key])}"
             )
     try:
         return Normalisation.from_json(read_json(path, metadata, "normalisation"))
@@ -126,9 +124,3 @@ def _result(
             "matched": "by name" if matching.by_name else "by order and shape",
         },
     }
-
-
-def _short(value: Any) -> str:
-    """A value for a message; the whole may be a thousand classes, or anything from a file."""
-    text = str(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handloom._files import cause, parse_json, read_file, write_atomic
+from handloom._files import brief, cause, parse_json, read_file, write_atomic
 from handloom._typing import AnyArray, FloatArray
 from handloom.errors import CheckpointError
 from handloom.exchange.portable import PortableClassifier
@@ -109,7 +109,7 @@ def _no_weights(path: Path, start: bytes, error: Exception) -> CheckpointError:
             "program and never read here; where it comes from, write the weights again with "
             "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
         )
-    return CheckpointError(f"{path} is no safetensors file, or damaged: {error}")
+    return CheckpointError(f"{path} is no safetensors file, or damaged: {brief(error)}")
 
 
 def read_json(path: Path, metadata: Mapping[str, str], key: str) -> Any:

@@ -58,6 +58,10 @@ TEXT: Kind = ("a text", _is_text)
 TEXT_OR_NULL: Kind = ("a text or null", lambda value: value is None or _is_text(value))
 SIGN: Kind = ("true or false", lambda value: type(value) is bool)
 TABLE: Kind = ("an object", lambda value: type(value) is dict)
+NUMBERS: Kind = (
+    "a list of numbers",
+    lambda value: type(value) is list and all(map(_is_number, value)),
+)
 TEXTS: Kind = ("a list of texts", lambda value: type(value) is list and all(map(_is_text, value)))
 
 PART: Kinds = {"accuracy": SHARE, "loss": NUMBER_OR_NULL}
@@ -94,7 +98,7 @@ DATA: Kinds = {
     "name?": TEXT,
     "class_names": ("a list of different names", _are_names),
     "image_shape": ("three sizes, (C, H, W)", _is_shape),
-    "normalisation": TABLE,
+    "normalisation": {"kind": TEXT, "mean?": NUMBERS, "std?": NUMBERS},
     "pictures": {"train": COUNT, "validation": COUNT, "test": COUNT},
     "fingerprints": {"train": TEXT, "validation": TEXT, "test": TEXT_OR_NULL},
 }

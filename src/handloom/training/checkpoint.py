@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from handloom._files import cause, check_file, make_folder, parse_json, write_atomic
+from handloom._files import brief, cause, check_file, make_folder, parse_json, write_atomic
 from handloom._typing import AnyArray
 from handloom.errors import CheckpointError
 
@@ -62,7 +62,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {cause(error)}") from None
     except (SafetensorError, TypeError, AttributeError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from None
+        raise CheckpointError(f"{path} is damaged: {brief(error)}") from None
     if _digest(account, tensors) != account["sha256"]:
         raise CheckpointError(f"{path} is damaged: its content is not what was written")
     for name, array in tensors.items():
