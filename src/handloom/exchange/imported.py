@@ -78,7 +78,7 @@ def _normalisation(path: Path, metadata: Mapping[str, str], data: dict[str, Any]
         return Normalisation.from_json(data["normalisation"])
     if metadata["handloom_format"] != str(FORMAT):
         raise CheckpointError(
-            f"{path} has the format {metadata['handloom_format']}, and this handloom reads "
+            f"{path} has the format {brief(metadata['handloom_format'])}, and this handloom reads "
             f"{FORMAT}: upgrade handloom"
         )
     for key in ("class_names", "image_shape"):

@@ -56,7 +56,7 @@ def test_a_record_that_counted_from_0_is_read_as_the_others(tmp_path: Path) -> N
     trial.write(trial.read())
     assert trial.read().number == 8
     (trial.path / "trial.json").write_text('{"parameters": {}}')
-    with pytest.raises(RunError, match=r"trial.json cannot be read"):
+    with pytest.raises(RunError, match=r"trial.json is damaged: it has no 'trial'"):
         trial.read()
 
 
