@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 from handloom import nn
-from handloom.report.asked import asked_terms, network_table, phrase, recipe_code
+from handloom.report.asked import asked_terms, network_table, phrase, recipe_code, words_of
 from handloom.results import Run
 
 from .conftest import read
@@ -42,12 +42,28 @@ def test_what_was_asked_in_words(run: Run) -> None:
     assert "60 pictures to learn from, 20 for validation, 30 for the test" in terms["Data"]
     assert terms["Network"] == "mlp, hidden [8]"
     assert terms["Optimizer"] == "sgd, lr 0.2"
-    assert terms["Seed, engine"] == "1, numpy"
+    assert (terms["Seed"], terms["Engine"]) == ("1", "numpy")
+
+
+def test_what_differs_between_runs_is_left_out(run: Run) -> None:
+    terms = dict(asked_terms(run, differing=("optimizer.lr", "model.hidden", "seed")).pairs)
+    assert terms["Network"] == "mlp"
+    assert terms["Optimizer"] == "sgd"
+    assert "Seed" not in terms
+    assert "Data" in terms
+    assert "Data" not in dict(asked_terms(run, differing=("data.sample",)).pairs)
 
 
 def test_nested_tables_and_lists_of_tables() -> None:
-    table = {"name": "a", "plateau": {"factor": 0.5}, "layers": [{"layer": "x"}] * 3, "peak_lr": 1}
-    assert phrase(table) == "a, plateau factor 0.5, layers (3), peak lr 1"
+    table = {
+        "name": "a",
+        "plateau": {"factor": 0.5},
+        "layers": [{"layer": "x", "units": 3}] * 2,
+        "peak_lr": 1,
+    }
+    words = "a, plateau factor 0.5, layers (x, units 3; x, units 3), peak lr 1"
+    assert phrase(table) == words
+    assert words_of([{"layer": "x"}] * 20) == "; ".join(["x"] * 12) + "; and 8 more"
 
 
 def test_the_network_adds_up(run: Run) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from handloom import assemble
@@ -26,20 +26,40 @@ SHORT_DIGEST = 16
 """Letters of a sha256 that are shown: enough to tell two apart."""
 
 
-def asked_terms(run: Run) -> Terms:
-    """Data, network, rule and so on, a line each; what is left at its default is left out."""
+def asked_terms(run: Run, *, differing: Collection[str] = ()) -> Terms:
+    """Data, network, rule and so on, a line each; what is left at its default is left out.
+
+    So are the key paths in `differing`, and all within them: they are not those of every run.
+    """
     recipe = run.recipe
     told = recipe.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
-    pairs = [("Data", _data(run))]
-    pairs += [(name, phrase(told[key])) for key, name in TABLES.items() if key in told]
-    pairs.append(("Seed, engine", f"{recipe.seed}, {recipe.engine}"))
+    told = _without(told, set(differing))
+    pairs = []
+    if not any(path.split(".")[0] == "data" for path in differing):
+        pairs.append(("Data", _data(run)))
+    pairs += [(name, phrase(told[key])) for key, name in TABLES.items() if told.get(key)]
+    for key, name in (("seed", "Seed"), ("engine", "Engine")):
+        if key not in differing:
+            pairs.append((name, str(getattr(recipe, key))))
     return Terms(tuple(pairs))
+
+
+def _without(table: Mapping[str, Any], paths: Collection[str], within: str = "") -> dict[str, Any]:
+    """A table of a recipe without the values at some key paths."""
+    kept = {}
+    for key, value in table.items():
+        path = f"{within}{key}"
+        if path not in paths:
+            inside = isinstance(value, Mapping)
+            kept[key] = _without(value, paths, f"{path}.") if inside else value
+    return kept
 
 
 def phrase(table: Mapping[str, Any]) -> str:
     """A table of a recipe as words: 'nesterov, lr 0.05, weight decay 0.0001'."""
-    rest = (f"{_words(key)} {_value(value)}" for key, value in table.items() if key != "name")
-    return ", ".join([str(table["name"]), *rest] if "name" in table else rest)
+    title = next((key for key in ("name", "layer", "kind") if key in table), "")
+    rest = (f"{_words(key)} {_value(value)}" for key, value in table.items() if key != title)
+    return ", ".join([str(table[title]), *rest] if title else rest)
 
 
 def _words(key: str) -> str:
@@ -49,9 +69,25 @@ def _words(key: str) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return f"({len(value)})"
-    return phrase(value) if isinstance(value, dict) else shown(value).strip('"')
+    words = words_of(value)
+    return f"({words})" if _are_tables(value) else words
+
+
+def _are_tables(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and isinstance(value[0], Mapping)
+
+
+MOST_TABLES = 12
+"""Of a list of tables, as the layers of a network, that are written out."""
+
+
+def words_of(value: Any) -> str:
+    """A value of a recipe in words; of a list of tables each one: 'linear, units 32; relu'."""
+    if _are_tables(value):
+        shown_ones = "; ".join(phrase(each) for each in value[:MOST_TABLES])
+        rest = len(value) - MOST_TABLES
+        return f"{shown_ones}; and {rest} more" if rest > 0 else shown_ones
+    return phrase(value) if isinstance(value, Mapping) else shown(value).strip('"')
 
 
 def _data(run: Run) -> str:

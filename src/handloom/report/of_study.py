@@ -31,7 +31,7 @@ from handloom.report.blocks import (
 from handloom.report.charts import epoch_chart, metric_series, points, summarise
 from handloom.report.one_run import training_sections
 from handloom.report.words import duration, number, percent
-from handloom.views import Trials, png, study_figures
+from handloom.views import Trials, is_message, png, study_figures
 
 WORDS = {
     "parallel": (
@@ -143,8 +143,9 @@ def _asked(study: Study) -> Iterator[Block]:
     ]
     yield Terms(tuple(pairs))
     if begun := next((trial.runs[0] for trial in study.trials if trial.runs), None):
-        yield Text(("All else is as in this recipe, of the first configuration:",))
-        yield asked_terms(begun)
+        yield Text(("All else is the same in every configuration:",))
+        paths = {path.partition("=")[0] for path in study.space}
+        yield asked_terms(begun, differing=[*paths, *(("seed",) if len(search.seeds) > 1 else ())])
 
 
 def _table(study: Study) -> Iterator[Block]:
@@ -181,13 +182,18 @@ def _search(study: Study, trials: Trials) -> Iterator[Block]:
     charts = (_history(study, trials), _curves(study))
     if shown := tuple(chart for chart in charts if chart is not None):
         yield Charts(shown)
-    drawn = tuple(
-        Picture(name, png(figure), WORDS[name][1], WORDS[name][0])
-        for name, figure in study_figures(trials, importance(trials))
-        if name in WORDS
-    )
-    if study.ranking:
-        yield Pictures(drawn)
+    if not study.ranking:
+        return
+    drawn, empty = [], []
+    for name, figure in study_figures(trials, importance(trials)):
+        if name in WORDS and is_message(figure):
+            empty.append(f"{WORDS[name][0]}: {figure.texts[-1].get_text()}")
+        elif name in WORDS:
+            drawn.append(Picture(name, png(figure), WORDS[name][1], WORDS[name][0]))
+    if drawn:
+        yield Pictures(tuple(drawn))
+    if empty:
+        yield Text(("Not drawn, for want of trials that differ enough. " + " ".join(empty),), True)
 
 
 def _unit(study: Study) -> str:

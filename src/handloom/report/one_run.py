@@ -9,11 +9,11 @@ from handloom import session
 from handloom.errors import DataError, RunError
 from handloom.experiments.compare.intervals import wilson
 from handloom.report.asked import asked_terms, network_table, repeat_blocks
-from handloom.report.blocks import Block, Charts, Fact, Facts, Page, Pictures, Section, Text
+from handloom.report.blocks import Block, Charts, Fact, Facts, Page, Section, Text
 from handloom.report.charts import epoch_table, training_charts
 from handloom.report.diagnosed import diagnosis_blocks
 from handloom.report.judged import class_blocks
-from handloom.report.pictures import pictures_of
+from handloom.report.pictures import picture_blocks
 from handloom.report.words import duration, number, percent
 from handloom.results import Run
 
@@ -74,8 +74,8 @@ def training_sections(run: Run, data_dir: Path | None) -> tuple[Section, ...]:
         ("weights", "What it has learned", LEARNED),
         ("activations", "What happens inside", INSIDE),
     ):
-        if figures is not None and (drawn := pictures_of(figures, names)):
-            sections.append(Section(key, title, "", (Pictures(drawn),)))
+        if figures is not None and (blocks := picture_blocks(figures, names)):
+            sections.append(Section(key, title, "", blocks))
     return tuple(sections)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from handloom.errors import RunError
-from handloom.report.blocks import Picture
-from handloom.views import PNG_START, words_in
+from handloom.report.blocks import Block, Picture, Pictures, Text
+from handloom.views import PNG_START, message_in, words_in
 
 LONGEST_WORDS = 2000
 """Characters of what a picture says that are read out."""
@@ -79,6 +79,14 @@ def pictures_of(folder: Path, names: tuple[str, ...]) -> tuple[Picture, ...]:
     """Those of the named pictures that lie in a run's figures/."""
     files = ((name, folder / f"{name}.png") for name in names)
     return tuple(_picture(name, _read(path)) for name, path in files if path.is_file())
+
+
+def picture_blocks(folder: Path, names: tuple[str, ...]) -> tuple[Block, ...]:
+    """The named pictures; those that hold only a sentence as sentences."""
+    found = pictures_of(folder, names)
+    drawn = tuple(picture for picture in found if not message_in(picture.png))
+    empty = tuple(said for picture in found if (said := message_in(picture.png)))
+    return (*([Pictures(drawn)] if drawn else []), *([Text(empty)] if empty else []))
 
 
 def _picture(name: str, png: bytes) -> Picture:

@@ -9,11 +9,11 @@ from typing import Any
 from handloom.errors import DataError, RunError
 from handloom.experiments.compare import Comparison, Group, compare
 from handloom.experiments.compare.figures import mark_of
-from handloom.experiments.compare.groups import differing, grouped
+from handloom.experiments.compare.groups import WITHIN_A_GROUP, differing, grouped
 from handloom.experiments.compare.subjects import drawn
 from handloom.experiments.compare.tables import ACCURACY, cost_columns, legend
-from handloom.recipes.explain import shown
-from handloom.report.asked import asked_terms, recipe_code, repeat_command
+from handloom.recipes.flat import flattened
+from handloom.report.asked import asked_terms, recipe_code, repeat_command, words_of
 from handloom.report.blocks import (
     Block,
     Chart,
@@ -137,19 +137,27 @@ def _result_row(name: str, run: Run) -> tuple[str, ...]:
 
 def _asked(groups: Sequence[Group]) -> Iterator[Block]:
     first = groups[0]
+    differences = differing([group.runs[0].recipe for group in groups])
     if len(groups) == 1:
         yield Text(("The recipes differ in their seeds alone:",))
     else:
-        differences = differing([group.runs[0].recipe for group in groups])
         headings = ("key", *(f"{mark_of(n)} {group.name}" for n, group in enumerate(groups)))
         rows = tuple((key, *map(_told, values)) for key, values in differences.items())
         yield Table("In what the recipes differ", headings, rows)
-        yield Text((f"All else is as in {first.name}:",))
-    yield asked_terms(first.runs[0])
+        yield Text(("All else is the same:",))
+    yield asked_terms(first.runs[0], differing=[*differences, *_differing_within(groups)])
+
+
+def _differing_within(groups: Sequence[Group]) -> Iterator[str]:
+    """What the runs of a row may differ in, where any two of all runs do."""
+    recipes = [flattened(run.recipe) for group in groups for run in group.runs]
+    for key in WITHIN_A_GROUP:
+        if any(recipe.get(key) != recipes[0].get(key) for recipe in recipes):
+            yield key
 
 
 def _told(value: Any) -> str:
-    return "–" if value is None else shown(value).strip('"')
+    return "–" if value is None else words_of(value)
 
 
 # -- curves and pictures ---------------------------------------------------------------------------

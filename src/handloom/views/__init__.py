@@ -53,6 +53,8 @@ from handloom.views.rate_range import draw_rate_range as draw_rate_range
 from handloom.views.reliability import Reliability as Reliability
 from handloom.views.reliability import draw_reliability as draw_reliability
 from handloom.views.sheet import PNG_START as PNG_START
+from handloom.views.sheet import is_message as is_message
+from handloom.views.sheet import message_in as message_in
 from handloom.views.sheet import png as png
 from handloom.views.sheet import words_in as words_in
 from handloom.views.study_curves import TrialCurve as TrialCurve

@@ -130,22 +130,29 @@ def png(figure: Figure) -> bytes:
     """
     buffer = io.BytesIO()
     metadata = {"Software": None, DESCRIPTION: str(figure.get_label()) or None}
+    if is_message(figure):
+        metadata[COMMENT] = MESSAGE
     with style.house_style():
         figure.savefig(buffer, format="png", dpi=style.DPI, metadata=metadata)
     return buffer.getvalue()
 
 
+MESSAGE = "message"
+"""Marks a page that holds no picture."""
 DESCRIPTION = "Description"
 """The key of a PNG's text chunk, as the PNG specification names it."""
 
 
-def words_in(png: bytes) -> str:
+COMMENT = "Comment"
+
+
+def words_in(png: bytes, chunk: str = DESCRIPTION) -> str:
     """The heading and the note of a picture that `png` made; "" where it holds none."""
     at = len(PNG_START)
     while (head := png[at : at + 8])[4:] not in (b"", b"IDAT"):
         length = int.from_bytes(head[:4])
         key, _, text = png[at + 8 : at + 8 + length].partition(b"\0")
-        if key == DESCRIPTION.encode():
+        if key == chunk.encode():
             if head[4:] == b"tEXt":
                 return text.decode("latin-1")
             if head[4:] == b"iTXt" and text[:1] == b"\0":  # not compressed
@@ -154,13 +161,25 @@ def words_in(png: bytes) -> str:
     return ""
 
 
+def message_in(png: bytes) -> str:
+    """What a page says that holds no picture; "" where it holds one."""
+    return words_in(png) if words_in(png, COMMENT) == MESSAGE else ""
+
+
 PNG_START = b"\x89PNG\r\n\x1a\n"
 """The first bytes of every PNG."""
 
 
 def message_sheet(heading: str, note: str) -> Figure:
     """A page that says why there is nothing to see."""
-    return Sheet(900, 12, heading, note).finished()
+    figure = Sheet(900, 12, heading, note).finished()
+    figure.set_gid(MESSAGE)
+    return figure
+
+
+def is_message(figure: Figure) -> bool:
+    """Whether it only says why there is nothing to see."""
+    return figure.get_gid() == MESSAGE
 
 
 def rgb(colour: str) -> UInt8Array:

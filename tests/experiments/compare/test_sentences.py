@@ -27,7 +27,8 @@ THREE = replace(
 def test_one_seed_tells_of_two_networks() -> None:
     assert sentence_of(ONE, "validation", 1) == (
         "lenet is better than mlp, and between these two networks the difference is real: of the "
-        "same 6,000 validation pictures lenet alone has 212 right, mlp alone 143 (McNemar, "
+        "same 6,000 validation pictures, 212 are classified correctly only by lenet, 143 only by "
+        "mlp, and the rest by both or by neither (McNemar, "
         "p = 0.00025). Whether it is one of the recipes, only more seeds can tell."
     )
 
@@ -48,7 +49,9 @@ def test_the_better_one_comes_first() -> None:
         "mlp is better than lenet by 0.0115 (95 %: 0.0012 to 0.0218)"
     )
     fewer = replace(ONE, difference=-0.0115, only_first=143, only_second=212)
-    assert "mlp alone has 212 right, lenet alone 143" in sentence_of(fewer, "test", 1)
+    assert "212 are classified correctly only by mlp, 143 only by lenet" in sentence_of(
+        fewer, "test", 1
+    )
 
 
 @pytest.mark.parametrize("pair", [ONE, THREE])

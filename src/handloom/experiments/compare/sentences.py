@@ -22,8 +22,8 @@ def _of_one_seed(pair: Pair, part: Part, probability: str) -> str:
     better, worse = _ranked(pair)
     more, fewer = sorted((pair.only_first, pair.only_second), reverse=True)
     figures = (
-        f"of the same {pair.pictures:,} {part} pictures {better} alone has {more:,} right, "
-        f"{worse} alone {fewer:,} ({probability})"
+        f"of the same {pair.pictures:,} {part} pictures, {more:,} are classified correctly only by "
+        f"{better}, {fewer:,} only by {worse}, and the rest by both or by neither ({probability})"
     )
     if pair.is_real:
         return (
