@@ -64,16 +64,22 @@ def differences(case: Case, precisions: tuple[str, ...] = ("float64",)) -> Itera
         start = _model(case, dtype).state_dict()
         x = batches.epoch(0)[0].x
         outputs = oracle.predict(x)
+        labels = case.labels[: len(x)]
+        loss = oracle.loss_sum(outputs, labels)
         for name in ENGINES:
             with _compiled_for(case.target):
                 engine, reports = _train(case, name, dtype, len(wanted))
                 predicted = engine.predict(x)
+                evaluation = engine.evaluate(x, labels)
             found = dict(_compare_steps(wanted, reports))
             state = engine.state_dict()
             ours = {key: state[f"model.{key}"] for key in weights}
             found["the weights"] = _moved_apart(ours, weights, start)
             if np.isfinite(outputs).all():
                 apart = np.abs(predicted - outputs).max()
+                found["the loss of an evaluation"] = abs(evaluation.loss_sum - loss) / max(
+                    abs(loss), 1e-3 * len(x)
+                )
                 found["a prediction"] = float(apart / max(1.0, np.abs(outputs).max()))
             for what, size in found.items():
                 if not size <= BOUND[precision]:

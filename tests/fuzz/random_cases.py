@@ -89,7 +89,7 @@ def random_case(seed: int, targets: tuple[str | None, ...] = (None,)) -> Case:
         settings["clip_value"] = random.choice([0.001, 0.01, 0.1])
     if random.random() < 0.2:
         settings["ema"] = random.choice([0.5, 0.9, 0.99])
-    mixes = "class_weights" not in loss and loss["name"] != "nll" and random.random() < 0.15
+    mixes = loss["name"] != "nll" and random.random() < 0.15
     return Case(
         seed=seed, image_shape=shape, classes=classes, layers=layers, loss=loss,
         optimizer=_optimizer(random, layers),

@@ -92,6 +92,24 @@ class TorchTraining:
         self.net.load_state_dict(current, strict=False)
         return outputs
 
+    def loss_sum(self, outputs: np.ndarray, labels: np.ndarray) -> float:
+        """Σ w l of class ids, of which the loss of a part is made."""
+        loss, scores = self.case.loss, torch.from_numpy(outputs).double()
+        targets = torch.from_numpy(labels)
+        weights = loss.get("class_weights")
+        weight = None if weights is None else torch.tensor(weights).double()
+        if loss["name"] == "mse":
+            hot = functional.one_hot(targets, self.case.classes).double()
+            return float(functional.mse_loss(scores, hot)) * len(labels)
+        if loss["name"] == "nll":
+            return float(functional.nll_loss(scores, targets, weight, reduction="sum"))
+        smoothing = loss.get("label_smoothing", 0.0)
+        return float(
+            functional.cross_entropy(
+                scores, targets, weight, label_smoothing=smoothing, reduction="sum"
+            )
+        )
+
     def weights_now(self) -> dict[str, torch.Tensor]:
         """Weights and statistics by name."""
         state = self.net.state_dict().items()
@@ -103,7 +121,7 @@ class TorchTraining:
         loss = self.case.loss
         weights = loss.get("class_weights")
         weight = None if weights is None else torch.tensor(weights, dtype=self.dtype)
-        if weight is not None and not float(weight[targets].sum()):
+        if weight is not None and targets.ndim == 1 and not float(weight[targets].sum()):
             return (outputs * 0).sum()  # PyTorch divides by zero there
         if loss["name"] == "cross-entropy":
             smoothing = loss.get("label_smoothing", 0.0)
