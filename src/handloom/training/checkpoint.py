@@ -82,7 +82,8 @@ def _read_account(path: Path, metadata: Mapping[str, str] | None) -> dict[str, A
         raise CheckpointError(f"{path} was not written by handloom, or is damaged") from None
     if number > FORMAT:
         raise CheckpointError(
-            f"{path} has the format {number}, newer than this handloom's {FORMAT}: upgrade handloom"
+            f"{path} has the format {brief(number)}, newer than this handloom's {FORMAT}: "
+            "upgrade handloom"
         )
     return account
 

@@ -25,7 +25,7 @@ def test_a_folder_that_is_not_empty(place, refused):
 def test_a_folder_below_a_file(place, refused):
     refused(
         ["train", place.recipe, "--out", place.recipe / "run"],
-        tells="cannot make the run folder … Not a directory",
+        tells="cannot make the folder … Not a directory",
     )
 
 
@@ -78,7 +78,7 @@ def test_resume_with_changed_data(place, refused):
     np.save(place.data / "images.npy", 255 - images)
     refused(
         ["train", "--resume", place.run],
-        tells="run was trained on other data: the train part has changed since (60 pictures then",
+        tells="the train part has changed since (60 pictures then",
     )
 
 
@@ -88,9 +88,7 @@ def test_a_run_that_is_not_there(place, refused):
 
 def test_a_test_on_changed_data(place, refused):
     place.change("test-labels.csv", lambda data: b"image_id,label\n0,2\n" + data.split(b"\n", 2)[2])
-    refused(
-        ["test", place.run], tells="run was trained on other data: the test part has changed since"
-    )
+    refused(["test", place.run], tells="the test part has changed since")
 
 
 def damage(path: Path, edit: Callable[[bytearray], bytearray]) -> None:
