@@ -46,8 +46,9 @@ def draw_reliability(reliability: Reliability) -> Figure:
     ece, after = style.percent(reliability.ece), style.percent(reliability.ece_at_temperature)
     note = (
         f"Of {int(reliability.counts.sum()):,} {reliability.part} pictures. On the diagonal, a "
-        "confidence of 80 % is right 80 times in 100; below it, the network is too sure. Expected "
-        f"calibration error {ece}; outputs divided by {reliability.temperature:.2f}: {after}."
+        "confidence of 80 % is right 80 times in 100; below it, the network is too sure, above it "
+        f"not sure enough. Expected calibration error {ece}; outputs divided by "
+        f"{reliability.temperature:.2f}: {after}."
     )
     sheet = Sheet(1080, SIDE + 62, "How far its confidence can be believed", note)
     left = sheet.axes(92, 26, SIDE, SIDE - 26)

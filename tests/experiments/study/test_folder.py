@@ -10,6 +10,7 @@ import pytest
 from handloom.errors import InUseError, RunError
 from handloom.experiments.study import open_study
 from handloom.experiments.study.folder import StudyFolder, TrialFolder, TrialRecord
+from handloom.runs import RunLock
 
 
 def test_of_many_processes_one_gets_the_claim(tmp_path: Path) -> None:
@@ -90,3 +91,19 @@ def test_a_token_is_made_once(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"is no study: it has no study"):
         open_study(tmp_path)
+
+
+def test_a_token_is_made_once_and_long_enough(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    token = folder.token()
+    assert len(token) == 16  # eight bytes, in hexadecimal
+    assert int(token, 16) >= 0
+    assert folder.token() == token
+
+
+def test_who_claims_holds_the_folder_of_the_trials(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    with folder.claiming():
+        assert {path.name for path in tmp_path.iterdir()} == {"trials"}
+        with pytest.raises(InUseError), RunLock(tmp_path / "trials"):
+            raise AssertionError("two hold it")

@@ -180,3 +180,9 @@ def test_an_unknown_study_is_told_what_there_is(tmp_path: Path) -> None:
         load_study(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="it has no study"):
         load_study(tmp_path)
+
+
+def test_a_name_unlike_any_other_gets_no_hint() -> None:
+    with pytest.raises(ConfigError) as told:
+        load_study("qqqqqqqqqqqq")
+    assert "no study is called 'qqqqqqqqqqqq'; `handloom tune --list`" in str(told.value)

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from handloom.experiments.study.domains import Axis, Domain
+from handloom.experiments.study.schema import StudyFile
 from handloom.experiments.study.space import MOST_POINTS, Space
 
 ADAPTER: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Domain])
@@ -82,3 +83,15 @@ def test_a_space_without_end_has_no_list_of_points() -> None:
 def test_probes_hold_what_a_key_needs_and_no_more() -> None:
     probes = [point for path, point in space(MIXED).probes() if path == "schedule.factor"]
     assert probes == [{"schedule.name": "step", "schedule.every": 2, "schedule.factor": 0.5}]
+
+
+def test_a_grid_may_have_exactly_as_many_points_as_are_listed() -> None:
+    values = list(range(MOST_POINTS // 100))
+    axes = {"seed": {"choice": values}, "training.batch_size": {"int": [1, 100]}}
+    exactly = StudyFile.model_validate({"recipe": "digits", "space": axes, "budget": {"trials": 1}})
+    points = Space(exactly.space).points()
+    assert points is not None
+    assert len(points) == MOST_POINTS
+    axes["training.batch_size"] = {"int": [1, 101]}
+    more = StudyFile.model_validate({"recipe": "digits", "space": axes, "budget": {"trials": 1}})
+    assert Space(more.space).points() is None
