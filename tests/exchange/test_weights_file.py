@@ -154,3 +154,12 @@ def test_a_file_that_would_fill_the_memory(tmp_path: Path, monkeypatch: pytest.M
 def test_a_folder_that_is_not_there(classifier: PortableClassifier, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="cannot write"):
         write_weights(tmp_path / "nowhere" / "net.safetensors", classifier)
+
+
+def test_metadata_that_are_null_are_none(tmp_path: Path) -> None:
+    header = b'{"__metadata__":null,"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    header += b" " * (-len(header) % 8)
+    (path := tmp_path / "a.safetensors").write_bytes(
+        len(header).to_bytes(8, "little") + header + b"\0" * 4
+    )
+    assert read_weights(path).metadata == {}

@@ -88,7 +88,7 @@ def read_weights(path: Path) -> WeightsFile:
         name: _shaped(path, name, _decoded(path, name, told["dtype"], told["data"]), told["shape"])
         for name, told in sorted(found, key=itemgetter(0))  # the library's order is by chance
     }
-    metadata = _header(data)[0].get("__metadata__", {})
+    metadata = _header(data)[0].get("__metadata__") or {}  # null is none
     return WeightsFile(tensors, metadata, hashlib.sha256(data).hexdigest())
 
 
