@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,5 +136,28 @@ def test_both_places_are_named_where_neither_has_the_data(tmp_path: Path) -> Non
 
 
 def test_a_name_that_no_file_can_have_is_nowhere(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not exist either"):
+    with pytest.raises(DataError, match=r"^data\.images: .* does not exist either"):
         located(table(f"/old/{'x' * 300}.npy"), tmp_path)
+
+
+def test_a_path_that_was_not_absolute_keeps_its_first_folder(tmp_path: Path) -> None:
+    recipe = table("/own/x.npy")
+    told = {"images": "own/x.npy", "labels": "own/y.csv"}
+    relative = recipe.model_copy(update={"data": recipe.data.model_copy(update=told)})
+    put(tmp_path / "own" / "x.npy", tmp_path / "own" / "y.csv", tmp_path / "x.npy")
+    assert located(relative, tmp_path).data.images == str(tmp_path / "own" / "x.npy")
+
+
+def test_a_path_without_a_way_from_the_run_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one on another drive; the others are kept."""
+    relpath = os.path.relpath
+
+    def other_drive(path: Any, start: Any) -> str:
+        if str(path).endswith(".npy"):
+            raise ValueError("path is on mount 'D:', start on mount 'C:'")
+        return relpath(path, start)
+
+    monkeypatch.setattr(os.path, "relpath", other_drive)
+    assert relative_paths(table("/old/x.npy"), Path("/old/run")) == {"/old/y.csv": "../y.csv"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from handloom import assemble
+from handloom.errors import MissingExtraError
 from handloom.recipes import Recipe
 from handloom.training import Trainer
 from handloom.training.callbacks import Callback, EarlyStop, Plateau
@@ -71,3 +73,12 @@ def test_whatever_varies_a_training_resumes_with_the_same_bits(changed: Change, 
     assert {name.rsplit(".", 1)[-1] for name in expected} >= {"slow", "velocity"}
     for name, array in expected.items():
         assert found[name].tobytes() == array.tobytes(), name
+
+
+def test_a_callback_whose_library_is_missing_is_refused_in_advance(
+    changed: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    assemble.check_callbacks(changed())
+    with pytest.raises(MissingExtraError, match=r"tensorboardX .*handloom\[tensorboard\]"):
+        assemble.check_callbacks(changed(training__tensorboard=True))
