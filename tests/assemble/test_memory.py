@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from handloom import assemble
+from handloom._memory import shown_bytes
 from handloom.assemble import memory
 from handloom.assemble.memory import check_memory
 from handloom.errors import RecipeError
@@ -41,8 +42,15 @@ def test_the_limit_is_what_a_step_takes(
     monkeypatch.setattr(memory, "available_memory", lambda: needed)
     check_memory(recipe, parts)
     monkeypatch.setattr(memory, "available_memory", lambda: needed - 1)
-    with pytest.raises(RecipeError, match=f"for a batch of {pictures:,} and .* smaller training"):
+    with pytest.raises(RecipeError) as caught:
         check_memory(recipe, parts)
+    of_weights = 4 * WEIGHTS * PARTS[rule]
+    assert str(caught.value) == (
+        f"a training step takes {shown_bytes(needed)} at least, "
+        f"{shown_bytes(needed - of_weights)} for a batch of {pictures:,} and "
+        f"{shown_bytes(of_weights)} for weights, gradients and optimizer, and "
+        f"{shown_bytes(needed - 1)} are available; take a smaller training.batch_size or network"
+    )
 
 
 def test_what_is_not_known_is_no_limit(changed: Change, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,3 +207,22 @@ def test_json_that_is_nested_deeply_or_is_no_number_is_refused(tmp_path: Path) -
         folder.result.write_text(text)
         with pytest.raises(RunError, match=f"cannot be read: .*{why}"):
             folder.read_result()
+
+
+def test_a_whole_result_is_read_and_a_damaged_one_named(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    whole = {
+        "validation": {"accuracy": 0.5, "loss": 1.5},
+        "test": {"accuracy": 0.25, "loss": None, "evaluations": 2},
+        "best_epoch": 3, "epochs": 4, "seconds": 1.25, "parameters": 10,
+    }  # fmt: skip
+    folder.write_json(folder.result, whole)
+    assert folder.read_result() == whole
+    for key in whole:
+        less = {name: value for name, value in whole.items() if name != key}
+        folder.write_json(folder.result, less)
+        if key in ("test", "best_epoch"):  # without test part; not finished yet
+            assert folder.read_result() == less
+            continue
+        with pytest.raises(RunError, match=key):
+            folder.read_result()
