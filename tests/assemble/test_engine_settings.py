@@ -100,6 +100,9 @@ def test_what_predicts_is_told_what_it_needs(
     assert heard["soft_targets"] is True
     assert heard["loss"].func is nn.mse
     assert heard["rule"].params == model.named_parameters()
+    weighted = changed(loss={"name": "cross-entropy", "class_weights": [1.0, 2.0, 3.0]})
+    assemble.build_predictor(weighted, model, (1, 6, 6))
+    assert heard["loss"].keywords["class_weights"].tolist() == [1.0, 2.0, 3.0]
 
 
 def test_callbacks_of_the_recipe_come_before_others(changed: Change, tmp_path: Any) -> None:

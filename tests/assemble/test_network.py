@@ -207,3 +207,19 @@ def test_first_weights_are_a_stream_of_the_seed_s_own(changed: Change) -> None:
     rng = np.random.default_rng([7, 1])
     expected = nn.he_normal((8, 36), rng, np.float32)
     np.testing.assert_array_equal(network.layers[1].weight.value, expected)
+
+
+@pytest.mark.parametrize(("epochs", "said"), [(1, "the training has 1 epoch"), (2, "2 epochs")])
+def test_a_note_counts_epochs_as_people_do(changed: Change, epochs: int, said: str) -> None:
+    table = {"name": "step", "every": 5, "warmup_epochs": 7.0}
+    recipe = changed(schedule=table, training__epochs=epochs)
+    warm, step = assemble.schedule_notes(recipe)
+    for note in (warm, step):
+        assert note.endswith(said)
+
+
+def test_a_part_that_is_not_there_has_no_weight_to_lack(changed: Change) -> None:
+    from handloom.assemble.network import check_class_weights
+
+    recipe = changed(loss={"name": "cross-entropy", "class_weights": [0.0, 1.0, 1.0]})
+    check_class_weights(recipe, {"test": None})
