@@ -133,7 +133,21 @@ DIFFERENCES = {
     "exchanged": (
         [EarlyStop("val_loss"), EarlyStop("val_accuracy")],
         [EarlyStop("val_accuracy"), EarlyStop("val_loss")],
-        "better val_loss, and now val_accuracy is watched",
+        "monitor was val_loss, and now it is val_accuracy",
+    ),
+    "of another patience, exchanged": (
+        [EarlyStop("val_accuracy", 4), EarlyStop("val_accuracy", 6)],
+        [EarlyStop("val_accuracy", 6), EarlyStop("val_accuracy", 4)],
+        "patience was 4, and now it is 6",
+    ),
+    "of another factor, exchanged": (
+        [Plateau("val_loss", 0.5, 3), Plateau("val_loss", 0.1, 3)],
+        [Plateau("val_loss", 0.1, 3), Plateau("val_loss", 0.5, 3)],
+        "factor was 0.5, and now it is 0.1",
+    ),
+    "of another patience": (
+        [Plateau("val_loss", 0.5, 3)], [Plateau("val_loss", 0.5, 9)],
+        "patience was 3, and now it is 9",
     ),
 }  # fmt: skip
 

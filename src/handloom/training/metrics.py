@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from handloom._files import brief
 from handloom.errors import CheckpointError
 from handloom.nn.losses import loss_weight
 
@@ -51,14 +52,22 @@ class Patience:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on counting; raises CheckpointError where another metric was watched."""
-        before = state.get("monitor", self.monitor)  # version 0.1.0 did not keep it
-        if before != self.monitor:
-            raise CheckpointError(
-                f"the checkpoint has counted epochs without a better {before}, and now "
-                f"{self.monitor} is watched; resume with the callbacks that the training was "
-                "started with, in the same order"
-            )
+        check_settings(state, monitor=self.monitor)
         self.best, self.misses = state["best"], state["misses"]
+
+
+def check_settings(state: dict[str, Any], **settings: Any) -> None:
+    """Raise CheckpointError where a callback's state was kept by one with other settings.
+
+    Two of a class may have changed places. Version 0.1.0 kept no settings.
+    """
+    for name, now in settings.items():
+        if (before := state.get(name, now)) != now:
+            raise CheckpointError(
+                f"the checkpoint holds the state of a callback whose {name} was {brief(before)}, "
+                f"and now it is {now}; resume with the callbacks that the training was started "
+                "with, in the same order"
+            )
 
 
 def step_weight(loss: Loss, epoch: Epoch, step: int) -> float:

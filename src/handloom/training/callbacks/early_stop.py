@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from handloom.training.callbacks.base import Callback
-from handloom.training.metrics import Patience
+from handloom.training.metrics import Patience, check_settings
 
 if TYPE_CHECKING:
     from handloom.training.trainer import Trainer
@@ -30,9 +30,10 @@ class EarlyStop(Callback):
             training.request_stop(f"{self.monitor} has not improved for {misses} epochs")
 
     def state(self) -> dict[str, Any]:
-        """Best score and misses in a row."""
-        return self.watched.state()
+        """Best score and misses in a row, and of how many it stops."""
+        return self.watched.state() | {"patience": self.patience}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on counting."""
+        """Go on counting; raises CheckpointError for the state of one with other settings."""
+        check_settings(state, patience=self.patience)
         self.watched.load_state(state)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from handloom.training.callbacks.base import Callback
-from handloom.training.metrics import Patience
+from handloom.training.metrics import Patience, check_settings
 
 if TYPE_CHECKING:
     from handloom.training.trainer import Trainer
@@ -35,8 +35,9 @@ class Plateau(Callback):
 
     def state(self) -> dict[str, Any]:
         """Best score and misses in a row; the scale itself lives in the engine's state."""
-        return self.watched.state()
+        return self.watched.state() | {"factor": self.factor, "patience": self.patience}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on counting."""
+        """Go on counting; raises CheckpointError for the state of one with other settings."""
+        check_settings(state, factor=self.factor, patience=self.patience)
         self.watched.load_state(state)
