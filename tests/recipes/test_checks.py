@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from handloom.errors import RecipeError
 from handloom.recipes import load_recipe, to_toml
-from handloom.recipes.explain import explain
+from handloom.recipes.explain import explain, shown
 from handloom.recipes.flat import differences
+from handloom.recipes.overrides import apply_overrides
 from handloom.recipes.schema.model import _is_6n_plus
+from handloom.recipes.schema.recipe import tables_with
 from handloom.recipes.schema.table import one_of, said
 
 
@@ -108,3 +111,49 @@ def test_a_table_that_comes_in_kinds_begins_with_its_name(bars: Path) -> None:
     for table in ("model", "loss", "optimizer", "schedule"):
         assert lines[lines.index(f"[{table}]") + 1].startswith("name = ")
     assert not lines[lines.index("[training]") + 1].startswith("name")
+
+
+# -- words about values and keys ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "homes"),
+    [
+        ("validation", ["data"]), ("rotate", ["augment"]), ("epochs", ["training"]),
+        ("precision", ["torch"]), ("betas", ["optimizer"]), ("hidden", ["model"]),
+        ("label_smoothing", ["loss"]), ("milestones", ["schedule"]), ("nothing", []),
+        ("factor", ["schedule"]),
+    ],
+)  # fmt: skip
+def test_a_key_has_its_tables(key: str, homes: list[str]) -> None:
+    assert tables_with(key) == homes
+
+
+def test_a_value_is_cut_short() -> None:
+    assert shown(list(range(9))) == "[0, 1, 2, 3, 4, 5, 6, 7, 8]"
+    assert shown(list(range(10))) == "[0, 1, 2, 3, 4, 5, 6, 7, 8, …]"
+    assert shown("x" * 48) == f'"{"x" * 48}"'  # 50 characters, as they are shown
+    assert shown("x" * 49) == f'"{"x" * 49}…'
+    assert shown({"a": 1}) == "a table"
+
+
+class Single(BaseModel):
+    """A choice of one."""
+
+    only: Literal["this"]
+
+
+def test_a_choice_of_one_is_no_list() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Single.model_validate({"only": "thus"})
+    said = explain(caught.value, {"only": "thus"})
+    assert said == 'only is "thus"; it has to be this; did you mean "this"?'
+
+
+def test_places_in_a_list_end_before_its_length() -> None:
+    layers = [{"layer": "flatten"}, {"layer": "linear", "out_features": 10}]
+    model = {"model": {"name": "sequential", "layers": layers}}
+    changed = apply_overrides(model, {"model.layers.1.out_features": 3})
+    assert changed["model"]["layers"][1]["out_features"] == 3
+    with pytest.raises(RecipeError, match="'2' is no place in a list of 2"):
+        apply_overrides(model, {"model.layers.2.out_features": 3})
