@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from pathlib import Path
 
 import pytest
 
-from handloom._files import cache_folder, sweep, write_atomic, write_json
+from handloom._files import cache_folder, can_become_file, sweep, write_atomic, write_json
 from handloom.errors import ConfigError, RunError
 
 
@@ -85,3 +86,21 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Path, "expanduser", homeless)
     with pytest.raises(ConfigError, match="set HANDLOOM_CACHE"):
         cache_folder()
+
+
+def test_a_file_takes_the_place_of_files_alone(tmp_path: Path) -> None:
+    """Not of a device, whose name other programs use: also not where a link leads to it."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    for name, target in (("null", "/dev/null"), ("down", "."), ("other", "file"), ("lost", "no")):
+        (tmp_path / name).symlink_to(target)
+    names = ["pipe", "file", "null", "down", "other", "lost", "new", "file/below", "x" * 300, "."]
+    can = [name for name in names if can_become_file(tmp_path / name)]
+    assert can == ["file", "other", "lost", "new", "file/below", "x" * 300]
+    assert not can_become_file(Path("/dev/stdout"))
+    assert not can_become_file(Path())
+
+
+def test_no_name_is_no_file() -> None:
+    with pytest.raises(RunError, match=r"cannot write \.: it is a folder; name a file"):
+        write_atomic(Path(), b"")

@@ -29,6 +29,7 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer would be wait
 _ATTEMPTS = 3
 _LONGEST_SHOWN, _LONGEST_QUOTED = 80, 200  # characters
 _BETWEEN_NAMES = r"[\n\"'<>]"
+_DEVICES = Path("/dev")
 _NO_FILE = "it is not a file but a pipe or a device"
 _CAUSES = {
     errno.ELOOP: "it is a link, and nothing is written through links; or links lead in a circle",
@@ -114,6 +115,8 @@ def write_atomic(path: Path, data: bytes) -> None:
     A link at `path` is replaced, not followed. Raises RunError, leaving the old file, when the disk
     is full or the folder is read-only.
     """
+    if not path.name:
+        raise RunError(f"cannot write {path}: it is a folder; name a file")
     try:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -126,6 +129,20 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise RunError(
             f"cannot write {path}: {cause(error)}; what was there is unchanged"
         ) from error
+
+
+def can_become_file(path: Path) -> bool:
+    """Whether a file may be put at `path`, which the user named: not at a folder, pipe or device.
+
+    A link to one of those is none either, nor is /dev/stdout or its like, wherever it leads: every
+    program of the machine uses that name, and the rename would take it away.
+    """
+    try:
+        if not path.exists():
+            return True  # the writing says why it cannot be, where it cannot
+        return path.is_file() and path.parent.resolve() != _DEVICES
+    except OSError:
+        return True
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -113,7 +113,8 @@ def _table(source: Path, num_pictures: int, sample: Path | None) -> Submission:
 
 def _check_output(path: Path | None) -> None:
     """Refuse to put a file in the place of a folder or a device."""
+    from handloom._files import can_become_file
     from handloom.errors import RunError
 
-    if path is not None and path.exists() and not path.is_file():
+    if path is not None and not can_become_file(path):
         raise RunError(f"--output {path} is not a file; without --output the rows are printed")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from handloom._files import write_atomic
+from handloom._files import can_become_file, write_atomic
 from handloom._optional import require
 from handloom._typing import UInt8Array
 from handloom.data import with_channels
@@ -134,7 +134,7 @@ def _default(name: str, to: Target) -> Path:
 
 def _check_output(path: Path, to: Target) -> None:
     """Refuse what could not be written or used, before there is work done for it."""
-    if path.exists() and not path.is_file():
+    if not can_become_file(path):
         raise RunError(f"{path} is not a file; name one to write with --out")
     importable = path.stem.isidentifier() and not keyword.iskeyword(path.stem)
     if to == "torch" and not (path.suffix == ".py" and importable):

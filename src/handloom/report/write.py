@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from handloom._files import make_folder, write_atomic
-from handloom.errors import ConfigError
+from handloom._files import can_become_file, make_folder, write_atomic
+from handloom.errors import ConfigError, RunError
 from handloom.experiments.study import Study, open_study
 from handloom.experiments.study.load import STUDY_FILE
 from handloom.report.blocks import Page
@@ -35,6 +35,8 @@ def write_report(
     Where data are not to be had, the page says so; where a `data_dir` is given, that is an error.
     Raises: RunError where no epoch of a run has ended, ConfigError where no run is given.
     """
+    if out is not None and not can_become_file(Path(out)):
+        raise RunError(f"{out} is not a file; name one to write with --out")
     folder = None if data_dir is None else Path(data_dir)
     if folder is not None:
         _check_data(subjects, folder)
