@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from handloom import bench
 from handloom.bench import quiet, roofline, stage
 from handloom.bench.contestants import Contestant, Field
 
@@ -67,6 +68,15 @@ def test_what_cannot_be_is_said_in_a_line(
     assert told in done.err
     assert done.err.count("\n") == 1
     assert not (elsewhere / "bench").exists()
+
+
+def test_nothing_is_measured_where_nothing_can_be_written(
+    handloom: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "measure_roofs", lambda *_: pytest.fail("measured"))
+    (tmp_path / "taken").touch()
+    outcome = handloom("bench", "--out", tmp_path / "taken")
+    assert (outcome.code, outcome.err.count("taken: it is a file")) == (2, 1)
 
 
 def test_a_wrong_step_of_ours_is_an_error(handloom: Command, monkeypatch) -> None:

@@ -106,6 +106,14 @@ def test_a_look_at_the_test_part_is_counted_and_printed(trained: Path, handloom)
     assert re.search(r"^A run .* 3$", again.out, re.MULTILINE)
 
 
+def test_no_look_is_spent_where_nothing_can_be_written(trained: Path, handloom) -> None:
+    looks = open_run(trained).looks
+    outcome = handloom("compare", trained, trained, "--test", "--out", trained / "recipe.toml")
+    assert outcome.code == 2
+    assert "recipe.toml: it is a file" in outcome.err
+    assert open_run(trained).looks == looks
+
+
 def test_a_row_fits_in_eighty_columns(bars, idle, handloom, monkeypatch) -> None:
     long = bars.with_name("a-recipe-whose-name-is-much-too-long-for-a-line.toml")
     long.write_text(bars.read_text())

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, log_loss
 
 import handloom as hl
 from handloom.data import read_table
-from handloom.errors import RecipeError, RunError
+from handloom.errors import ConfigError, RecipeError, RunError
 
 
 @pytest.fixture
@@ -145,8 +145,19 @@ def test_damaged_numbers_in_the_plan_are_refused(own: hl.Ensemble) -> None:
     path = own.path / "ensemble.json"
     kept = json.loads(path.read_text())
     path.write_text(json.dumps(kept | {"folds": 1}))
-    with pytest.raises(RecipeError, match=r"data\.folds is 1"):
+    with pytest.raises(RunError, match="folds should be a number of folds or null, and is 1"):
         hl.open_ensemble(own.path)
+
+
+def test_members_without_end_are_refused(own: hl.Ensemble, lasting_bars: Path) -> None:
+    """Each number is allowed by itself; the members are their product."""
+    path = own.path / "ensemble.json"
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps(kept | {"folds": 1000, "seeds": list(range(10_000))}))
+    with pytest.raises(RunError, match=r"ensemble\.json .* 10,000 members at most.* 10,000,000"):
+        hl.open_ensemble(own.path)
+    with pytest.raises(ConfigError, match=r"10,000 members at most.* 1,000,000,000,000"):
+        hl.train_ensemble(lasting_bars, seeds=10**12)
 
 
 def test_other_data_have_no_score(bars: Path, tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def bench(
     PyTorch takes part in the quickest of its configurations, found by trying them. The roof is
     measured in the same run. Exit code 2 if a step of ours is wrong.
     """
+    from handloom._files import make_folder
     from handloom.bench import (
         Field,
         Rules,
@@ -100,6 +101,7 @@ def bench(
     )
     rules = Rules(seconds=seconds, rounds=rounds, pictures=pictures, data_dir=data_dir)
     wanted = chosen(_names(workloads))
+    make_folder(out, within=None)  # rather than find out when all is measured
     standings = []
     with telling(quiet=quiet) as tell:
         roofs = measure_roofs(entrants.roofers(), tell)
@@ -122,10 +124,9 @@ def _names(listed: str) -> tuple[str, ...]:
 
 
 def _write(folder: Path, report: dict[str, Any], standings: list[Standing]) -> None:
-    from handloom._files import make_folder, write_atomic, write_json
+    from handloom._files import write_atomic, write_json
     from handloom.views import draw_paces, png
 
-    make_folder(folder, within=None)
     write_json(folder / "bench.json", report)
     processor = report["environment"]["processor"]
     threads = counted(report["environment"]["threads"], "thread")

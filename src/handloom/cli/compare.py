@@ -114,12 +114,15 @@ def compare(
     interval, parameters, multiply-adds, seconds, pace, memory. Any two rows are tested on the same
     pictures and over the same seeds, with Holm's correction where there are more than two.
     """
+    from handloom._files import make_folder
     from handloom.experiments import compare as room
     from handloom.experiments.compare.tables import FORMATS
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     room.check_reach(reach)  # before hours of training
     rows = _rows(subjects, _whole_numbers(seeds), override or [], runs)
+    if out is not None:
+        make_folder(out, within=None)  # before a look at the test part is counted, too
     # A table for a file has standard output to itself.
     trains = voice if form is Format.TERMINAL or voice is not Voice.PERSON else Voice.PROGRAM
     with resumable(lambda: "the same command goes on from here"):
@@ -221,12 +224,11 @@ def _trained(training: Training, data_dir: Path | None, voice: Voice) -> Run:
 
 def _write(folder: Path, comparison: Comparison) -> None:
     """The comparison in all formats, and its picture."""
-    from handloom._files import make_folder, write_atomic, write_json
+    from handloom._files import write_atomic, write_json
     from handloom.experiments.compare.subjects import drawn
     from handloom.experiments.compare.tables import FORMATS
     from handloom.views import draw_comparison, png
 
-    make_folder(folder, within=None)
     for name, ending in ENDINGS.items():
         text = FORMATS[name](comparison)
         write_atomic(folder / f"comparison.{ending}", text.encode())

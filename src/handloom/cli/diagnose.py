@@ -59,11 +59,14 @@ def diagnose(
     finding has the figures and the picture that show it, and what to try. No look at the test
     part is spent.
     """
+    from handloom._files import make_folder
     from handloom.experiments import diagnose as room
     from handloom.results import open_run
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     examined = open_run(run)
+    if out is not None:
+        make_folder(out, within=None)
     diagnosis = room.diagnose(examined, data_dir=data_dir, range_test=lr_range)
     files = room.draw_diagnosis(diagnosis, out or examined.folder.own(examined.folder.figures))
     voice.answer(

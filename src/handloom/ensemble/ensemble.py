@@ -20,7 +20,7 @@ from handloom import assemble
 from handloom._files import read_json, write_json
 from handloom.data import check_variants
 from handloom.ensemble.committee import Committee, judged, mean_probabilities
-from handloom.errors import RunError
+from handloom.errors import ConfigError, RunError
 from handloom.recipes import Recipe, load_recipe, make_recipe
 from handloom.results import PartResult, Run, open_run
 from handloom.runs import RunFolder, counting, kept
@@ -92,7 +92,21 @@ class Plan:
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read: {error}") from None
         kept.check_kept(path, plan, PLAN)
+        try:
+            check_members(plan["folds"], len(plan["seeds"]))
+        except ConfigError as error:
+            raise RunError(f"{path} cannot be read: {error}") from None
         return cls(make_recipe(plan["recipe"], str(path)), plan["folds"], tuple(plan["seeds"]))
+
+
+def check_members(folds: int | None, seeds: int) -> None:
+    """Raise ConfigError for an ensemble of more members than can be meant."""
+    count = seeds * (folds or 1)
+    if count > MOST_MEMBERS:
+        raise ConfigError(
+            f"an ensemble has {MOST_MEMBERS:,} members at most, and these folds and seeds make "
+            f"{count:,}"
+        )
 
 
 class Ensemble(Committee):

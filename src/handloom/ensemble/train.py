@@ -14,7 +14,7 @@ from handloom import assemble, session
 from handloom._files import check_inside, sweep, write_atomic, write_json
 from handloom.engines import check_threads
 from handloom.engines.processes import find_place
-from handloom.ensemble.ensemble import OUT_OF_FOLD, RESULT, Ensemble, Plan
+from handloom.ensemble.ensemble import OUT_OF_FOLD, RESULT, Ensemble, Plan, check_members
 from handloom.errors import ConfigError
 from handloom.recipes import Recipe, load_recipe
 from handloom.results import Run
@@ -51,6 +51,7 @@ def train_ensemble(
     check_threads(said.training.threads)
     if seeds < 1 or (folds is None and seeds == 1):
         raise ConfigError(f"an ensemble needs folds, or two seeds; seeds is {seeds}")
+    check_members(folds, seeds)
     plan = Plan(said, folds, tuple(range(said.seed, said.seed + seeds)))
     one = next(iter(plan.members().values()))
     assemble.build_engine(one, assemble.load_parts(one, _path(data_dir)))

@@ -33,6 +33,23 @@ def _claim(path: Path, number: int) -> bool:
     return TrialFolder(path).claim(TrialRecord(number, {"optimizer.lr": 0.1}))
 
 
+def test_what_only_looks_like_a_run_of_a_seed_is_none(tmp_path: Path) -> None:
+    trial = TrialFolder(tmp_path / "key")
+    for name in (
+        "seed-2",
+        "seed-0",
+        "seed-10",
+        "seed-x",
+        "seed-",
+        "seed--1",
+        "seed-01",
+        "seed-2 (copy)",
+    ):
+        trial.path.joinpath(name).mkdir(parents=True)
+        trial.path.joinpath(name, "recipe.toml").touch()
+    assert trial.begun_seeds() == [0, 2, 10]
+
+
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path).trial("a")
     record = TrialRecord(3, {"optimizer.lr": 0.1, "model.hidden": [8, 4]})

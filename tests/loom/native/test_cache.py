@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,6 +159,17 @@ def test_links_are_not_followed(folder: Path, tmp_path: Path) -> None:
     folder.symlink_to(tmp_path / "moved")
     assert cache.read("a") is None
     assert "link" in (cache.unusable() or "")
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_not_waited_for(plant: Callable[[Path], None], folder: Path) -> None:
+    cache.write("key", b"code")
+    (path,) = folder.glob("*.o")
+    path.unlink()
+    plant(path)
+    assert cache.read("key") is None
+    cache.write("other", b"code")
+    assert cache.read("other") == b"code"
 
 
 @not_root

@@ -9,6 +9,7 @@ figures/     pictures                       logs/                     what worke
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from handloom.experiments.study.load import STUDY_FILE
 from handloom.experiments.study.space import Parameters
 from handloom.runs import RunLock, kept
 
+_SEED = r"0|[1-9][0-9]{0,18}"
 End = Literal["pruned", "failed"]
 
 FORMER_TRIAL: kept.Kinds = {
@@ -66,7 +68,8 @@ class TrialFolder:
     def begun_seeds(self) -> list[int]:
         """Seeds whose runs hold a recipe."""
         names = (path.parent.name for path in self.path.glob("seed-*/recipe.toml"))
-        return sorted(int(name.removeprefix("seed-")) for name in names)
+        seeds = (name.removeprefix("seed-") for name in names)  # and what a user has put there
+        return sorted(int(seed) for seed in seeds if re.fullmatch(_SEED, seed))
 
     def claim(self, record: TrialRecord) -> bool:
         """Make the folder, its record in it; False where somebody was first. No two get True."""

@@ -31,6 +31,7 @@ from handloom.errors import HandloomError
 LIMIT = 256 << 20
 """Bytes of all files together; beyond it those go that were not used for the longest time."""
 
+_OPEN = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -132,11 +133,16 @@ def _checksum(key: str, code: bytes) -> bytes:
 
 
 def _open_own(path: Path) -> int:
-    """Open a file of this user, not a link to one: the folder may be another since we looked."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-    if os.name != "nt" and os.fstat(handle).st_uid != os.geteuid():
+    """Open a file of this user, not a link to one: the folder may be another since we looked.
+
+    Nor a pipe, for whose writer the program would wait, or anything else that no writing here made.
+    """
+    handle = os.open(path, _OPEN)
+    status = os.fstat(handle)
+    foreign = os.name != "nt" and status.st_uid != os.geteuid()
+    if foreign or not stat.S_ISREG(status.st_mode) or status.st_size > LIMIT:
         os.close(handle)
-        raise PermissionError(f"{path} is another user's")
+        raise PermissionError(f"{path} is not a file of this user's cache")
     return handle
 
 
