@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from handloom.experiments.study import StudyPlan, load_study
 from handloom.experiments.study.folder import StudyFolder
 from handloom.experiments.tune import tune
 from handloom.experiments.tune.tune import prepare, study_path, write_down
+from handloom.recipes import load_recipe
 from handloom.runs import RunLock
 
 pytest.importorskip("optuna")
@@ -51,6 +54,26 @@ def test_missing_pictures_are_told_before_anything_is_written(
     with pytest.raises(DataError, match=r"images\.npy"):
         tune(plan, out=tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
+
+
+def test_a_study_that_was_moved_with_its_data_goes_on(
+    plan_of: PlanOf, bars: Path, tmp_path: Path
+) -> None:
+    """What is new is trained on them too; where they are not, a sentence says what to do."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(bars.parent, old / "data")
+    plan = plan_of(
+        "[search]\nsampler='random'\n[budget]\ntrials=1\n[space]\noptimizer.lr = { log = [0.01, 0.5] }\n"
+    )
+    recipe = load_recipe(old / "data" / bars.name)
+    moved = replace(plan, recipe=recipe)
+    tune(moved, out=old / "study", pictures=False)
+    old.rename(new)
+    ended = tune(new / "study", trials=2, pictures=False)
+    assert [trial.state for trial in ended.trials] == ["complete", "complete"]
+    shutil.rmtree(new / "data")
+    with pytest.raises(DataError, match=r"is not there.*--data-dir"):
+        tune(new / "study", trials=3, pictures=False)
 
 
 def test_where_the_folder_is(plan_of: PlanOf, tmp_path: Path) -> None:

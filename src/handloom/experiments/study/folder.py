@@ -20,7 +20,9 @@ from handloom._files import cause, make_folder, open_own, read_file, read_json, 
 from handloom.errors import RunError
 from handloom.experiments.study.load import STUDY_FILE
 from handloom.experiments.study.space import Parameters
-from handloom.runs import RunLock, kept
+from handloom.recipes import Recipe
+from handloom.results import Run
+from handloom.runs import RunFolder, RunLock, kept
 
 _SEED = r"0|[1-9][0-9]{0,18}"
 End = Literal["pruned", "failed"]
@@ -158,6 +160,18 @@ class StudyFolder:
         """All that were begun, by name."""
         paths = (path.parent for path in sorted(self.path.glob("trials/*/trial.json")))
         return [TrialFolder(path) for path in paths if not path.name.startswith(".")]
+
+    def located(self, recipe: Recipe) -> Recipe:
+        """A recipe of the study with its own data's paths as they are now.
+
+        A study that was moved together with its data finds them, by the first run that was begun.
+        Raises DataError where they are not.
+        """
+        for path in sorted(self.path.glob("trials/[!.]*/seed-*")):
+            run = Run(RunFolder(path))
+            if run.folder.data.is_file():
+                return run.located(recipe=recipe)
+        return recipe
 
     def next_number(self) -> int:
         """The number of the trial that is begun next: above all that are there."""

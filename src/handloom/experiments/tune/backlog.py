@@ -42,7 +42,7 @@ class Backlog:
         self.search = search
         self.held = held
         self.data_dir = data_dir
-        self.points = grid_points(plan, data_dir) if plan.search.sampler == "grid" else {}
+        self.points = grid_points(plan, folder, data_dir) if plan.search.sampler == "grid" else {}
         self._started = time.monotonic()
         self._is_exhausted = False
 
@@ -115,7 +115,7 @@ class Backlog:
         except RecipeError:
             self.search.dismiss(ticket, as_bad=True)
             return None
-        if is_too_large(self.plan, configuration, self.data_dir):
+        if self._is_too_large(configuration):
             self.search.dismiss(ticket, as_bad=True)
             return None
         self.search.mark(ticket, configuration.key)
@@ -159,16 +159,21 @@ class Backlog:
             except RecipeError:
                 continue
             key = configuration.key
-            if key not in known and not is_too_large(self.plan, configuration, self.data_dir):
+            if key not in known and not self._is_too_large(configuration):
                 self.search.offer({key: point})
                 return
+
+    def _is_too_large(self, configuration: Configuration) -> bool:
+        return is_too_large(self.plan, configuration, self.folder, self.data_dir)
 
     def _is_full(self, number: int) -> bool:
         """Whether `number` trials are as many as the budget has."""
         return self.plan.budget.trials is not None and number >= self.plan.budget.trials
 
 
-def grid_points(plan: StudyPlan, data_dir: str | None = None) -> dict[str, Parameters]:
+def grid_points(
+    plan: StudyPlan, folder: StudyFolder, data_dir: str | None = None
+) -> dict[str, Parameters]:
     """All points of the plan's grid by key, but those with more parameters than the budget allows.
 
     Raises ConfigError where values of a point do not go together.
@@ -182,19 +187,25 @@ def grid_points(plan: StudyPlan, data_dir: str | None = None) -> dict[str, Param
                 f"study {plan.name}: its grid has a point that no recipe can be: {error}; let one "
                 "key depend on the other with `when`"
             ) from None
-        if not is_too_large(plan, configuration, data_dir):
+        if not is_too_large(plan, configuration, folder, data_dir):
             points[configuration.key] = point
     return points
 
 
 def is_too_large(
-    plan: StudyPlan, configuration: Configuration, data_dir: str | None = None
+    plan: StudyPlan,
+    configuration: Configuration,
+    folder: StudyFolder,
+    data_dir: str | None = None,
 ) -> bool:
     """Whether the network has more parameters than the budget allows."""
     if plan.budget.parameters is None:
         return False
+    recipe = configuration.recipe
+    if data_dir is None:
+        recipe = folder.located(recipe)
     try:
-        network = assemble.summarise_network(configuration.recipe, data_dir).network
+        network = assemble.summarise_network(recipe, data_dir).network
     except ShapeError:
         return False  # its training says why there is no such network
     return network.parameters > plan.budget.parameters

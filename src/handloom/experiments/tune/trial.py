@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from handloom import session
 from handloom._files import make_folder
 from handloom.errors import DivergenceError, HandloomError, InUseError, RecipeError, ShapeError
-from handloom.experiments.study.folder import TrialFolder
+from handloom.experiments.study.folder import StudyFolder, TrialFolder
 from handloom.recipes import Recipe, load_recipe
 from handloom.results import Run
 from handloom.runs import RunFolder
@@ -107,6 +107,8 @@ def _train_seed(task: Task, seed: int, report: Report) -> bool:
 def _recipe(task: Task, seed: int) -> Recipe:
     recipe = Recipe.model_validate(task.recipe)
     threads = recipe.training.threads or task.threads
+    if task.data_dir is None:
+        recipe = StudyFolder(Path(task.folder).parents[1]).located(recipe)
     return load_recipe(recipe, {"seed": seed, "training.threads": threads})
 
 

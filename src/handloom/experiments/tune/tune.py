@@ -63,7 +63,10 @@ def tune(
     if on is None:  # a cluster has machines of its own
         check_threads(plan.recipe.training.threads)
     folder = StudyFolder(study_path(study, plan, out))
-    assemble.load_parts(plan.recipe, None if data_dir is None else Path(data_dir))
+    if data_dir is None:
+        assemble.load_parts(folder.located(plan.recipe))
+    else:
+        assemble.load_parts(plan.recipe, Path(data_dir))
     shared = Storage(storage) if isinstance(storage, str) else storage
     listener = listener or Listener()
     prepare(folder)
