@@ -63,7 +63,7 @@ def test_a_study_that_was_moved_with_its_data_goes_on(
     old, new = tmp_path / "old", tmp_path / "new"
     shutil.copytree(bars.parent, old / "data")
     plan = plan_of(
-        "[search]\nsampler='random'\n[budget]\ntrials=1\n[space]\noptimizer.lr = { log = [0.01, 0.5] }\n"
+        "[search]\nsampler='random'\n[budget]\ntrials=1\n[space]\noptimizer.lr={log=[0.01,0.5]}\n"
     )
     recipe = load_recipe(old / "data" / bars.name)
     moved = replace(plan, recipe=recipe)
