@@ -16,7 +16,7 @@ import handloom
 
 ROOT = Path(handloom.__file__).parent
 FLOORS = (
-    ("errors", "_typing"),
+    ("errors", "_typing", "_reasons"),
     ("_optional", "_files", "_memory"),
     ("nn", "optim", "data"),
     ("models", "recipes"),

@@ -20,7 +20,7 @@ from handloom.errors import (
     RunError,
     StateError,
 )
-from handloom.pictures import draw
+from handloom.pictures import draw as draw  # report and show draw again
 from handloom.recipes import Recipe, load_recipe, to_toml
 from handloom.recipes.flat import differences
 from handloom.results import Run, check_same_data, known_sets, located

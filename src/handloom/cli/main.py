@@ -15,7 +15,7 @@ import warnings
 from functools import partial
 from typing import Any
 
-from handloom._files import explained
+from handloom._reasons import explained
 from handloom.cli import stopping, streams
 from handloom.errors import HandloomError, PictureWarning
 

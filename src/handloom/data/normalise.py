@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import DTypeLike
 
-from handloom._files import brief
+from handloom._reasons import brief
 from handloom._typing import FloatArray, UInt8Array
 from handloom.data.planes import with_channels
 from handloom.errors import ConfigError, DataError, ShapeError

@@ -56,6 +56,14 @@ class Evaluation(NamedTuple):
         """Mean loss; NaN where nothing has a weight."""
         return self.loss_sum / self.weight if self.weight else math.nan
 
+    def plus(self, other: Evaluation) -> Evaluation:
+        """Both batches as one."""
+        return Evaluation(
+            self.loss_sum + other.loss_sum,
+            self.weight + other.weight,
+            self.correct + other.correct,
+        )
+
 
 class Engine(Protocol):
     """Runs a network: trains it step by step, evaluates it, gives and takes its whole state."""

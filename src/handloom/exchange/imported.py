@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from handloom import assemble
-from handloom._files import brief, write_atomic
+from handloom._files import write_atomic
+from handloom._reasons import brief
 from handloom._typing import AnyArray
 from handloom.data import Normalisation
 from handloom.engines import Engine, check_threads

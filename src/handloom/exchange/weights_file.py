@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handloom._files import brief, cause, parse_json, read_file, write_atomic
+from handloom._files import parse_json, read_file, write_atomic
+from handloom._reasons import brief, cause
 from handloom._typing import AnyArray, FloatArray
 from handloom.errors import CheckpointError
 from handloom.exchange.portable import PortableClassifier

@@ -12,7 +12,8 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-from handloom._files import cause, check_file
+from handloom._files import check_file
+from handloom._reasons import cause
 from handloom.errors import RecipeError
 from handloom.recipes.explain import explain, nearest
 from handloom.recipes.overrides import Overrides, apply_overrides

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from handloom._files import cause, open_own
+from handloom._files import open_own
+from handloom._reasons import cause
 from handloom.errors import InUseError, RunError
 
 if os.name == "nt":

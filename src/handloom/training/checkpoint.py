@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from handloom._files import brief, cause, check_file, make_folder, parse_json, write_atomic
+from handloom._files import check_file, make_folder, parse_json, write_atomic
+from handloom._reasons import brief, cause
 from handloom._typing import AnyArray
 from handloom.errors import CheckpointError
 

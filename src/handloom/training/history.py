@@ -7,7 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from handloom._files import append, cause, parse_json, read_file, write_atomic
+from handloom._files import append, parse_json, read_file, write_atomic
+from handloom._reasons import cause
 from handloom.errors import RunError, StateError
 from handloom.runs.kept import ROW, check_kept
 

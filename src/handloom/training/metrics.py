@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from handloom._files import brief
+from handloom._reasons import brief
 from handloom.errors import CheckpointError
 from handloom.nn.losses import loss_weight
 

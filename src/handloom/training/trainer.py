@@ -142,9 +142,9 @@ class Trainer:
         return {} if self.validation is None else evaluate(self.engine, self.validation, "val")
 
     def _load_state(self, state: dict[str, Any]) -> None:
-        epoch, step, reason = (state.get(key) for key in ("epoch", "step", "stop_reason"))
-        counted = all(type(each) is int and each >= 0 for each in (epoch, step))
-        if not counted or not isinstance(reason, str | None):
+        epoch, step = (_counted(state.get(key)) for key in ("epoch", "step"))
+        reason = state.get("stop_reason")
+        if epoch is None or step is None or not isinstance(reason, str | None):
             raise CheckpointError("the trainer's state is damaged: it does not count its steps")
         if step != self.engine.steps:
             raise CheckpointError(
@@ -182,6 +182,11 @@ def evaluate(engine: Engine, batches: Batches, part: str) -> dict[str, float]:
     whole, count = Evaluation(0.0, 0.0, 0), 0
     for batch in batches.epoch(0).between(0, len(batches), dtype=engine.dtype):
         found = engine.evaluate(batch.x, batch.labels)
-        whole = Evaluation(*(sum(pair) for pair in zip(whole, found, strict=True)))
+        whole = whole.plus(found)
         count += len(batch.labels)
     return {f"{part}_loss": whole.loss, f"{part}_accuracy": whole.correct / count}
+
+
+def _counted(value: Any) -> int | None:
+    """A number of epochs or steps; None for anything else, as in a damaged checkpoint."""
+    return value if type(value) is int and value >= 0 else None

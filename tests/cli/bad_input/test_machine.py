@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from handloom import _memory, assemble
-from handloom._files import explained
 from handloom._memory import available_memory, check_available, shown_bytes
+from handloom._reasons import explained
 from handloom.assemble import memory
 from handloom.errors import ConfigError, LabelError, RecipeError, ShapeError
 from handloom.recipes import load_recipe

@@ -61,11 +61,10 @@ def _cross_entropy(*, label_smoothing: float = 0.0, class_weights: Any = None) -
 
     def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         w = weights.like(logits)
-        plain = w is None or labels.ndim == 2  # PyTorch divides by N, which is not 0
-        loss = functional.cross_entropy(
-            logits, labels, w, label_smoothing=label_smoothing, reduction="mean" if plain else "sum"
-        )
-        return loss if plain else loss / _divisor(w, labels)
+        loss = partial(functional.cross_entropy, label_smoothing=label_smoothing)
+        if w is None or labels.ndim == 2:  # PyTorch divides by N, which is not 0
+            return loss(logits, labels, w)
+        return loss(logits, labels, w, reduction="sum") / _divisor(w, labels)
 
     return cross_entropy
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from handloom._files import cause, make_folder, open_own, read_file, read_json, remove, write_json
+from handloom._files import make_folder, open_own, read_file, read_json, remove, write_json
+from handloom._reasons import cause
 from handloom.errors import RunError
 from handloom.experiments.study.load import STUDY_FILE
 from handloom.experiments.study.space import Parameters

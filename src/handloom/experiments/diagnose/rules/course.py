@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from handloom.experiments.diagnose.advice import bound, one_of
@@ -93,7 +95,8 @@ class EarlyDecay(Rule):
 
 def _later(recipe: Recipe) -> list[str]:
     """How the recipe's own schedule lasts longer, and another that lasts as long as training."""
-    schedule, told = recipe.schedule, []
+    schedule: Any = recipe.schedule  # its keys depend on its name
+    told: list[str] = []
     if schedule.name in ("step", "multi-step", "exponential"):
         told.append(f"a schedule.factor nearer to 1 than {schedule.factor:g}")
     if schedule.name == "step":
