@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +57,11 @@ def test_signs_that_an_encoding_lacks_are_replaced(encoding: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert ("12x12" in done.stdout) == (encoding == "ascii")
     assert ("12×12" in done.stdout) == (encoding != "ascii")
+
+
+def test_a_name_does_not_steer_the_terminal(handloom: Callable[..., Any]) -> None:
+    told = handloom("show", "\x1b]0;title\x07\x1b[2J\u202egnp\r").err
+    assert told.startswith(r"handloom: \x1b]0;title\x07\x1b[2J\u202egnp\r is no run")
 
 
 def test_an_answer_for_a_program_stays_json(elsewhere: Path) -> None:

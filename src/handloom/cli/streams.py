@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import io
 import os
+import re
 import sys
 from typing import TextIO
 
@@ -18,6 +19,9 @@ PLAIN = str.maketrans(
         "≤": "<=", "≥": ">=", "±": "+-", "µ": "u", "²": "2", "‘": "'", "’": "'", "“": '"', "”": '"',
     }
 )  # fmt: skip
+
+
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class ReaderGone(SystemExit):
@@ -54,9 +58,16 @@ def prepare() -> None:
 
 
 def complain(message: str) -> None:
-    """One line on standard error."""
-    sys.stderr.write(f"handloom: {message}\n")
+    """One line on standard error.
+
+    Signs that steer a terminal, which a foreign file's name may hold, are spelled out.
+    """
+    sys.stderr.write(f"handloom: {_STEERING.sub(_spelled_out, message)}\n")
     sys.stderr.flush()
+
+
+def _spelled_out(sign: re.Match[str]) -> str:
+    return sign[0].encode("unicode_escape").decode()
 
 
 def can_show(text: str) -> bool:
