@@ -390,7 +390,7 @@ def test_what_has_learnt_nothing_has_learnt_nothing_by_heart(evidence) -> None:
         "val_loss": [9.0, 5.0, 9.0, 9.0, 9.0, 9.0],
     }
     assert Overfitting().examine(ill(evidence, {}, **course)) is None
-    told = advised(evidence, Underfitting, **course)
+    told = advised(evidence, Underfitting, **course, seen_accuracy=0.1)
     assert told == "It has learnt next to nothing: find a learning rate that works with --lr-range."
     squares = ill(evidence, RECIPES["squares"], **course)  # of which guessing has no known loss
     assert Overfitting().examine(squares) is not None

@@ -40,6 +40,17 @@ def test_no_overfitting_without_a_lasting_rise(evidence, validation, error: floa
     assert Overfitting().examine(made) is None
 
 
+@pytest.mark.parametrize("classes", [2, 10])
+def test_no_overfitting_where_the_loss_is_next_to_none(evidence, classes: int) -> None:
+    """From 0.0005 to 0.001 it doubles, and no picture is the worse for it."""
+    validation = [0.01, 0.001, 0.0005, 0.0007, 0.0009, 0.001, 0.001]
+    made = evidence(
+        train_loss=[each / 1000 for each in FALLING],
+        val_loss=validation, validation_loss_error=0.0, classes=classes,
+    )  # fmt: skip
+    assert Overfitting().examine(made) is None
+
+
 def test_a_training_loss_that_rises_as_well_is_no_overfitting(evidence) -> None:
     rising = [0.9, 0.7, 0.5, 0.6, 0.6, 0.7, 0.8]
     made = evidence(train_loss=rising, val_loss=rising, validation_loss_error=0.0)
@@ -77,3 +88,18 @@ def test_underfitting_says_whether_patience_would_help(evidence, losses, told: s
     assert "80.0 % of the pictures" in found.sentence
     assert "one of 720 is right for 90.0 % of 80 validation pictures" in found.sentence
     assert Underfitting().examine(evidence(seen_accuracy=0.88, nearest=Nearest(0.9, 9, 9))) is None
+
+
+@pytest.mark.parametrize(("seen", "is_said"), [(0.1, True), (0.5, False)])
+def test_a_loss_kept_high_by_smoothing_is_not_that_of_guessing(
+    evidence, seen: float, is_said: bool
+) -> None:
+    """ln 10 is 2.30; with so much smoothing a good network has 2.2."""
+    made = evidence(
+        train_loss=[2.29, 2.2, 2.2], seen_accuracy=seen, nearest=Nearest(0.9, 720, 80),
+        overrides={"loss.name": "cross-entropy", "loss.label_smoothing": 0.6},
+    )  # fmt: skip
+    found = Underfitting().examine(made)
+    assert found is not None
+    assert ("next to nothing" in found.advice) == is_said
+    assert ("lower loss.label_smoothing" in found.advice) != is_said

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from handloom.experiments.diagnose.probe import Signal, Steps, Update
+from handloom.experiments.diagnose.probe import Signal, Steps, Units, Update
 from handloom.experiments.diagnose.rules.gradients import (
     ExplodingGradients,
     UpdateRatios,
@@ -76,3 +76,10 @@ def test_small_steps_are_usual_once_all_is_learnt(
         )
         assert "of 1.weight;" in found.sentence
         assert [bar.is_ill for bar in found.picture.bars] == [True, False]
+
+
+def test_small_steps_of_a_dead_layer_are_its_units_matter(evidence) -> None:
+    dead = {"units": (Units("2", "ReLU", 16, 16, 0.0),)}
+    still = Steps((Update("1.weight", 0.0), Update("3.weight", 0.0)), 0.0, 6, 0.05)
+    assert UpdateRatios().examine(evidence(steps=still)) is not None
+    assert UpdateRatios().examine(evidence(steps=still, **dead)) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handloom.experiments.diagnose.probe import Steps, Update
+from handloom.experiments.diagnose.probe import Steps, Units, Update
 from handloom.experiments.diagnose.rules.learning_rate import (
     RateOutOfRange,
     RateTooHigh,
@@ -82,6 +82,22 @@ def test_too_low_is_a_fall_in_tiny_steps(
     if found is not None:
         assert "by more than 2e-05 of its size" in found.sentence
         assert "optimizer.lr = 0.5" in found.advice
+
+
+def test_a_dead_layer_takes_no_steps_at_any_rate(evidence) -> None:
+    """What is said of dead units is to lower the rate: this would say the opposite beside it."""
+    made = evidence(
+        train_loss=FALLING, train_accuracy=[0.1] * 4, lr=CONSTANT, steps=CREEPING,
+        units=(Units("2", "ReLU", 16, 16, 0.0),),
+    )  # fmt: skip
+    assert RateTooLow().examine(made) is None
+
+
+def test_a_loss_kept_high_by_mixed_pictures_is_no_sign_of_a_rate_too_high(evidence) -> None:
+    made = evidence(
+        train_loss=[2.3, 2.2, 2.2, 2.2], lr=CONSTANT, steps=CALM, travelled=12.0, seen_accuracy=0.8
+    )
+    assert RateTooHigh().examine(made) is None
 
 
 @pytest.mark.parametrize(

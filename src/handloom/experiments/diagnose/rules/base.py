@@ -10,6 +10,8 @@ from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding, Severity
 from handloom.views import Picture
 
+NEAR_CHANCE = 0.9  # of ln K, the loss of who guesses
+ABOVE_GUESSING = 2.0  # times the accuracy of who guesses
 NO_PROBABILITIES = "it was trained on mse, so what it gives are no probabilities"
 
 
@@ -63,3 +65,19 @@ def chance(evidence: Evidence) -> float:
     num_classes = len(evidence.run.class_names)
     no_yardstick = evidence.recipe.loss.name == "mse" or num_classes < 2
     return math.inf if no_yardstick else math.log(num_classes)
+
+
+def has_learnt_nothing(evidence: Evidence, loss: float) -> bool:
+    """Whether a training loss is about that of guessing, and what it gives is right as rarely.
+
+    The loss alone does not tell: label smoothing and mixed pictures keep that of a good network
+    high.
+    """
+    if not loss >= NEAR_CHANCE * chance(evidence):
+        return False
+    return evidence.seen_accuracy < ABOVE_GUESSING / len(evidence.run.class_names)
+
+
+def is_dead(evidence: Evidence) -> bool:
+    """Whether a layer lets nothing through at all: then its units are the matter."""
+    return any(u.kind == "ReLU" and u.dead == u.num_units for u in evidence.units)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from handloom.experiments.diagnose import advice
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
-from handloom.experiments.diagnose.rules.base import Rule, chance
+from handloom.experiments.diagnose.rules.base import Rule, chance, has_learnt_nothing
 from handloom.experiments.diagnose.wording import figure
 from handloom.views.style import percent
 
@@ -22,6 +24,7 @@ class Overfitting(Rule):
     needs_epochs = LATE + 2
     worth_a_word, grave = 0.10, 0.30  # of the lowest validation loss
     sure = 2.0  # standard errors of the validation loss: with few pictures it is noise
+    felt = 0.004  # of ln K, by which the loss rises: next to none of a loss that is next to none
 
     def examine(self, evidence: Evidence) -> Finding | None:
         """Compare the mean of the last three epochs with the lowest."""
@@ -37,6 +40,8 @@ class Overfitting(Rule):
         if rise < self.worth_a_word or after < LATE - 1 or not train[-1] < train[best]:
             return None
         if rise < self.sure * evidence.validation_loss_error:
+            return None
+        if late - lowest < self.felt * chance(evidence) < math.inf:
             return None
         epochs = len(validation)
         return self.finding(
@@ -92,7 +97,6 @@ class Underfitting(Rule):
         "(the nearest neighbour)"
     )
     margin = 0.03  # of accuracy
-    near_chance = 0.9  # of ln K, the loss of who guesses
     able = 0.1  # of the highest rate: at the end of a schedule any loss stands still
     falling = 0.97  # of the epoch before
 
@@ -106,7 +110,7 @@ class Underfitting(Rule):
         losses = evidence.metric("train_loss")
         told = (
             "It has learnt next to nothing: find a learning rate that works with --lr-range."
-            if losses[-1] >= self.near_chance * chance(evidence)
+            if has_learnt_nothing(evidence, float(losses[-1]))
             else "The training loss was still falling: train for more epochs."
             if self._was_falling(evidence)
             else f"The training loss fell no more: {advice.one_of(remedies)}."

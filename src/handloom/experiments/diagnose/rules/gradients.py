@@ -6,7 +6,7 @@ from handloom.experiments.diagnose import advice
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
 from handloom.experiments.diagnose.probe import Signal
-from handloom.experiments.diagnose.rules.base import Rule
+from handloom.experiments.diagnose.rules.base import Rule, is_dead
 from handloom.experiments.diagnose.wording import small
 from handloom.views import Bar, Bars
 
@@ -46,7 +46,7 @@ class VanishingGradients(_Gradients):
         """Find the layer that least reaches."""
         weakest = min(evidence.signals, key=lambda signal: signal.norm)
         ratio = weakest.norm / _output(evidence).norm
-        if not ratio <= VANISHING or (not weakest.norm and _is_dead(evidence)):
+        if not ratio <= VANISHING or (not weakest.norm and is_dead(evidence)):
             return None
         return self.finding(
             "problem" if ratio <= self.grave else "hint",
@@ -105,11 +105,11 @@ class UpdateRatios(Rule):
     def examine(self, evidence: Evidence) -> Finding | None:
         """Compare every weight's step, at the highest rate of the training, with its size."""
         least, most = self.usual
-        learnt = evidence.seen_accuracy >= self.learnt
+        excused = evidence.seen_accuracy >= self.learnt or is_dead(evidence)
         ill = {
             update.name
             for update in evidence.steps.updates
-            if not update.ratio <= most or (update.ratio < least and not learnt)
+            if not update.ratio <= most or (update.ratio < least and not excused)
         }
         if not ill:
             return None
@@ -175,11 +175,6 @@ def _remedies(evidence: Evidence, activation: str | None, more: tuple[str, ...])
         *advice.first_weights(recipe, suits),
         *more,
     ]
-
-
-def _is_dead(evidence: Evidence) -> bool:
-    """Whether a layer lets nothing through at all: then its units are the matter."""
-    return any(u.kind == "ReLU" and u.dead == u.num_units for u in evidence.units)
 
 
 def _output(evidence: Evidence) -> Signal:

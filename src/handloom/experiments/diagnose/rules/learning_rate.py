@@ -9,7 +9,7 @@ import numpy as np
 from handloom.experiments.diagnose import advice
 from handloom.experiments.diagnose.evidence import Evidence
 from handloom.experiments.diagnose.finding import Finding
-from handloom.experiments.diagnose.rules.base import Rule, chance
+from handloom.experiments.diagnose.rules.base import Rule, chance, has_learnt_nothing, is_dead
 from handloom.experiments.diagnose.wording import figure, small, two_digits
 from handloom.views.style import percent
 
@@ -21,7 +21,6 @@ class RateTooHigh(Rule):
     source = "Bengio 2012, Practical Recommendations, sec. 3.1.1"
     needs_epochs = 2
     rise = 1.2  # of the lowest training loss
-    near_chance = 0.9  # of ln K, the loss of who guesses: nothing was learnt
     far = 3.0  # times its first size that a weight went, all for nothing
     above_chance = 1.5  # of ln K
     worsened, tried = 0.5, 4  # of the steps that were tried, which have to be so many
@@ -58,7 +57,7 @@ class RateTooHigh(Rule):
 
     def _thrown(self, evidence: Evidence) -> str:
         lowest = float(np.nanmin(evidence.metric("train_loss")))
-        if not lowest >= self.near_chance * chance(evidence) or evidence.travelled < self.far:
+        if not has_learnt_nothing(evidence, lowest) or evidence.travelled < self.far:
             return ""
         return (
             f"a weight went {evidence.travelled:,.0f} times its own size away from its start, and "
@@ -107,7 +106,7 @@ class RateTooLow(Rule):
         if max(accuracy[-1], evidence.seen_accuracy) >= self.learnt or not losses[-1] < losses[0]:
             return None
         fastest = max((update.ratio for update in evidence.steps.updates), default=math.inf)
-        if fastest >= self.creeping:
+        if fastest >= self.creeping or is_dead(evidence):
             return None
         lr = evidence.recipe.optimizer.lr
         return self.finding(
