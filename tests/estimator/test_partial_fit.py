@@ -169,6 +169,8 @@ def test_another_engine_continues(quick: Classifier) -> None:
         ({"class_weight": "balanced"}, "would be another one in every partial_fit"),
         ({"early_stopping": True}, "partial_fit learns from all of its examples"),
         ({"threads": 10**5}, "threads is 100000"),
+        ({"threads": "2"}, r'training\.threads is "2"; it has to be a whole number'),
+        ({"settings": {"training.threads": 10**5}}, "threads is 100000"),
         ({"augment": {"flip": 0.5}}, "augment works on pixels"),
         ({"lr": -1.0}, r"optimizer\.lr is -1\.0"),
     ],
@@ -247,6 +249,16 @@ def test_settings_that_need_validation_examples_count(quick: Classifier) -> None
     rows = quick._learner.history.rows
     assert sum(bool(row.get("mid_epoch")) for row in rows) == 9 * quick._learner.steps_per_epoch
     assert len(quick.history_) == 9
+
+
+@pytest.mark.parametrize("engine", ["numpy", "loom"])
+def test_a_plateau_of_fit_does_not_hold_later_calls_back(quick: Classifier, engine: str) -> None:
+    quick.set_params(early_stopping=True, epochs=9, patience=20, lr=1e-12, schedule="constant")
+    quick.set_params(settings={"training.plateau": {"patience": 1, "factor": 0.1}}, engine=engine)
+    assert quick.fit(X, Y).history_[-1]["lr"] < 1e-14
+    quick.set_params(early_stopping=False, settings=None, lr=0.01)
+    for _ in range(2):
+        assert quick.partial_fit(X, Y).history_[-1]["lr"] == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize("monitor", ["val_loss", "val_accuracy"])

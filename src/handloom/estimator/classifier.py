@@ -245,7 +245,6 @@ class Classifier(ClassifierMixin, Learnt, BaseEstimator):
         Raises ConfigError where the parameters do not suit X.
         """
         vars(self).pop("_learner", None)  # what is fitted and what is not shall not be mixed
-        check_threads(self.threads, "threads")
         self.classes_ = classes
         self._inputs = inputs = Inputs.fit(rows, shape, self.normalise)
         self._settled = settled(self.get_params(deep=False))
@@ -256,6 +255,7 @@ class Classifier(ClassifierMixin, Learnt, BaseEstimator):
     def _recipe(self, seed: int, class_weights: Any) -> Recipe:
         """The recipe of the parameters; ConfigError where they do not suit the examples."""
         recipe = recipe_of(self.get_params(deep=False), seed=seed, class_weights=class_weights)
+        check_threads(recipe.training.threads, "threads")
         if recipe.augment is not None and not self._inputs.are_pixels:
             raise ConfigError(
                 "augment works on pixels: pictures of whole numbers from 0 to 255, with their "
@@ -265,7 +265,6 @@ class Classifier(ClassifierMixin, Learnt, BaseEstimator):
 
     def _recipe_now(self, y: AnyArray) -> Recipe:
         """The recipe of the parameters as they are now, after learning has begun."""
-        check_threads(self.threads, "threads")
         now, begun = settled(self.get_params(deep=False)), self._learner.recipe
         for name in ("normalise", "random_state"):
             if now[name] != self._settled[name]:

@@ -131,6 +131,8 @@ class Learner:
             self._has_warned = True
         self.steps_per_epoch = self.steps_per_epoch or batches.steps_per_epoch
         engine = self._training_engine(recipe, model)
+        if validation is None:
+            engine.lr_scale = 1.0  # a plateau's of a fit before; nothing would ever raise it again
         trainer = Trainer(
             engine,
             batches,
