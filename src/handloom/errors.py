@@ -21,7 +21,7 @@ from __future__ import annotations
 
 
 class PictureWarning(UserWarning):
-    """A picture that could not be drawn at the end of a training, whose result stands."""
+    """A picture that could not be drawn, of an answer that stands."""
 
 
 class HandloomError(Exception):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handloom import assemble
 from handloom._typing import AnyArray
 from handloom.data import with_channels
-from handloom.errors import RunError
+from handloom.errors import PictureWarning, RunError
 from handloom.nn import Layer
 from handloom.results import Run
+
+if TYPE_CHECKING:
+    from handloom.views import Drawing, OnFailure
 
 
 def draw(run: Run, parts: assemble.Parts) -> list[Path]:
@@ -57,6 +64,36 @@ def shown_part(run: Run) -> str:
     It is "validation" where the data have no test part, and while the training lasts.
     """
     return "test" if run.is_finished and run.data["pictures"]["test"] else "validation"
+
+
+@contextmanager
+def sparing(place: str | Path, again: str = "") -> Iterator[OnFailure]:
+    """Within it, pictures are drawn of an answer that stands whatever becomes of them.
+
+    Gives what to call with a picture's name and its error. At the end one PictureWarning names
+    all that failed, why, and what to do `again`. What the block raises itself is told so too.
+    """
+    failed: list[str] = []
+    try:
+        yield lambda name, error: failed.append(f"{name}.png ({_reason(error)})")
+    except Exception as error:
+        failed.append(f"the pictures ({_reason(error)})")
+    if failed:
+        words = "; ".join(filter(None, (f"{place}: not drawn: {', '.join(failed)}", again)))
+        warnings.warn(words, PictureWarning, stacklevel=3)
+
+
+def png_of(name: str, place: str | Path, draw: Drawing) -> bytes | None:
+    """What is drawn, as a file's content; None where that fails, which a PictureWarning tells."""
+    from handloom.views import png
+
+    with sparing(place) as on_failure:
+        try:
+            figure = draw()
+            return None if figure is None else png(figure)
+        except Exception as error:
+            on_failure(name, error)
+    return None
 
 
 def _first_model(run: Run) -> Layer | None:

@@ -184,7 +184,7 @@ class _Session:
                 if self.processes.is_first:
                     self._write_result(run, engine)
             if self.processes.is_first and self.pictures:
-                _draw(run, self.parts)
+                draw_or_warn(run, self.parts)
         self.processes.from_first(str)  # the others wait until everything is written
         return run
 
@@ -265,7 +265,7 @@ class AgreedStop(Callback):
         training.stop_reason = self.processes.from_first(lambda: training.stop_reason or "") or None
 
 
-def _draw(run: Run, parts: assemble.Parts) -> None:
+def draw_or_warn(run: Run, parts: assemble.Parts) -> None:
     """Draw a run's pictures. The result stands whatever fails here; a warning says what did."""
     try:
         draw(run, parts)

@@ -74,6 +74,22 @@ def test_quiet_prints_nothing_and_still_writes(bars, handloom, tmp_path: Path) -
     assert (out / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_picture_that_fails_leaves_the_tables(
+    bars, handloom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(comparison: object) -> None:
+        raise ValueError("no such font")
+
+    monkeypatch.setattr("handloom.views.draw_comparison", fail)
+    out = tmp_path / "out"
+    done = handloom("compare", bars, "--json", "--out", out)
+    assert done.code == 0
+    assert done.err.endswith(
+        f"handloom: warning: {out}: not drawn: comparison.png (no such font)\n"
+    )
+    assert json.loads(done.out) == json.loads((out / "comparison.json").read_text())
+
+
 def test_what_is_written_is_what_is_printed(bars, handloom, elsewhere: Path) -> None:
     done = handloom("compare", bars, "--format", "markdown", "--out", "out")
     assert (done.code, done.err) == (0, "")

@@ -10,13 +10,15 @@ import pytest
 
 from handloom.experiments import diagnose as room
 from handloom.experiments.diagnose import draw_diagnosis
+from handloom.views import Twins
+from handloom.views.diagnosis import DRAWN_BY
 
 
 @pytest.fixture(autouse=True)
 def quickly_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds, and is tested where it is the matter."""
 
-    def draw(diagnosis: room.Diagnosis, folder: Path) -> dict[str, Path]:
+    def draw(diagnosis: room.Diagnosis, folder: Path, on_failure: object) -> dict[str, Path]:
         return {rule: folder / f"diagnose-{rule}.png" for rule in diagnosis.pictures}
 
     monkeypatch.setattr(room, "draw_diagnosis", draw)
@@ -98,6 +100,29 @@ def test_pictures_go_where_they_are_wanted(
     assert written == {*told["pictures"].values()}
     assert str(tmp_path / "seen" / "diagnose-miscalibration.png") in written
     assert not list((trained / "figures").glob("diagnose-*"))
+
+
+def test_a_picture_that_fails_leaves_the_findings(
+    ill: Path, handloom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(twins: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(room, "draw_diagnosis", draw_diagnosis)
+    monkeypatch.setitem(DRAWN_BY, Twins, fail)
+    (ill / "figures").mkdir(exist_ok=True)
+    stale = ill / "figures" / "diagnose-duplicates.png"
+    stale.write_bytes(b"of an earlier diagnosis")
+    outcome = handloom("diagnose", ill, "--json")
+    assert outcome.code == 0
+    assert outcome.err == (
+        f"handloom: warning: {ill}: not drawn: diagnose-duplicates.png (not enough memory)\n"
+    )
+    told = json.loads(outcome.out)
+    assert "duplicates" in {finding["rule"] for finding in told["findings"]}
+    assert "duplicates" not in told["pictures"]
+    assert "miscalibration" in told["pictures"]
+    assert not stale.exists()
 
 
 def test_what_cannot_be_examined_is_told(trained: Path, tmp_path: Path, handloom) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from handloom.cli.trials import LiveTrials, PlainTrials
-from handloom.experiments.study import list_studies, open_study
+from handloom.experiments.study import list_studies, open_study, pictures
 from handloom.experiments.study.pictures import shown_trials
 from handloom.experiments.study.table import table_columns, table_rows
 from handloom.experiments.tune import Progress
@@ -24,6 +24,7 @@ from handloom.recipes import load_recipe
 from handloom.views import search_history
 
 pytest.importorskip("optuna")
+DRAW_STUDY = pictures.draw_study
 STUDY = """
 recipe = "bars.toml"
 [space]
@@ -36,9 +37,7 @@ seeds = [0, 1]
 
 @pytest.fixture
 def study(bars: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    from handloom.experiments.study import pictures
-
-    monkeypatch.setattr(pictures, "draw_study", lambda study: [])
+    monkeypatch.setattr(pictures, "draw_study", lambda study: {})
     path = bars.with_name("lr.toml")
     path.write_text(STUDY)
     return path
@@ -87,6 +86,30 @@ def test_a_study_is_searched_told_and_gone_on_with(study: Path, handloom: Any) -
     assert best.optimizer.lr == found.best.parameters["optimizer.lr"]
     assert best.training.threads == 1  # the recipe's own, not a worker's share
     assert "val_accuracy" in best.description
+
+
+def test_pictures_that_fail_leave_the_answer(
+    study: Path, handloom: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(trials: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(pictures, "draw_study", DRAW_STUDY)
+    monkeypatch.setattr("handloom.views.study_draw.draw_slices", fail)
+    seen = handloom("tune", study)
+    assert (seen.code, seen.err) == (
+        0,
+        "handloom: warning: runs/lr: not drawn: slices.png (not enough memory); "
+        "try again with: handloom tune runs/lr\n",
+    )
+    assert "without heat-map.png: The trials do not differ in two parameters." in seen.out
+    assert "the best   handloom train runs/lr/best.toml" in seen.out
+
+    monkeypatch.setattr(pictures, "importance", fail)
+    seen = handloom("tune", study, "--json")
+    assert seen.code == 0
+    assert "runs/lr: not drawn: the pictures (not enough memory); try" in seen.err
+    assert json.loads(seen.out)["best"]["parameters"] == {"optimizer.lr": 0.3}
 
 
 def test_studies_are_listed(handloom: Any) -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from handloom.errors import DataError
+import pytest
+
+from handloom.errors import DataError, PictureWarning
 from handloom.experiments.diagnose import Diagnosis, Finding
 from handloom.report import diagnosed
 from handloom.report.blocks import Findings, Pictures, Table, Text
 from handloom.report.diagnosed import diagnosis_blocks, diagnosis_rows
 from handloom.results import Run
 from handloom.views import Bar, Bars
+from handloom.views.diagnosis import DRAWN_BY
 
 ILL = Finding("lazy", "problem", "It sleeps <b>.", "Wake it.", "Grimm 1812")
 
@@ -32,6 +35,19 @@ def test_a_finding_stands_there_with_its_picture(run: Run, monkeypatch) -> None:
     assert second.picture is None
     assert isinstance(rest, Table)
     assert rest.rows == (("fine", "nothing found"), ("range", "not asked: ask for it"))
+
+
+def test_a_picture_that_fails_leaves_its_finding(run: Run, monkeypatch) -> None:
+    def fail(bars: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setitem(DRAWN_BY, Bars, fail)
+    says(monkeypatch, ILL._replace(picture=Bars("Sleep", "Hours.", "hours", ())))
+    with pytest.warns(PictureWarning, match=r"diagnose-lazy\.png \(not enough memory\)"):
+        _, found, _ = diagnosis_blocks(run, None)
+    assert isinstance(found, Findings)
+    assert found.findings[0].sentence == ILL.sentence
+    assert found.findings[0].picture is None
 
 
 def test_of_a_healthy_run_it_says_so(run: Run, monkeypatch) -> None:

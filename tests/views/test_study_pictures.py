@@ -203,10 +203,14 @@ def test_pictures_tell_the_best_in_words() -> None:
 
 @pytest.mark.parametrize("made", EVERY, ids=NAMES)
 def test_any_study_can_be_drawn(made: Callable[[], Trials], tmp_path: Path) -> None:
-    files = draw_study(made(), tmp_path / "figures")
-    assert [file.stem for file in files] == [
-        "history", "parallel", "importance", "slices", "heat-map", "curves",
+    empty: dict[str, str] = {}
+    files = draw_study(made(), tmp_path / "figures", on_empty=empty.__setitem__)
+    drawn = [file.stem for file in files]
+    assert sorted([*drawn, *empty]) == [
+        "curves", "heat-map", "history", "importance", "parallel", "slices",
     ]  # fmt: skip
+    assert {file.stem for file in (tmp_path / "figures").iterdir()} == set(drawn)
+    assert all(why.endswith(".") for why in empty.values())
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
 
 

@@ -124,11 +124,14 @@ def _names(listed: str) -> tuple[str, ...]:
 
 
 def _write(folder: Path, report: dict[str, Any], standings: list[Standing]) -> None:
-    from handloom._files import write_atomic, write_json
-    from handloom.views import draw_paces, png
+    from handloom._files import write_json
+    from handloom.pictures import sparing
+    from handloom.views import draw_paces, save_pictures
 
     write_json(folder / "bench.json", report)
     processor = report["environment"]["processor"]
     threads = counted(report["environment"]["threads"], "thread")
     heading = f"A step of ours and of others: {processor}, {threads}"
-    write_atomic(folder / "bench.png", png(draw_paces(map(pace_of, standings), heading)))
+    with sparing(folder) as on_failure:
+        drawing = ("bench", lambda: draw_paces(map(pace_of, standings), heading))
+        save_pictures(folder, [drawing], on_failure)

@@ -227,10 +227,13 @@ def _write(folder: Path, comparison: Comparison) -> None:
     from handloom._files import write_atomic, write_json
     from handloom.experiments.compare.subjects import drawn
     from handloom.experiments.compare.tables import FORMATS
-    from handloom.views import draw_comparison, png
+    from handloom.pictures import sparing
+    from handloom.views import draw_comparison, save_pictures
 
     for name, ending in ENDINGS.items():
         text = FORMATS[name](comparison)
         write_atomic(folder / f"comparison.{ending}", text.encode())
     write_json(folder / "comparison.json", comparison.describe())
-    write_atomic(folder / "comparison.png", png(draw_comparison(drawn(comparison))))
+    with sparing(folder) as on_failure:
+        drawing = ("comparison", lambda: draw_comparison(drawn(comparison)))
+        save_pictures(folder, [drawing], on_failure)

@@ -61,6 +61,7 @@ def diagnose(
     """
     from handloom._files import make_folder
     from handloom.experiments import diagnose as room
+    from handloom.pictures import sparing
     from handloom.results import open_run
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
@@ -68,7 +69,10 @@ def diagnose(
     if out is not None:
         make_folder(out, within=None)
     diagnosis = room.diagnose(examined, data_dir=data_dir, range_test=lr_range)
-    files = room.draw_diagnosis(diagnosis, out or examined.folder.own(examined.folder.figures))
+    files: dict[str, Path] = {}
+    with sparing(examined.path) as on_failure:
+        folder = out or examined.folder.own(examined.folder.figures)
+        files = room.draw_diagnosis(diagnosis, folder, on_failure)
     voice.answer(
         {
             "run": str(examined.path),

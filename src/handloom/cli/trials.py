@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from handloom.cli.output import Voice, console, number, write
@@ -165,8 +165,11 @@ class _Running:
         )
 
 
-def show_study(voice: Voice, study: Study) -> None:
-    """The best trials as a table, and where all of it lies."""
+def show_study(voice: Voice, study: Study, empty: Mapping[str, str]) -> None:
+    """The best trials as a table, and where all of it lies.
+
+    `empty` are the pictures on which there is nothing to see yet, and why.
+    """
     paths = list(study.space)
     names = short_names(paths)
     spread = len(study.plan.search.seeds) > 1
@@ -193,6 +196,9 @@ def show_study(voice: Voice, study: Study) -> None:
     voice.say(f"\n{_counts(study)}")
     voice.say(f"table      {study.folder.table}")
     voice.say(f"pictures   {study.folder.figures}")
+    for why in dict.fromkeys(empty.values()):
+        names = ", ".join(f"{name}.png" for name in empty if empty[name] == why)
+        voice.say(f"           without {names}: {why}")
     if study.best is not None:
         voice.say(f"the best   handloom train {study.folder.best}")
 

@@ -126,6 +126,7 @@ def tune(
     from handloom.errors import ConfigError
     from handloom.experiments import tune as room
     from handloom.experiments.study import list_studies, load_study
+    from handloom.experiments.study.pictures import draw_study
     from handloom.experiments.study.table import describe
     from handloom.experiments.tune.cluster import check_on
     from handloom.experiments.tune.tune import study_path
@@ -157,12 +158,14 @@ def tune(
                 storage=None if storage is None else room.Storage(storage, grace),
                 data_dir=data_dir,
                 listener=listener,
+                pictures=False,
             )
+            empty = draw_study(ended)
         finally:
             if listener is not None:
                 listener.close()
     voice.answer(describe(ended))
-    show_study(voice, ended)
+    show_study(voice, ended, empty)
 
 
 def _list(voice: Voice, studies: dict[str, str]) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from handloom.errors import DataError, RunError
 from handloom.experiments import diagnose as room
+from handloom.pictures import png_of
 from handloom.report.blocks import Block, Finding, Findings, Picture, Pictures, Table, Text
 from handloom.results import Run
-from handloom.views import draw_picture, png
+from handloom.views import Picture as Drawable
+from handloom.views import draw_picture
 
 CALIBRATION, LABELS = "miscalibration", "suspicious-labels"
 
@@ -20,7 +22,7 @@ def diagnosis_blocks(run: Run, data_dir: Path | None) -> tuple[Block, ...]:
         diagnosis = room.diagnose(run, data_dir=data_dir)
     except (DataError, RunError) as error:
         return (Text((f"The diagnosis needs the run's pictures and weights: {error}.",)),)
-    return tuple(_blocks(diagnosis))
+    return tuple(_blocks(run, diagnosis))
 
 
 def diagnosis_rows(name: str, run: Run, data_dir: Path | None) -> list[tuple[str, str, str]]:
@@ -33,7 +35,7 @@ def diagnosis_rows(name: str, run: Run, data_dir: Path | None) -> list[tuple[str
     return found or [(name, f"nothing, by {len(diagnosis.examined)} rules", "–")]
 
 
-def _blocks(diagnosis: room.Diagnosis) -> Iterator[Block]:
+def _blocks(run: Run, diagnosis: room.Diagnosis) -> Iterator[Block]:
     looked = len(diagnosis.examined)
     if diagnosis.is_healthy:
         yield Text(
@@ -44,8 +46,8 @@ def _blocks(diagnosis: room.Diagnosis) -> Iterator[Block]:
         yield Text(
             (f"{looked} rules looked for what is wrong or could be better; {found} came up.",)
         )
-        yield Findings(tuple(map(_finding, diagnosis.findings)))
-    if further := tuple(_further(diagnosis)):
+        yield Findings(tuple(_finding(run, found) for found in diagnosis.findings))
+    if further := tuple(_further(run, diagnosis)):
         yield Pictures(further)
     silent = [
         name for name in diagnosis.examined if name not in {f.rule for f in diagnosis.findings}
@@ -56,15 +58,15 @@ def _blocks(diagnosis: room.Diagnosis) -> Iterator[Block]:
     yield Table(caption, ("rule", "what it said"), tuple(rows), folded=True)
 
 
-def _finding(found: room.Finding) -> Finding:
+def _finding(run: Run, found: room.Finding) -> Finding:
     picture = None
     if found.picture is not None:
         alt = f"The picture of it: {found.sentence}"
-        picture = Picture(found.rule, png(draw_picture(found.picture)), alt, "")
+        picture = _picture(run, found.rule, found.picture, alt, "")
     return Finding(found.severity, found.sentence, found.advice, found.source, picture)
 
 
-def _further(diagnosis: room.Diagnosis) -> Iterator[Picture]:
+def _further(run: Run, diagnosis: room.Diagnosis) -> Iterator[Picture]:
     """How far to trust its confidence, and which labels are doubtful, where no rule said so."""
     shown = {found.rule for found in diagnosis.findings}
     calibration = diagnosis.figures.get("calibration")
@@ -73,10 +75,18 @@ def _further(diagnosis: room.Diagnosis) -> Iterator[Picture]:
             "Reliability diagram: how often the network is right against how sure it is; the "
             f"expected calibration error is {calibration['ece']:.4f}."
         )
-        drawn = png(draw_picture(diagnosis.pictures[CALIBRATION]))
-        yield Picture(CALIBRATION, drawn, alt, "How sure it is, and how often it is right")
+        caption = "How sure it is, and how often it is right"
+        drawable = diagnosis.pictures[CALIBRATION]
+        if picture := _picture(run, CALIBRATION, drawable, alt, caption):
+            yield picture
     doubtful = sum(diagnosis.figures.get("suspicious_labels", {}).values())
     if doubtful and LABELS not in shown:
         alt = f"A sheet of the {doubtful:,} pictures whose labels the network confidently doubts."
-        drawn = png(draw_picture(diagnosis.pictures[LABELS]))
-        yield Picture(LABELS, drawn, alt, "Labels that the network doubts")
+        caption = "Labels that the network doubts"
+        if picture := _picture(run, LABELS, diagnosis.pictures[LABELS], alt, caption):
+            yield picture
+
+
+def _picture(run: Run, rule: str, drawable: Drawable, alt: str, caption: str) -> Picture | None:
+    png = png_of(f"diagnose-{rule}", run.path, lambda: draw_picture(drawable))
+    return None if png is None else Picture(rule, png, alt, caption)

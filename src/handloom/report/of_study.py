@@ -10,6 +10,7 @@ from handloom import views
 from handloom.experiments.study import Study, StudyTrial, short_names, written
 from handloom.experiments.study.importance import importance
 from handloom.experiments.study.pictures import shown_trials
+from handloom.pictures import png_of
 from handloom.recipes import to_toml
 from handloom.report.asked import asked_terms, file_stem, phrase
 from handloom.report.blocks import (
@@ -31,7 +32,7 @@ from handloom.report.blocks import (
 from handloom.report.charts import epoch_chart, metric_series, points, summarise
 from handloom.report.one_run import training_sections
 from handloom.report.words import duration, number, percent
-from handloom.views import Trials, is_message, png, study_figures
+from handloom.views import Trials, message_in, study_drawings
 
 WORDS = {
     "parallel": (
@@ -185,11 +186,13 @@ def _search(study: Study, trials: Trials) -> Iterator[Block]:
     if not study.ranking:
         return
     drawn, empty = [], []
-    for name, figure in study_figures(trials, importance(trials)):
-        if name in WORDS and is_message(figure):
-            empty.append(f"{WORDS[name][0]}: {figure.texts[-1].get_text()}")
-        elif name in WORDS:
-            drawn.append(Picture(name, png(figure), WORDS[name][1], WORDS[name][0]))
+    for name, draw in study_drawings(trials, importance(trials)):
+        if name in WORDS and (picture := png_of(name, study.path, draw)):
+            caption, alt = WORDS[name]
+            if why := message_in(picture):
+                empty.append(why)
+            else:
+                drawn.append(Picture(name, picture, alt, caption))
     if drawn:
         yield Pictures(tuple(drawn))
     if empty:

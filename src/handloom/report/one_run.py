@@ -87,7 +87,7 @@ def _draw_missing(run: Run, data_dir: Path | None) -> None:
         parts = run.parts(data_dir)
     except (DataError, RunError):
         return  # the section of the classes says why
-    session.draw(run, parts)
+    session.draw_or_warn(run, parts)
 
 
 # -- the answer ------------------------------------------------------------------------------------

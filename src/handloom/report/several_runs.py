@@ -12,6 +12,7 @@ from handloom.experiments.compare.figures import mark_of
 from handloom.experiments.compare.groups import WITHIN_A_GROUP, differing, grouped
 from handloom.experiments.compare.subjects import drawn
 from handloom.experiments.compare.tables import ACCURACY, cost_columns, legend
+from handloom.pictures import png_of
 from handloom.recipes.flat import flattened
 from handloom.report.asked import asked_terms, recipe_code, repeat_command, words_of
 from handloom.report.blocks import (
@@ -34,7 +35,7 @@ from handloom.report.one_run import check_has_epochs
 from handloom.report.pictures import pictures_of
 from handloom.report.words import number, percent
 from handloom.results import Run
-from handloom.views import draw_comparison, png
+from handloom.views import draw_comparison
 
 COLOURS = 8
 MOST_SHOWN = 4
@@ -90,8 +91,9 @@ def _answer(groups: Sequence[Group], data_dir: Path | None) -> Iterator[Block]:
     yield _table(comparison)
     yield Text((f"{legend(comparison)}.", *comparison.notes), is_aside=True)
     alt = "Accuracy against parameters and against seconds of training, each row by its letter."
-    picture = png(draw_comparison(drawn(comparison)))
-    yield Pictures((Picture("comparison", picture, alt, "What an accuracy costs"),))
+    names = " · ".join(group.name for group in groups)
+    if picture := png_of("comparison", names, lambda: draw_comparison(drawn(comparison))):
+        yield Pictures((Picture("comparison", picture, alt, "What an accuracy costs"),))
 
 
 def _table(comparison: Comparison) -> Table:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from handloom._files import make_folder, write_atomic
 from handloom._typing import AnyArray, FloatArray, IntArray, Shape, UInt8Array
 from handloom.errors import DataError, LabelError, ShapeError, StateError
 from handloom.nn import Layer
@@ -29,7 +28,7 @@ from handloom.views.predictions import (
     worst_mistakes,
 )
 from handloom.views.probabilities import Normalise, probabilities
-from handloom.views.sheet import png
+from handloom.views.save import Drawing, OnFailure, save_pictures
 from handloom.views.weights import draw_matrices, matrices
 
 if TYPE_CHECKING:
@@ -91,9 +90,7 @@ class Subject:
         return shape if len(shape) == 3 else (1, *shape)
 
 
-def draw_all(
-    subject: Subject, folder: Path, on_failure: Callable[[str, Exception], None] | None = None
-) -> list[Path]:
+def draw_all(subject: Subject, folder: Path, on_failure: OnFailure | None = None) -> list[Path]:
     """Write every picture that the subject allows into `folder`; returns the files, in order.
 
     curves, weights-filters (the first layer is dense and reads the picture: what it has learnt; its
@@ -104,20 +101,7 @@ def draw_all(
     With `on_failure`, a picture that cannot be drawn or written does not stop the others: it is
     called with the picture's name and whatever was raised.
     """
-    make_folder(folder, within=None)
-    files = []
-    for name, drawn in drawings(subject):
-        path = folder / f"{name}.png"
-        try:
-            figure = drawn()
-            if figure is not None:
-                write_atomic(path, png(figure))
-                files.append(path)
-        except Exception as error:  # whatever it is: a picture is no reason to lose the others
-            if on_failure is None:
-                raise
-            on_failure(name, error)
-    return files
+    return save_pictures(folder, drawings(subject), on_failure)
 
 
 def figures(subject: Subject) -> Iterator[tuple[str, Figure]]:
@@ -125,10 +109,6 @@ def figures(subject: Subject) -> Iterator[tuple[str, Figure]]:
     for name, drawn in drawings(subject):
         if (figure := drawn()) is not None:
             yield name, figure
-
-
-Drawing = Callable[[], "Figure | None"]
-"""Draws one picture; None where the subject has nothing of the kind."""
 
 
 def drawings(subject: Subject) -> Iterator[tuple[str, Drawing]]:

@@ -130,7 +130,7 @@ def png(figure: Figure) -> bytes:
     """
     buffer = io.BytesIO()
     metadata = {"Software": None, DESCRIPTION: str(figure.get_label()) or None}
-    if is_message(figure):
+    if message_of(figure):
         metadata[COMMENT] = MESSAGE
     with style.house_style():
         figure.savefig(buffer, format="png", dpi=style.DPI, metadata=metadata)
@@ -177,9 +177,10 @@ def message_sheet(heading: str, note: str) -> Figure:
     return figure
 
 
-def is_message(figure: Figure) -> bool:
-    """Whether it only says why there is nothing to see."""
-    return figure.get_gid() == MESSAGE
+def message_of(figure: Figure) -> str:
+    """Why there is nothing to see on it; "" where there is."""
+    is_message = figure.get_gid() == MESSAGE
+    return " ".join(line.get_text() for line in figure.texts[1:]) if is_message else ""
 
 
 def rgb(colour: str) -> UInt8Array:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handloom._files import make_folder, write_atomic
-from handloom.views.sheet import png
+from handloom.views.save import Drawing, OnEmpty, OnFailure, save_pictures
 from handloom.views.study_curves import draw_trial_curves
 from handloom.views.study_heat import draw_heat_map, num_cells
 from handloom.views.study_history import draw_search_history
@@ -20,32 +20,48 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw_study(trials: Trials, folder: Path, importance: Importance | None = None) -> list[Path]:
+def draw_study(
+    trials: Trials,
+    folder: Path,
+    importance: Importance | None = None,
+    *,
+    on_failure: OnFailure | None = None,
+    on_empty: OnEmpty | None = None,
+) -> list[Path]:
     """Write every picture of a study into `folder`; returns the files, in order.
 
-    history, parallel, importance, slices, heat-map, curves: each a .png, which says so where there
-    is nothing to see yet. The same trials give the same bytes. Raises RunError where a file cannot
-    be written.
+    history, parallel, importance, slices, heat-map, curves: each a .png. One on which there is
+    nothing to see is not written: `on_empty` is called with its name and why. The same trials give
+    the same bytes. Raises RunError where a file cannot be written; with `on_failure`, a picture
+    that fails does not stop the others: it is called with its name and what was raised.
     """
-    make_folder(folder, within=None)
-    files = []
-    for name, figure in study_figures(trials, importance):
-        path = folder / f"{name}.png"
-        write_atomic(path, png(figure))
-        files.append(path)
-    return files
+    drawings = study_drawings(trials, importance)
+    return save_pictures(folder, drawings, on_failure, on_empty or _leave_out)
 
 
 def study_figures(
     trials: Trials, importance: Importance | None = None
 ) -> Iterator[tuple[str, Figure]]:
-    """The pictures one after another, by name; the heat map is of the most important two."""
-    yield "history", draw_search_history(trials)
-    yield "parallel", draw_parallel(trials)
-    yield "importance", draw_importance(trials, importance)
-    yield "slices", draw_slices(trials)
-    yield "heat-map", draw_heat_map(trials, *_telling_pair(trials, importance))
-    yield "curves", draw_trial_curves(trials)
+    """The pictures one after another, by name."""
+    for name, drawn in study_drawings(trials, importance):
+        if (figure := drawn()) is not None:
+            yield name, figure
+
+
+def study_drawings(
+    trials: Trials, importance: Importance | None = None
+) -> Iterator[tuple[str, Drawing]]:
+    """What draws each picture, by its name; the heat map is of the most important two."""
+    yield "history", partial(draw_search_history, trials)
+    yield "parallel", partial(draw_parallel, trials)
+    yield "importance", partial(draw_importance, trials, importance)
+    yield "slices", partial(draw_slices, trials)
+    yield "heat-map", lambda: draw_heat_map(trials, *_telling_pair(trials, importance))
+    yield "curves", partial(draw_trial_curves, trials)
+
+
+def _leave_out(_name: str, _why: str) -> None:
+    """Nobody asks why a picture is missing."""
 
 
 def _telling_pair(trials: Trials, importance: Importance | None) -> tuple[Parameter, ...]:

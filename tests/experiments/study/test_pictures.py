@@ -108,7 +108,12 @@ def _with_hidden(trial: StudyTrial, hidden: list[int]) -> StudyTrial:
 
 
 def test_pictures_stand_in_the_studys_figures(study: Study) -> None:
-    files = draw_study(study)
-    assert {file.parent for file in files} == {study.folder.figures}
+    study.folder.own(study.folder.figures).joinpath("importance.png").write_bytes(b"of old")
+    empty = draw_study(study)
+    assert list(empty) == ["importance"]
+    assert empty["importance"].startswith("Too few trials have ended")
+    files = list(study.folder.figures.iterdir())
+    names = {"history", "parallel", "slices", "heat-map", "curves"}
+    assert {file.stem for file in files} == names
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
     shutil.rmtree(study.folder.figures)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 
@@ -13,14 +12,29 @@ from handloom.experiments.study.domains import Axis, Choice, Int, Log, Row
 from handloom.experiments.study.importance import importance
 from handloom.experiments.study.space import Space
 from handloom.experiments.study.study import Study, StudyTrial
+from handloom.pictures import sparing
 from handloom.results import Run
 from handloom.views.study_trials import MOST_LEVELS, Scale
 
 
-def draw_study(study: Study) -> list[Path]:
-    """Draw the study as far as it has come; returns the files: see `views.draw_study`."""
-    trials = shown_trials(study)
-    return views.draw_study(trials, study.folder.own(study.folder.figures), importance(trials))
+def draw_study(study: Study) -> dict[str, str]:
+    """Draw the study as far as it has come, into its figures/: see `views.draw_study`.
+
+    Returns why there is nothing to see on the pictures that were not written, by their names. A
+    picture that fails is named by a PictureWarning.
+    """
+    empty: dict[str, str] = {}
+    again = f"try again with: handloom tune {study.path}"
+    with sparing(study.path, again) as on_failure:
+        trials = shown_trials(study)
+        views.draw_study(
+            trials,
+            study.folder.own(study.folder.figures),
+            importance(trials),
+            on_failure=on_failure,
+            on_empty=empty.__setitem__,
+        )
+    return empty
 
 
 def shown_trials(study: Study) -> views.Trials:
