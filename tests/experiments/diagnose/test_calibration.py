@@ -9,6 +9,7 @@ from scipy.special import log_softmax
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
+from handloom.experiments.diagnose import calibration
 from handloom.experiments.diagnose.calibration import (
     best_temperature,
     calibration_error,
@@ -62,6 +63,23 @@ def test_the_temperature_is_scipys_and_mends_the_error(
     assert found.temperature == pytest.approx(best, rel=1e-4)
     assert found.temperature == pytest.approx(2.0, rel=0.1)
     assert found.ece_at_temperature < 0.3 * found.ece
+
+
+def test_of_many_numbers_some_are_asked(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 10,000 classes a search over all would take minutes."""
+    logs = calibration.softened(rng.normal(size=(4000, 5)), 0.5)
+    labels = rng.integers(0, 5, 4000)
+    asked: list[int] = []
+    loss = calibration._loss
+    monkeypatch.setattr(
+        calibration, "_loss", lambda lp, *rest: asked.append(len(lp)) or loss(lp, *rest)
+    )
+    monkeypatch.setattr(calibration, "SEARCHED", 10_000)
+    found = calibration.best_temperature(logs, labels)
+    assert set(asked) == {2000}
+    assert found == best_temperature(logs[::2], labels[::2])
 
 
 def test_softening_is_a_softmax_of_the_quotient(outputs: np.ndarray) -> None:
