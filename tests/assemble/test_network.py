@@ -43,7 +43,8 @@ def test_epochs_of_a_schedule_are_counted_in_steps(
 
 
 @pytest.mark.parametrize(
-    ("epochs", "warmup", "used"), [(1, 1, 0.5), (1, 5, 0.5), (4, 4, 2), (4, 3, 3), (4, 0.5, 0.5)]
+    ("epochs", "warmup", "used"),
+    [(1, 1, 0.5), (1, 5, 0.5), (2, 2, 1), (4, 4, 2), (4, 3, 3), (4, 0.5, 0.5)],
 )
 def test_a_warm_up_that_does_not_fit_takes_half_of_the_training(
     changed: Change, epochs: int, warmup: float, used: float
@@ -56,7 +57,8 @@ def test_a_warm_up_that_does_not_fit_takes_half_of_the_training(
     wanted = [min(1.0, (step + 1) / steps) for step in range(epochs * STEPS)]
     np.testing.assert_allclose(rates, wanted, rtol=1e-12)
     assert (used != warmup) == (
-        f"the warm-up is shortened to {used:g} epochs, half of the training: "
+        f"the warm-up is shortened to {used:g} epoch{'' if used == 1 else 's'}, half of the "
+        "training: "
         f"schedule.warmup_epochs is {warmup:g}, and the training has {epochs} epoch"
         in " ".join(assemble.schedule_notes(recipe))
     )

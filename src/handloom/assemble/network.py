@@ -102,8 +102,10 @@ def schedule_notes(recipe: Recipe) -> tuple[str, ...]:
     of_training = f"the training has {epochs} epoch" + ("" if epochs == 1 else "s")
     notes: list[str] = []
     if said.warmup_epochs >= epochs:
+        half = _warmup_epochs(recipe)
         notes.append(
-            f"the warm-up is shortened to {_warmup_epochs(recipe):g} epochs, half of the training: "
+            f"the warm-up is shortened to {half:g} epoch{'' if half == 1 else 's'}, half of the "
+            "training: "
             f"schedule.warmup_epochs is {said.warmup_epochs:g}, and {of_training}"
         )
     if said.name == "step" and said.every >= epochs:
