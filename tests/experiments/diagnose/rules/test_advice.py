@@ -272,6 +272,13 @@ def test_underfitting_lowers_only_restraints_that_are_there(evidence) -> None:
     assert "augment less" in restrained
 
 
+def test_weights_without_epochs_are_told_what_helps_all_the_same(evidence) -> None:
+    """Imported ones have none, and a run whose metrics.jsonl was lost."""
+    columns = "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "grad_norm"
+    told = advised(evidence, Underfitting, **{column: [] for column in columns})
+    assert told.startswith("What can help: take a larger network or find")
+
+
 def test_a_loss_that_stands_still_because_the_rate_is_spent_was_still_falling(evidence) -> None:
     course = {"train_loss": [2.0, 1.8, 1.6, 1.4, 1.39, 1.39]}
     spent = course | {"lr": [0.1, 0.1, 0.1, 0.1, 0.005, 0.0]}

@@ -109,7 +109,9 @@ class Underfitting(Rule):
                     "--lr-range"]  # fmt: skip
         losses = evidence.metric("train_loss")
         told = (
-            "It has learnt next to nothing: find a learning rate that works with --lr-range."
+            f"What can help: {advice.one_of(remedies)}."
+            if not len(losses)  # imported weights have no epochs, nor has a run that lost them
+            else "It has learnt next to nothing: find a learning rate that works with --lr-range."
             if has_learnt_nothing(evidence, float(losses[-1]))
             else "The training loss was still falling: train for more epochs."
             if self._was_falling(evidence)
