@@ -38,8 +38,8 @@ def test_a_table_a_member_and_the_result(bars, handloom, tmp_path: Path) -> None
     alone = result["validation"]
     assert lines[-6] == ""
     assert lines[-5:] == [
-        f"out of fold accuracy {score['accuracy']:.4f}   loss {score['loss']:.4f}",
-        f"test        accuracy {test['accuracy']:.4f}   loss {test['loss']:.4f}",
+        f"out of fold accuracy {score['accuracy']:.4f}   log loss {score['loss']:.4f}",
+        f"test        accuracy {test['accuracy']:.4f}   log loss {test['loss']:.4f}",
         f"one alone   accuracy {alone['accuracy']:.4f} ± {alone['spread']:.4f} "
         "on its own validation part",
         f"members     4 (2 folds × 2 seeds), 1,292 parameters, {result['seconds']:.1f} s",
@@ -126,7 +126,7 @@ def test_test_takes_an_ensemble_or_runs(ensemble: Path, handloom) -> None:
     outcome = handloom("test", ensemble)
     result = open_ensemble(ensemble).result["test"]
     assert outcome.out.splitlines()[:2] == [
-        f"accuracy {result['accuracy']:.4f}   loss {result['loss']:.4f}   "
+        f"accuracy {result['accuracy']:.4f}   log loss {result['loss']:.4f}   "
         "on 30 pictures, the mean of 2 runs",
         "look number 2 at this test set",
     ]

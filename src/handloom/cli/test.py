@@ -60,7 +60,8 @@ def test(
         if run.divergence:
             voice.say(run.divergence)
     voice.say(
-        f"accuracy {number(tested.accuracy)}   loss {number(tested.loss)}   "
+        f"accuracy {number(tested.accuracy)}   "
+        f"{'log loss' if members > 1 else 'loss'} {number(tested.loss)}   "
         f"on {len(tested.labels):,} pictures"
         + (f", the mean of {members} runs" if members > 1 else "")
         + (f", each seen with {' and '.join(listed(tta))}" if listed(tta) else "")

@@ -100,7 +100,7 @@ def _tell(voice: Voice, ensemble: Ensemble) -> None:
         if part in result:
             told = result[part]
             voice.say(
-                f"{name:<11} accuracy {number(told['accuracy'])}   loss {number(told['loss'])}"
+                f"{name:<11} accuracy {number(told['accuracy'])}   log loss {number(told['loss'])}"
             )
     alone, count = result["validation"], len(result["seeds"])
     seeds = f"{count} seed{'s' if count > 1 else ''}"

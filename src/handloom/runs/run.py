@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handloom._files import (
-    cause,
     check_inside,
     claim_folder,
     make_folder,
@@ -23,6 +22,7 @@ from handloom._files import (
     write_atomic,
     write_json,
 )
+from handloom._reasons import cause
 from handloom.errors import RunError
 from handloom.runs.kept import FINISHED, RESULT, Kinds, check_kept
 

@@ -13,6 +13,7 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
+from handloom._reasons import brief
 from handloom.errors import ConfigError, RecipeError, ShapeError
 from handloom.experiments.study.configuration import Configuration, without_empty
 from handloom.experiments.study.domains import kind_of
@@ -193,9 +194,9 @@ def _check_space(plan: StudyPlan, origin: str) -> None:
         try:
             plan.configuration(point)
         except (RecipeError, ShapeError) as error:
-            problem = str(error).removeprefix("the recipe: ")
+            problem = brief(str(error).removeprefix("the recipe: "))
             raise ConfigError(
-                f"{origin}: space.{path} does not fit its recipe: {problem}"
+                f"{origin}: space.{brief(path)} does not fit its recipe: {problem}"
             ) from None
 
 
