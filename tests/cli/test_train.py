@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -138,7 +139,7 @@ def test_divergence_keeps_the_best_weights_and_says_where(bars, handloom, tmp_pa
 
 # -- stopped from outside --------------------------------------------------------------------------
 
-LONG = ["-o", "training.epochs=2000", "--data-dir", "a b"]
+LONG = ["-o", "training.epochs=2000"]
 
 
 def first_epoch(process: subprocess.Popen[str]) -> None:
@@ -152,14 +153,17 @@ def first_epoch(process: subprocess.Popen[str]) -> None:
 def test_a_stopped_training_says_how_to_go_on(
     number: signal.Signals, code: int, bars, start, tmp_path: Path
 ) -> None:
-    process = start("train", bars, "--out", tmp_path / "run", *LONG)
+    moved = shutil.move(bars.parent, tmp_path / "a b")
+    process = start(
+        "train", moved / bars.name, "--out", tmp_path / "run", *LONG, "--data-dir", moved
+    )
     first_epoch(process)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert err == (
         "handloom: stopped; go on from the last finished epoch with: "
-        f"handloom train --resume {tmp_path / 'run'} --data-dir 'a b'\n"
+        f"handloom train --resume {tmp_path / 'run'} --data-dir '{tmp_path / 'a b'}'\n"
     )
     assert load_checkpoint(tmp_path / "run" / "checkpoints" / "last.safetensors").state["epoch"]
 
