@@ -25,8 +25,8 @@ def main(job_file: str, engine_name: str) -> None:
     recipe = load_recipe(job["recipe_file"], [*job["overrides"], f"engine={engine_name}"])
     with limited_to(assemble.count_threads(recipe)):
         parts = assemble.load_parts(recipe)
-        batches = assemble.training_batches(recipe, parts)
         engine = assemble.build_engine(recipe, parts).engine
+        batches = assemble.training_batches(recipe, parts, engine.model)
         started = time.perf_counter()
         for epoch in range(recipe.training.epochs):
             for _ in engine.train(batches.epoch(epoch), 0, batches.steps_per_epoch):
