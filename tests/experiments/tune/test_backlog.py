@@ -90,7 +90,7 @@ def test_networks_beyond_the_budget_are_not_trained(
     plan = plan_of(f"{SIX}[search]\nsampler = 'grid'\n")
     sizes = {
         key: summarise_network(plan.configuration(point).recipe).network.parameters
-        for key, point in grid_points(plan).items()
+        for key, point in grid_points(plan, folder).items()
     }
     most = min(sizes.values())
     assert max(sizes.values()) > most
@@ -111,7 +111,7 @@ def test_nothing_is_begun_when_time_is_up(plan_of: PlanOf, folder: Any) -> None:
     assert folder.trials() == []
 
 
-def test_a_point_that_no_recipe_can_be_is_said_at_once(plan_of: PlanOf) -> None:
+def test_a_point_that_no_recipe_can_be_is_said_at_once(plan_of: PlanOf, folder: Any) -> None:
     plan = plan_of(
         "[overrides]\naugment.erase_max = 8\n[space]\n"
         "augment.erase_min = { choice = [3, 6] }\naugment.erase_max = { choice = [4, 8] }\n"
@@ -120,4 +120,4 @@ def test_a_point_that_no_recipe_can_be_is_said_at_once(plan_of: PlanOf) -> None:
     with pytest.raises(
         ConfigError, match=r"no recipe can be: .*erase_min 6 is above erase_max 4.*`when`"
     ):
-        grid_points(plan)
+        grid_points(plan, folder)
