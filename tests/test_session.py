@@ -37,8 +37,8 @@ def rows(run: hl.Run) -> list[dict[str, float]]:
 def test_a_training_leaves_a_whole_run(each_engine: str, bars, tmp_path: Path) -> None:
     run = hl.train(bars, run_dir=tmp_path / "run")
     assert {path.name for path in run.path.iterdir()} == {
-        ".lock", "checkpoints", "data.json", "environment.json", "metrics.jsonl", "recipe.toml",
-        "result.json",
+        ".lock", ".result.lock", "checkpoints", "data.json", "environment.json", "metrics.jsonl",
+        "recipe.toml", "result.json",
     }  # fmt: skip
     assert set(bits(run)) == {"best.safetensors", "last.safetensors"}
     assert [row["epoch"] for row in run.history.epochs] == [1, 2, 3]

@@ -5,7 +5,7 @@ environment.json     versions, processor, threads    result.json     figures of 
 data.json            classes, sizes, normalisation   figures/        pictures
 checkpoints/         last, best, epoch-NNN           .lock           who is writing, while it does
 tensorboard/         events, if they are asked for   report.html     all of it on one page, as well
-diverged.json        where the training was lost, if it was
+diverged.json        where the training was lost     .result.lock    held while result.json changes
 """
 
 from __future__ import annotations
