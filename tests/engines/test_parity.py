@@ -21,14 +21,14 @@ from shipped import shipped, shortened
 from handloom import assemble
 from handloom._typing import AnyArray
 from handloom.data import Batches
-from handloom.engines import Engine, choose_engine
+from handloom.engines import Engine, choose_engine, limited_to
 
 machine = pytest.importorskip("handloom.loom.language.machine")
 if why := machine.unsupported():
     pytest.skip(why, allow_module_level=True)
 
-STEPS = 100
-SINGLE = 40  # of them, one by one
+STEPS = 60
+SINGLE = 20  # of them, one by one
 EXACT = 1e-10
 """Of float64 after all steps. Measured: 4e-14 after the first one, 4e-15 after the last of a small
 network; the 18 layers of contest-resnet make 1.4e-11 of it, a little more each step."""
@@ -78,7 +78,8 @@ class Training:
             number, start = divmod(self.engine.steps, len(self.batches))
             epoch = self.batches.epoch(number)
             stop = min(len(epoch), start + until - self.engine.steps)
-            losses += [report.loss for report in self.engine.train(epoch, start, stop)]
+            with limited_to(1):  # NumPy's threads and those of another test hinder each other
+                losses += [report.loss for report in self.engine.train(epoch, start, stop)]
         return losses
 
     def stir(self) -> None:

@@ -19,7 +19,8 @@ FEW = 6
 
 
 def shipped(*, for_torch: bool = True) -> list[Any]:
-    """Every recipe's name: `data` where it needs the real pictures, `slow` where it is large.
+    """Every recipe's name: `data` where it needs the real pictures, `slow` where it is large, or
+    trains the network of an earlier one by the same rule.
 
     Those that ask for the torch engine only where that is the subject.
     """
@@ -49,7 +50,21 @@ def shortened(name: str, sample: float) -> tuple[Recipe, Parts]:
 
 def _marks(name: str) -> list[Any]:
     embedded = load_recipe(name).data.name == "digits"
-    return [pytest.mark.data] * (not embedded) + [pytest.mark.slow] * _is_large(name)
+    is_slow = _is_large(name) or _is_variant(name)
+    return [pytest.mark.data] * (not embedded) + [pytest.mark.slow] * is_slow
+
+
+@cache
+def _is_variant(name: str) -> bool:
+    """Whether the network, its loss and its rule's name are those of a recipe before it."""
+    names = list(list_recipes())
+    return _essence(name) in map(_essence, names[: names.index(name)])
+
+
+@cache
+def _essence(name: str) -> tuple[Any, Any, str]:
+    recipe = load_recipe(name)
+    return recipe.model, recipe.loss, recipe.optimizer.name
 
 
 @cache
