@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+# Before NumPy and PyTorch are loaded: several test processes that each start a thread a core would
+# wait for one another. Whoever asks for threads by name still gets them.
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 import numpy as np
 import pytest
 
