@@ -32,11 +32,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handloom import assemble, data
+from handloom import data
 from handloom.bench import WORKERS
 from handloom.bench.contestants import TUNED_ALLOCATOR
 from handloom.cli.output import Voice
 from handloom.recipes import Recipe, load_recipe
+from handloom.run import assemble
 
 HERE = Path(__file__).parent
 RECIPES = {path.stem: path for path in sorted((HERE / "recipes").glob("*.toml"))}

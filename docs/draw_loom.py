@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from handloom import assemble, data
+from handloom import data
 from handloom._typing import UInt8Array
-from handloom.assemble.plan import compile_timed
 from handloom.loom.language.machine import avx512
-from handloom.loom.measure import measure
+from handloom.loom.network.measure import measure
 from handloom.loom.piece import Stage
 from handloom.recipes import load_recipe
+from handloom.run import assemble
+from handloom.run.assemble.plan import compile_timed
 from handloom.views import style
 from handloom.views.sheet import Sheet, coloured, picture, png, rgb
 

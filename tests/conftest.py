@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 # Before NumPy and PyTorch are loaded: several test processes that each start a thread a core would
 # wait for one another. Whoever asks for threads by name still gets them.
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-import numpy as np
-import pytest
-
-from handloom.experiments.reproduce import reproduction
-from handloom.experiments.reproduce.checks import Beats
-from handloom.experiments.reproduce.claims import Claim
-from handloom.experiments.reproduce.experiment import Experiment, Published, Training
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -103,9 +99,14 @@ def bars(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bars_twice(bars: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
+def bars_twice(bars: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The only experiment there is to reproduce; its reduced version takes a moment."""
     quick = {"training.epochs": 2}
+    from handloom.studies.reproduce import reproduction
+    from handloom.studies.reproduce.checks import Beats
+    from handloom.studies.reproduce.claims import Claim
+    from handloom.studies.reproduce.experiment import Experiment, Published, Training
+
     row = Experiment(
         name="bars",
         title="Bars, wide and narrow",

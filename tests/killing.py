@@ -22,10 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
-from handloom import assemble, load_recipe, session
-from handloom.ensemble import is_ensemble, resume_ensemble, train_ensemble
+from handloom import load_recipe
 from handloom.errors import CheckpointError
 from handloom.recipes import to_toml
+from handloom.run import assemble, session
+from handloom.studies.ensemble import is_ensemble, resume_ensemble, train_ensemble
 from handloom.training import load_checkpoint
 
 POLL_S = 0.005
@@ -45,7 +46,7 @@ trials = 7
 def train(path: Path, how: str, overrides: list[str]) -> None:
     """Begin the work at `path`, or go on with it, whatever a kill has left."""
     if how == "tune":
-        from handloom.experiments.tune.tune import tune
+        from handloom.studies.search.tune import tune
 
         tune(path.parent / "study.toml", out=path, workers=1, pictures=False)
     elif how == "folds":
@@ -134,7 +135,7 @@ def main() -> None:
     recipe = load_recipe("digits", overrides)
     assemble.load_parts(recipe)  # scikit-learn's import takes longer than a training
     if recipe.engine == "loom":
-        import handloom.loom.compiled
+        import handloom.loom.network.compiled
     if recipe.engine == "torch":
         import handloom.engines.torch  # noqa: F401
     (folder / "base.toml").write_text(to_toml(recipe))

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 import handloom as hl
-from handloom.ensemble import open_ensemble
 from handloom.errors import InUseError
-from handloom.results import PartResult, open_run
-from handloom.runs import RunLock, counting
+from handloom.run import RunLock, counting
+from handloom.run.results import PartResult, open_run
+from handloom.studies.ensemble import open_ensemble
 
 LOOKS = 6
 CLI = "from handloom.cli.main import main; main()"
-TEST = "import sys; from handloom.results import open_run; open_run(sys.argv[1]).test()"
+TEST = "import sys; from handloom.run.results import open_run; open_run(sys.argv[1]).test()"
 TRAIN = """
 import sys
 import handloom as hl

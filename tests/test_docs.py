@@ -94,8 +94,8 @@ def page() -> dict[str, Any]:
 @pytest.fixture
 def taught(page: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The loom, with the page's additions to it, and without its cache on disk."""
-    from handloom.loom import fuse
     from handloom.loom.native import cache
+    from handloom.loom.network import fuse
 
     activation_of, maker = fuse.activation_of, fuse.Network._maker
 
@@ -133,7 +133,7 @@ def network(page: dict[str, Any]) -> nn.Sequential:
 def test_the_page_s_activation_and_layer_train_as_they_do_in_numpy(
     taught: dict[str, Any], threads: int
 ) -> None:
-    from handloom.loom.compile import compile_network
+    from handloom.loom.network.compile import compile_network
     from handloom.loom.pieces.loss import CrossEntropy
 
     rng = np.random.default_rng(4)

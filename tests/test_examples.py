@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from handloom.data.npy import read_npy_images
+from handloom.data.readers.npy import read_npy_images
+from handloom.data.readers.table import read_table
 from handloom.data.submission import read_sample
-from handloom.data.table import read_table
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import handloom as hl
-from handloom import session
-from handloom.experiments.diagnose import diagnose
+from handloom.diagnosis import diagnose
+from handloom.run import session
 from handloom.training import load_checkpoint
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import handloom as hl
-from handloom import session
-from handloom.runs import RunFolder
+from handloom.run import RunFolder, session
 from handloom.training import Trainer, load_checkpoint
 from handloom.training.callbacks import Callback
 

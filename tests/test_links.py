@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 import handloom as hl
-from handloom import session
 from handloom._files import append, make_folder, open_own, read_file, remove, write_atomic
+from handloom.diagnosis import Diagnosis, draw_diagnosis
 from handloom.errors import HandloomError, RunError
-from handloom.experiments.diagnose import Diagnosis, draw_diagnosis
-from handloom.experiments.study.folder import StudyFolder, TrialRecord
-from handloom.results import open_run
-from handloom.runs import RunFolder, RunLock
+from handloom.run import RunFolder, RunLock, session
+from handloom.run.results import open_run
+from handloom.studies.search.folder import StudyFolder, TrialRecord
 
 PRECIOUS = b"what must not change\n" * 200
 
@@ -168,9 +167,9 @@ def test_a_study_writes_nothing_through_its_folders(
 def test_an_ensemble_writes_nothing_through_its_members(
     lasting_bars: Path, tmp_path: Path, outside: Path
 ) -> None:
-    from handloom.ensemble import resume_ensemble
-    from handloom.ensemble.ensemble import Plan
     from handloom.recipes import load_recipe
+    from handloom.studies.ensemble import resume_ensemble
+    from handloom.studies.ensemble.ensemble import Plan
 
     folder = tmp_path / "together"
     folder.mkdir()

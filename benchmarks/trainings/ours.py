@@ -14,9 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-from handloom import assemble
 from handloom.engines import limited_to
 from handloom.recipes import load_recipe
+from handloom.run import assemble
 from handloom.training.trainer import evaluate
 
 

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handloom import data, nn, optim
-    from handloom.ensemble import Committee, Ensemble, open_ensemble, train_ensemble
+    from handloom.diagnosis import Diagnosis, diagnose
     from handloom.estimator import Classifier
     from handloom.exchange import export, import_weights, load_weights
-    from handloom.experiments.compare import Comparison, compare
-    from handloom.experiments.diagnose import Diagnosis, diagnose
-    from handloom.experiments.study import Study, StudyTrial, open_study
-    from handloom.experiments.tune import tune
     from handloom.recipes import Recipe, load_recipe
     from handloom.report import write_report
-    from handloom.results import PartResult, Run, open_run
-    from handloom.session import resume, train
+    from handloom.run.results import PartResult, Run, open_run
+    from handloom.run.session import resume, train
+    from handloom.studies.compare import Comparison, compare
+    from handloom.studies.ensemble import Committee, Ensemble, open_ensemble, train_ensemble
+    from handloom.studies.search import Study, StudyTrial, open_study, tune
     from handloom.training import callbacks
 
 __version__ = "0.1.0"
@@ -60,28 +59,28 @@ _ROOMS = {
 }
 _HOMES = {
     "Classifier": "handloom.estimator",
-    "Committee": "handloom.ensemble",
-    "Comparison": "handloom.experiments.compare",
-    "Diagnosis": "handloom.experiments.diagnose",
-    "Ensemble": "handloom.ensemble",
-    "PartResult": "handloom.results",
+    "Committee": "handloom.studies.ensemble",
+    "Comparison": "handloom.studies.compare",
+    "Diagnosis": "handloom.diagnosis",
+    "Ensemble": "handloom.studies.ensemble",
+    "PartResult": "handloom.run.results",
     "Recipe": "handloom.recipes",
-    "Run": "handloom.results",
-    "Study": "handloom.experiments.study",
-    "StudyTrial": "handloom.experiments.study",
-    "compare": "handloom.experiments.compare",
-    "diagnose": "handloom.experiments.diagnose",
+    "Run": "handloom.run.results",
+    "Study": "handloom.studies.search",
+    "StudyTrial": "handloom.studies.search",
+    "compare": "handloom.studies.compare",
+    "diagnose": "handloom.diagnosis",
     "export": "handloom.exchange",
     "import_weights": "handloom.exchange",
     "load_recipe": "handloom.recipes",
     "load_weights": "handloom.exchange",
-    "open_ensemble": "handloom.ensemble",
-    "open_run": "handloom.results",
-    "open_study": "handloom.experiments.study",
-    "resume": "handloom.session",
-    "train": "handloom.session",
-    "tune": "handloom.experiments.tune",
-    "train_ensemble": "handloom.ensemble",
+    "open_ensemble": "handloom.studies.ensemble",
+    "open_run": "handloom.run.results",
+    "open_study": "handloom.studies.search",
+    "resume": "handloom.run.session",
+    "train": "handloom.run.session",
+    "tune": "handloom.studies.search",
+    "train_ensemble": "handloom.studies.ensemble",
     "write_report": "handloom.report",
 }
 

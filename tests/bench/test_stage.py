@@ -25,7 +25,7 @@ def test_random_where_the_set_is_not_at_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HANDLOOM_DATA", raising=False)
-    monkeypatch.setattr("handloom.data.catalogue.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("handloom.data.known.catalogue.cache_folder", lambda: tmp_path)
     assert load_pictures("mnist", "auto", tmp_path)[2].startswith("random")
 
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom import assemble, data
+from handloom import data
 from handloom.bench import WORKERS
 from handloom.recipes import load_recipe
+from handloom.run import assemble
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RECIPES = sorted((BENCHMARKS / "recipes").glob("*.toml"))

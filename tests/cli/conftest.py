@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from handloom import session
 from handloom.cli.main import main
 from handloom.recipes import load_recipe
+from handloom.run import session
 
 PROGRAM = (
     "from handloom import session; session.draw = lambda run, parts: []\n"

@@ -13,8 +13,8 @@ import pytest
 
 from handloom.cli import compared
 from handloom.cli.compared import cut
-from handloom.experiments.compare.trainings import plan_trainings
-from handloom.results import open_run
+from handloom.run.results import open_run
+from handloom.studies.compare.trainings import plan_trainings
 
 IDLE = "optimizer.lr=1e-9"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from handloom.experiments import diagnose as room
-from handloom.experiments.diagnose import draw_diagnosis
+from handloom import diagnosis as room
+from handloom.diagnosis import draw_diagnosis
 from handloom.views import Twins
-from handloom.views.diagnosis import DRAWN_BY
+from handloom.views.diagnosis.draw import DRAWN_BY
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import typer
 
-from handloom import session
-from handloom.experiments import compare, tune
-from handloom.experiments.compare import trainings
 from handloom.recipes import Recipe, load_recipe
+from handloom.run import session
+from handloom.studies import compare
+from handloom.studies import search as tune
+from handloom.studies.compare import trainings
 
 pytest.importorskip("optuna")
 OUTPUT = {"as_json", "quiet"}
@@ -158,7 +159,7 @@ def study(bars: Path) -> Path:
 def test_an_option_of_tune(
     name: str, study: Path, heard: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from handloom.experiments.tune import cluster
+    from handloom.studies.search import cluster
 
     monkeypatch.setattr(cluster, "check_on", lambda on: None)  # Ray is not installed everywhere
     told, look, expected = TUNE[name]

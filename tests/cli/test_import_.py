@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from handloom.results import open_run
+from handloom.run.results import open_run
 
 
 @pytest.fixture

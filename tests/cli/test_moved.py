@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import handloom as hl
-from handloom import session
+from handloom.diagnosis import diagnose
 from handloom.errors import DataError, RunError
-from handloom.experiments.diagnose import diagnose
 from handloom.recipes import load_recipe
+from handloom.run import session
 from handloom.training import load_checkpoint
 from handloom.training.callbacks import Callback
 from handloom.training.trainer import Trainer

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from handloom.cli import plan as shown
-from handloom.loom.explain import Explanation, PieceLine, StageLine
+from handloom.loom.network.explain import Explanation, PieceLine, StageLine
 
 pytest.importorskip("llvmlite")
 SMALL = ["-o", "model.hidden=[12]", "--threads", "1", "--plan"]

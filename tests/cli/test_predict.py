@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from handloom.data import read_npy_images, write_idx
-from handloom.results import open_run
+from handloom.run.results import open_run
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handloom.results import open_run
+from handloom.run.results import open_run
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handloom.experiments.reproduce import trainings
+from handloom.studies.reproduce import trainings
 
 
 @pytest.mark.usefixtures("bars_twice")

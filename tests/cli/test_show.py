@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from handloom import session, views
+from handloom import views
+from handloom.run import session
 
 DRAW = session.draw
 PNG = b"\x89PNG\r\n\x1a\n"

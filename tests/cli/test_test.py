@@ -9,7 +9,7 @@ import numpy as np
 from sklearn import metrics
 
 from handloom.data import read_table
-from handloom.results import open_run
+from handloom.run.results import open_run
 
 
 def test_figures_agree_with_scikit_learn(trained: Path, bars, handloom) -> None:

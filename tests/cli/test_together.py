@@ -11,8 +11,8 @@ import pytest
 
 from handloom.cli.progress import HEADER
 from handloom.data import read_npy_images
-from handloom.ensemble import open_ensemble
-from handloom.results import open_run
+from handloom.run.results import open_run
+from handloom.studies.ensemble import open_ensemble
 
 SHORT = ["-o", "training.epochs=2"]
 
@@ -101,7 +101,7 @@ def test_a_stop_before_anything_was_written(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("handloom.assemble.load_parts", interrupted)
+    monkeypatch.setattr("handloom.run.assemble.load_parts", interrupted)
     outcome = handloom("train", bars, "--folds", "2", "--out", tmp_path / "e")
     assert outcome.code == 130
     assert outcome.err == "handloom: stopped; nothing had been written yet\n"

@@ -14,7 +14,7 @@ import pytest
 
 from handloom.cli.progress import HEADER
 from handloom.recipes import load_recipe
-from handloom.results import open_run
+from handloom.run.results import open_run
 from handloom.training import load_checkpoint
 
 
@@ -194,7 +194,7 @@ def test_a_stop_before_anything_was_written_says_so(
         time.sleep(10)
 
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr("handloom.assemble.load_parts", interrupted)
+    monkeypatch.setattr("handloom.run.assemble.load_parts", interrupted)
     outcome = handloom("train", bars, "--out", tmp_path / "run")
     assert outcome.code == 143
     assert outcome.err == "handloom: stopped; nothing had been written yet\n"

@@ -16,11 +16,10 @@ from typing import Any
 import pytest
 
 from handloom.cli.trials import LiveTrials, PlainTrials
-from handloom.experiments.study import list_studies, open_study, pictures
-from handloom.experiments.study.pictures import shown_trials
-from handloom.experiments.study.table import table_columns, table_rows
-from handloom.experiments.tune import Progress
 from handloom.recipes import load_recipe
+from handloom.studies.search import Progress, list_studies, open_study, pictures
+from handloom.studies.search.pictures import shown_trials
+from handloom.studies.search.table import table_columns, table_rows
 from handloom.views import search_history
 
 pytest.importorskip("optuna")
@@ -95,7 +94,7 @@ def test_pictures_that_fail_leave_the_answer(
         raise MemoryError
 
     monkeypatch.setattr(pictures, "draw_study", DRAW_STUDY)
-    monkeypatch.setattr("handloom.views.study_draw.draw_slices", fail)
+    monkeypatch.setattr("handloom.views.study.draw.draw_slices", fail)
     seen = handloom("tune", study)
     assert (seen.code, seen.err) == (
         0,

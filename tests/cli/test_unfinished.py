@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import handloom as hl
-from handloom import session
 from handloom.errors import DivergenceError
 from handloom.recipes import load_recipe
+from handloom.run import session
 from handloom.training.callbacks import Callback
 
 

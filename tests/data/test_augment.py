@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom.data.augment import Augmentation, append
+from handloom.data.batches.augment import Augmentation, append
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigError, DataError, ShapeError
 

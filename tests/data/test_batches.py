@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom.data.augment import Augmentation
-from handloom.data.batches import Batch, Batches
+from handloom.data.batches.augment import Augmentation
+from handloom.data.batches.batches import Batch, Batches
+from handloom.data.batches.mixing import Mixing
 from handloom.data.dataset import Dataset
-from handloom.data.mixing import Mixing
-from handloom.data.normalise import Normalisation
+from handloom.data.prepare.normalise import Normalisation
 from handloom.errors import ConfigError
 
 SCALE = Normalisation("scale")

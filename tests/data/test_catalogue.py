@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from handloom import data
-from handloom.data import catalogue, known
-from handloom.data.idx import write_idx
-from handloom.data.known import KnownFile, KnownSet
-from handloom.data.transport import Patience
+from handloom.data.known import catalogue
+from handloom.data.known import names as known
+from handloom.data.known.names import KnownFile, KnownSet
+from handloom.data.known.transport import Patience
+from handloom.data.readers.idx import write_idx
 from handloom.errors import ConfigError, DataError, DownloadError
 
 QUICK = Patience(connect=1.0, silence=1.0, rounds=1)

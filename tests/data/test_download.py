@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom.data import known, transport
-from handloom.data.download import download_file
-from handloom.data.known import KnownFile
-from handloom.data.transport import Patience
+from handloom.data.known import names as known
+from handloom.data.known import transport
+from handloom.data.known.download import download_file
+from handloom.data.known.names import KnownFile
+from handloom.data.known.transport import Patience
 from handloom.errors import DataError, DownloadError
 
 NAME = "train-images-idx3-ubyte.gz"
@@ -238,8 +239,8 @@ def test_what_is_no_archive_is_told(server: Any, tmp_path: Path) -> None:
 PROGRAM = f"""
 import sys
 from pathlib import Path
-from handloom.data.download import download_file
-from handloom.data.known import KnownFile
+from handloom.data.known.download import download_file
+from handloom.data.known.names import KnownFile
 url, folder = sys.argv[1:3]
 exec(sys.argv[3] if len(sys.argv) > 3 else "")
 file = KnownFile({NAME!r}, {len(RIGHT)}, {sha256(RIGHT)!r}, (url,))

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from handloom.data.known import (
+from handloom.data.known.names import (
     KnownFile,
     KnownSet,
     known_set,

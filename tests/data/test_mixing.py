@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation
-from handloom.data.mixing import Mixtures, mix, mix_labels
+from handloom.data.batches.mixing import Mixtures, mix, mix_labels
 from handloom.errors import ConfigError
 
 SIDE, MANY = (12, 9), 20_000

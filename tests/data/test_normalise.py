@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from handloom.data.idx import read_idx
-from handloom.data.normalise import Normalisation
+from handloom.data.prepare.normalise import Normalisation
+from handloom.data.readers.idx import read_idx
 from handloom.errors import ConfigError, DataError, ShapeError
 
 KINDS = ["scale", "standard", "per-picture"]

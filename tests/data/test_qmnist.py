@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handloom.data.qmnist import read_extended_labels
+from handloom.data.readers.qmnist import read_extended_labels
 from handloom.errors import DataError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from handloom.data.warp import affine_places, resample, smooth_fields
+from handloom.data.batches.warp import affine_places, resample, smooth_fields
 
 
 def places(height: int, width: int, **settings: float) -> np.ndarray:

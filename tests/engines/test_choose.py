@@ -11,7 +11,8 @@ import pytest
 
 from handloom import nn, optim
 from handloom.data import Normalisation
-from handloom.engines import Choice, NumpyEngine, choose_engine, weave
+from handloom.engines import Choice, NumpyEngine, choose_engine
+from handloom.engines.loom import weave
 from handloom.errors import ConfigError
 
 MISSING = "llvmlite is not installed; pip install llvmlite"

@@ -26,10 +26,10 @@ from subjects import (
 
 from handloom import engines, nn, optim
 from handloom.data import Augmentation, Normalisation
-from handloom.data.normalise import NormalisationKind
+from handloom.data.prepare.normalise import NormalisationKind
 from handloom.engines import Engine
 from handloom.engines.choose import EngineName
-from handloom.engines.weave import refusal
+from handloom.engines.loom.weave import refusal
 from handloom.errors import StateError
 
 # -- who they are ---------------------------------------------------------------------------------

@@ -17,10 +17,10 @@ machine = pytest.importorskip("handloom.loom.language.machine")
 if why := machine.unsupported():
     pytest.skip(why, allow_module_level=True)
 
-from handloom.engines.loom_engine import LoomEngine  # noqa: E402
-from handloom.engines.loom_terms import cross_entropy_of, mostly_dark, name_of  # noqa: E402
-from handloom.engines.weave import WovenEngine, weave  # noqa: E402
-from handloom.loom.fuse import UncoveredError  # noqa: E402
+from handloom.engines.loom.engine import LoomEngine  # noqa: E402
+from handloom.engines.loom.terms import cross_entropy_of, mostly_dark, name_of  # noqa: E402
+from handloom.engines.loom.weave import WovenEngine, weave  # noqa: E402
+from handloom.loom.network.fuse import UncoveredError  # noqa: E402
 from handloom.loom.pieces.loss import CrossEntropy  # noqa: E402
 
 SHAPE = (1, 14, 15)

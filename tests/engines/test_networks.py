@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from handloom import nn, optim
-from handloom.assemble.network import MODELS
 from handloom.data import Batches, Dataset, Epoch, Normalisation
 from handloom.engines import choose_engine
+from handloom.run.assemble.network import MODELS
 
 machine = pytest.importorskip("handloom.loom.language.machine")
 if why := machine.unsupported():

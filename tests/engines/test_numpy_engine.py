@@ -9,7 +9,7 @@ import torch
 from handloom import nn, optim
 from handloom.data import Batches, Dataset, Epoch, Normalisation
 from handloom.engines import NumpyEngine, StepReport
-from handloom.engines.numpy_engine import count_correct
+from handloom.engines.numpy.engine import count_correct
 from handloom.errors import ConfigError, StateError
 from handloom.nn import cross_entropy
 

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 from shipped import shipped, shortened
 
-from handloom import assemble
 from handloom._typing import AnyArray
 from handloom.data import Batches
 from handloom.engines import Engine, choose_engine, limited_to
+from handloom.run import assemble
 
 machine = pytest.importorskip("handloom.loom.language.machine")
 if why := machine.unsupported():

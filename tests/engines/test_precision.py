@@ -11,7 +11,7 @@ import pytest
 
 from handloom import nn, optim
 from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation
-from handloom.data.normalise import NormalisationKind
+from handloom.data.prepare.normalise import NormalisationKind
 from handloom.engines import Engine, choose_engine
 from handloom.training import evaluate
 

@@ -5,7 +5,7 @@ import pytest
 
 from handloom import nn, optim
 from handloom.engines import NumpyEngine
-from handloom.engines.loom_engine import LoomEngine
+from handloom.engines.loom.engine import LoomEngine
 from handloom.engines.statistics import statistics
 
 X = np.random.default_rng(1).standard_normal((20, 1, 4, 4)).astype(np.float32)

@@ -13,7 +13,6 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import handloom as hl
-from handloom import assemble
 from handloom.bench.contestants import Field
 from handloom.engines import threads
 from handloom.engines.threads import (
@@ -27,6 +26,7 @@ from handloom.engines.threads import (
 )
 from handloom.errors import ConfigError
 from handloom.recipes import load_recipe
+from handloom.run import assemble
 from handloom.training import Trainer
 
 

@@ -20,7 +20,7 @@ machine = pytest.importorskip("handloom.loom.language.machine")
 if why := machine.unsupported():
     pytest.skip(why, allow_module_level=True)
 
-from handloom.engines.weave import WovenEngine, weave  # noqa: E402
+from handloom.engines.loom.weave import WovenEngine, weave  # noqa: E402
 
 SHAPE = (1, 6, 5)
 CLASSES = 4

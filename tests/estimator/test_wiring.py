@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from handloom import nn
-from handloom.assemble import engine as assembled
 from handloom.data import Stage
 from handloom.estimator import Classifier, learner
 from handloom.recipes import Recipe
 from handloom.recipes.schema.data import Augment
 from handloom.recipes.schema.torch import Torch
 from handloom.recipes.schema.training import Training
+from handloom.run.assemble import engine as assembled
 from handloom.training.callbacks import EarlyStop, Plateau
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 6, 6), np.uint8)

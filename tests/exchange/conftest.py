@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from numpy.random import Generator
 
-from handloom import nn, session
+from handloom import nn
 from handloom.data import Normalisation
 from handloom.exchange import PortableClassifier
-from handloom.results import Run
+from handloom.run import session
+from handloom.run.results import Run
 
 CLASSES = 3
 

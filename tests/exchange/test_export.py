@@ -11,7 +11,7 @@ import pytest
 import handloom as hl
 from handloom.errors import ConfigError, MissingExtraError, RunError
 from handloom.exchange.onnx import check
-from handloom.results import Run
+from handloom.run.results import Run
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 import handloom as hl
 from handloom.errors import CheckpointError, RunError
-from handloom.results import Run
+from handloom.run.results import Run
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_it_is_a_finished_run(weights: Path, bars: Path, tmp_path: Path) -> None
 def test_going_on_with_it_changes_nothing(
     weights: Path, bars: Path, tmp_path: Path, ema: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from handloom import session
+    from handloom.run import session
 
     monkeypatch.setattr(session, "draw", lambda run, parts: [])
     changes = {} if ema is None else {"training.ema": ema}
@@ -86,7 +86,7 @@ def test_going_on_with_it_changes_nothing(
 def test_its_pictures_are_drawn_without_a_history(
     weights: Path, bars: Path, tmp_path: Path
 ) -> None:
-    from handloom.session import draw
+    from handloom.run.session import draw
 
     run = hl.import_weights(weights, bars, tmp_path / "imported").run
     drawn = [path.name for path in draw(run, run.parts())]

@@ -15,7 +15,7 @@ from handloom import nn
 from handloom.errors import CheckpointError
 from handloom.exchange import PortableClassifier
 from handloom.exchange.weights_file import write_weights
-from handloom.results import Run
+from handloom.run.results import Run
 
 
 def network(rng: Generator) -> nn.Sequential:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.random import Generator
 
-from handloom import nn, session
+from handloom import nn
 from handloom.cli.main import main
 from handloom.exchange import PortableClassifier
 from handloom.exchange.onnx import WRITERS
@@ -21,6 +21,7 @@ from handloom.exchange.onnx.check import check_model
 from handloom.exchange.onnx.model import build_model
 from handloom.exchange.torch import SPELLINGS
 from handloom.exchange.torch.network import spell
+from handloom.run import session
 
 PAGE = (Path(__file__).parents[2] / "docs/exchange.md").read_text(encoding="utf-8")
 QUICK = ["-o", "training.epochs=2", "--engine", "numpy"]

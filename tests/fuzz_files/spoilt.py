@@ -21,19 +21,19 @@ from spoil import VALUES, as_json, safetensors, spoil_bytes, spoil_value
 
 import handloom as hl
 from handloom import data
+from handloom._kept import check_kept
+from handloom.data.readers.table import read_labels
 from handloom.data.submission import read_sample
-from handloom.data.table import read_labels
-from handloom.ensemble.ensemble import TOGETHER, Plan
 from handloom.exchange.imported import _normalisation
 from handloom.exchange.load import copy_weights
 from handloom.exchange.weights_file import read_weights
-from handloom.experiments.study import load_study, open_study
-from handloom.experiments.study.folder import TrialFolder
 from handloom.recipes import load_recipe, to_toml
 from handloom.recipes.load import make_recipe
-from handloom.results import Run
-from handloom.runs import RunFolder
-from handloom.runs.kept import check_kept
+from handloom.run import RunFolder
+from handloom.run.results import Run
+from handloom.studies.ensemble.ensemble import TOGETHER, Plan
+from handloom.studies.search import load_study, open_study
+from handloom.studies.search.folder import TrialFolder
 from handloom.training import load_checkpoint, save_checkpoint
 from handloom.training.checkpoint import _digest
 

@@ -9,10 +9,7 @@ import numpy as np
 from harness import MOST_THREADS, Trial
 
 from handloom import nn
-from handloom.loom.language.machine import Machine
-from handloom.loom.piece import Piece
-from handloom.loom.pieces import conv
-from handloom.loom.pieces.activation import (
+from handloom.loom.kernels.activation import (
     ELU,
     Activation,
     Identity,
@@ -21,6 +18,9 @@ from handloom.loom.pieces.activation import (
     Sigmoid,
     Tanh,
 )
+from handloom.loom.language.machine import Machine
+from handloom.loom.piece import Piece
+from handloom.loom.pieces.convolution import direct as conv
 
 
 class Case(NamedTuple):

@@ -16,6 +16,8 @@ import numpy as np
 
 from handloom._typing import AnyArray, FloatArray, Shape
 from handloom.loom.arena import Arena, round_up
+from handloom.loom.kernels.activation import Activation, Identity
+from handloom.loom.kernels.optimizer import SETTINGS, Rule, Updating
 from handloom.loom.language import machine
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine
@@ -24,8 +26,6 @@ from handloom.loom.language.value import INT, Pointer, Value
 from handloom.loom.native import jit
 from handloom.loom.native.team import Team, counters
 from handloom.loom.piece import Piece, Stage, Step
-from handloom.loom.pieces.activation import Activation, Identity
-from handloom.loom.pieces.optimizer import SETTINGS, Rule, Updating
 from handloom.loom.tensor import Maps, Rows, Sizes, Tensor
 
 MOST_THREADS = 3

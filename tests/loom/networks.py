@@ -16,8 +16,8 @@ from numpy.typing import DTypeLike
 from handloom import nn, optim
 from handloom._typing import AnyArray, FloatArray, IntArray
 from handloom.engines import NumpyEngine, StepReport
-from handloom.engines.loom_terms import cross_entropy_of
-from handloom.loom.compile import compile_network
+from handloom.engines.loom.terms import cross_entropy_of
+from handloom.loom.network.compile import compile_network
 from handloom.loom.pieces.gather import Pictures
 
 CLASSES = 5

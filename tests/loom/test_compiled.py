@@ -11,7 +11,7 @@ from networks import CLASSES, NETWORKS, Training, arrays_of, examples, network, 
 
 from handloom import nn, optim
 from handloom.data import Normalisation
-from handloom.engines.loom_terms import pixels_as_numbers
+from handloom.engines.loom.terms import pixels_as_numbers
 from handloom.errors import ShapeError
 from handloom.loom.language.machine import VARIABLE
 from handloom.loom.pieces.gather import Pictures

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from handloom import nn, optim
-from handloom.loom.compile import compile_network, compile_run
-from handloom.loom.compiled import Compiled
-from handloom.loom.explain import Explanation, explain, outline
+from handloom.loom.network.compile import compile_network, compile_run
+from handloom.loom.network.compiled import Compiled
+from handloom.loom.network.explain import Explanation, explain, outline
 from handloom.loom.pieces.gather import Pictures
 from handloom.loom.pieces.loss import CrossEntropy
 

@@ -12,16 +12,17 @@ from networks import NETWORKS, network
 
 from handloom import nn, optim
 from handloom._typing import FloatArray, Shape
-from handloom.engines.loom_engine import LoomEngine
-from handloom.engines.numpy_engine import NumpyEngine
-from handloom.loom import chain, fuse
+from handloom.engines.loom.engine import LoomEngine
+from handloom.engines.numpy.engine import NumpyEngine
+from handloom.loom.kernels import activation
+from handloom.loom.kernels.activation import Identity, activation_of
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import host
 from handloom.loom.language.value import Value
-from handloom.loom.pieces import activation, elementwise
-from handloom.loom.pieces.activation import Identity, activation_of
+from handloom.loom.network import chain, fuse
+from handloom.loom.network.plan import Plan, Request
+from handloom.loom.pieces import elementwise
 from handloom.loom.pieces.gather import Pictures
-from handloom.loom.plan import Plan, Request
 
 RNG = np.random.default_rng(0)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from handloom import nn, optim
-from handloom.loom.clock import BEGIN, END, TICKS
-from handloom.loom.compile import compile_network
-from handloom.loom.compiled import Compiled
-from handloom.loom.measure import measure
+from handloom.loom.network.clock import BEGIN, END, TICKS
+from handloom.loom.network.compile import compile_network
+from handloom.loom.network.compiled import Compiled
+from handloom.loom.network.measure import measure
 from handloom.loom.pieces.gather import Pictures
 from handloom.loom.pieces.loss import CrossEntropy
 

@@ -11,12 +11,12 @@ import pytest
 from networks import NETWORKS, Training, network
 
 from handloom import optim
-from handloom.loom import chain
+from handloom.loom.kernels.optimizer import Rule, Updating, rule_of
 from handloom.loom.language import machine
 from handloom.loom.language.machine import Machine
+from handloom.loom.network import chain
+from handloom.loom.network.plan import Plan, Request
 from handloom.loom.pieces.gather import Pictures
-from handloom.loom.pieces.optimizer import Rule, Updating, rule_of
-from handloom.loom.plan import Plan, Request
 
 every_network = pytest.mark.parametrize("name", NETWORKS)
 MACHINES = {"avx512": machine.avx512(), "avx2": machine.avx2(), "sse2": machine.sse2()}

@@ -13,11 +13,11 @@ from numpy.random import Generator
 from handloom import nn
 from handloom._typing import Shape
 from handloom.errors import ShapeError
-from handloom.loom.compile import compile_run, coverage
-from handloom.loom.compiled import Compiled
 from handloom.loom.language.machine import host
 from handloom.loom.language.program import Program
-from handloom.loom.segment import segment_program
+from handloom.loom.network.compile import compile_run, coverage
+from handloom.loom.network.compiled import Compiled
+from handloom.loom.network.segment import segment_program
 
 Layers = Callable[[Generator], list[nn.Layer]]
 D = np.float64

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from handloom import nn
-from handloom.loom.signature import signature
+from handloom.loom.network.signature import signature
 
 CHANCE = {"rng", "init", "dtype"}
 """What decides about numbers in memory and nothing of the code; the precision is the request's."""

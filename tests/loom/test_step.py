@@ -13,9 +13,9 @@ from networks import CLASSES, Training, examples
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import Program
 from handloom.loom.language.value import Pointer, Value
+from handloom.loom.network.step import phases, write_stages
 from handloom.loom.piece import Stage
 from handloom.loom.pieces.gather import Pictures
-from handloom.loom.step import phases, write_stages
 
 
 def stage(title: str, **how: Any) -> Stage:

@@ -14,11 +14,11 @@ from matrix import CLASSES, D, assert_same, stir, train
 
 from handloom import nn, optim
 from handloom._typing import FloatArray
-from handloom.assemble.network import build_schedule
 from handloom.nn import losses
 from handloom.optim import schedules
 from handloom.recipes import load_recipe
 from handloom.recipes.schema.recipe import KINDS
+from handloom.run.assemble.network import build_schedule
 
 WEIGHTS = np.array([1.0, 3.0, 0.5])
 VALUE_AND_GRADIENT = "tuple[float, FloatArray]"

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from handloom.assemble import summarise_network
-from handloom.assemble.network import MODELS
 from handloom.cli.main import main
 from handloom.models import shortened
 from handloom.recipes import load_recipe
+from handloom.run.assemble import summarise_network
+from handloom.run.assemble.network import MODELS
 
 PAGE = (Path(__file__).parents[2] / "docs/networks.md").read_text(encoding="utf-8")
 ROWS = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| `name")]

@@ -10,9 +10,8 @@ import pytest
 from numpy.random import Generator
 
 from handloom import models, optim
-from handloom.assemble.network import MODELS
-from handloom.data.augment import Augmentation
-from handloom.data.normalise import NormalisationKind
+from handloom.data.batches.augment import Augmentation
+from handloom.data.prepare.normalise import NormalisationKind
 from handloom.errors import ConfigError, ShapeError
 from handloom.nn import INITS
 from handloom.recipes import load_recipe
@@ -20,6 +19,7 @@ from handloom.recipes.schema import Augment, Data
 from handloom.recipes.schema.layers import LayerTable
 from handloom.recipes.schema.model import Activation, Sequential
 from handloom.recipes.schema.recipe import KINDS
+from handloom.run.assemble.network import MODELS
 
 IMAGE = (1, 28, 28)
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from handloom import session
 from handloom.report import write_report
-from handloom.results import Run, open_run
+from handloom.run import session
+from handloom.run.results import Run, open_run
 
 HOSTILE = (
     "</script><script>document.title='hacked'</script><img src=x onerror=\"boom()\"> & 'x' \\u003c"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from handloom import nn
 from handloom.report.asked import asked_terms, network_table, phrase, recipe_code, words_of
-from handloom.results import Run
+from handloom.run.results import Run
 
 from .conftest import read
 

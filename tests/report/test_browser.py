@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from handloom.report import write_report
-from handloom.results import Run
+from handloom.run.results import Run
 
 from .conftest import HOSTILE, read
 

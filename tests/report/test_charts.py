@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from handloom.report.charts import epoch_chart, epoch_table, points, summarise, training_charts
-from handloom.results import Run
+from handloom.run.results import Run
 from handloom.training import History
 
 from .conftest import read

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from handloom.diagnosis import Diagnosis, Finding
 from handloom.errors import DataError, PictureWarning
-from handloom.experiments.diagnose import Diagnosis, Finding
 from handloom.report import diagnosed
 from handloom.report.blocks import Findings, Pictures, Table, Text
 from handloom.report.diagnosed import diagnosis_blocks, diagnosis_rows
-from handloom.results import Run
+from handloom.run.results import Run
 from handloom.views import Bar, Bars
-from handloom.views.diagnosis import DRAWN_BY
+from handloom.views.diagnosis.draw import DRAWN_BY
 
 ILL = Finding("lazy", "problem", "It sleeps <b>.", "Wake it.", "Grimm 1812")
 

@@ -5,7 +5,7 @@ from sklearn.metrics import confusion_matrix
 
 from handloom.report.blocks import Matrix, Table, Text
 from handloom.report.judged import class_blocks, matrix
-from handloom.results import Run
+from handloom.run.results import Run
 from handloom.views import confusion
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from handloom import session
-from handloom.experiments.study import Study, load_study, open_study
-from handloom.experiments.study.folder import StudyFolder
 from handloom.recipes import load_recipe
 from handloom.report import open_subjects, write_report
-from handloom.results import Run
+from handloom.run import session
+from handloom.run.results import Run
+from handloom.studies.search import Study, load_study, open_study
+from handloom.studies.search.folder import StudyFolder
 
 from .conftest import HOSTILE, Parsed, lend_pictures, read
 

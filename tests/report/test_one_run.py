@@ -9,7 +9,7 @@ import pytest
 
 from handloom.errors import ConfigError, RunError
 from handloom.report import write_report
-from handloom.results import Run, open_run
+from handloom.run.results import Run, open_run
 
 from .conftest import lend_pictures, read
 
@@ -99,7 +99,7 @@ def test_before_the_first_epoch_there_is_nothing_to_report(copied: Run) -> None:
 
 def test_pictures_that_are_missing_are_drawn(copied: Run, run: Run, monkeypatch) -> None:
     shutil.rmtree(copied.folder.figures)
-    monkeypatch.setattr("handloom.session.draw", lambda drawn, parts: lend_pictures(run, drawn))
+    monkeypatch.setattr("handloom.run.session.draw", lambda drawn, parts: lend_pictures(run, drawn))
     parsed = read(write_report(copied))
     assert {"mistakes", "weights", "activations"} <= set(parsed.sections)
 

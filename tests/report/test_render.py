@@ -13,7 +13,7 @@ import pytest
 from handloom.report import write_report
 from handloom.report.blocks import Chart, Charts, Code, Page, Section, Series, Text
 from handloom.report.render import render
-from handloom.results import Run
+from handloom.run.results import Run
 
 from .conftest import HOSTILE, Parsed, read
 

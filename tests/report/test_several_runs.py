@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handloom import session
 from handloom.errors import ConfigError, RunError
 from handloom.report import open_subjects, write_report
-from handloom.results import Run, open_run
+from handloom.run import session
+from handloom.run.results import Run, open_run
 
 from .conftest import Parsed, lend_pictures, read
 

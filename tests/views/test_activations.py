@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from handloom import nn
-from handloom.views.activation_sheets import draw_activation_pair, draw_activations
-from handloom.views.activations import activations, as_planes, one_of_each_class
+from handloom.views.run.activation_sheets import draw_activation_pair, draw_activations
+from handloom.views.run.activations import activations, as_planes, one_of_each_class
 
 NAMES = ("zero", "one", "two")
 

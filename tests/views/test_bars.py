@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from handloom.views.bars import Bar, Bars, draw_bars
+from handloom.views.diagnosis.bars import Bar, Bars, draw_bars
 from handloom.views.sheet import png
 
 ONE = Bar("1 ReLU", 0.25, "8 of 32")

@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from handloom.errors import LabelError, ShapeError
-from handloom.views.confusion import class_scores, confusion, listed_scores
-from handloom.views.confusion_sheet import draw_confusion, shown_classes
+from handloom.views.run.confusion import class_scores, confusion, listed_scores
+from handloom.views.run.confusion_sheet import draw_confusion, shown_classes
 from handloom.views.sheet import png
 
 NAMES = tuple("abcdef")

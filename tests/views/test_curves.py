@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom.views.curves import Best, curves, draw_curves
+from handloom.views.run.curves import Best, curves, draw_curves
 from handloom.views.sheet import png
 
 

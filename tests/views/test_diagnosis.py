@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from handloom.views import Bars, Picture, curves, draw_picture
-from handloom.views.diagnosis import DRAWN_BY
+from handloom.views.diagnosis.draw import DRAWN_BY
 
 
 def test_every_kind_of_picture_can_be_drawn() -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from handloom import nn
 from handloom.errors import DataError, LabelError, ShapeError, StateError
-from handloom.views import Subject, draw, draw_all, figures, png, probabilities, words_in
+from handloom.views import Subject, draw_all, figures, png, probabilities, words_in
+from handloom.views.run import draw
 
 ROWS = [
     {"epoch": e, "step": 10 * e, "train_loss": 1 / e, "val_loss": 1.1 / e, "lr": 0.1}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from handloom import nn
-from handloom.views.kernels import draw_kernels, kernels
+from handloom.views.run.kernels import draw_kernels, kernels
 
 
 def test_kernels_are_laid_out_inputs_down_outputs_across(rng: np.random.Generator) -> None:

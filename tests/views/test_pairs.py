@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from handloom.views.confusion import confusion
-from handloom.views.pairs import ConfusedPair, confused_pairs, draw_confused_pairs, most_confused
+from handloom.views.run.confusion import confusion
+from handloom.views.run.pairs import (
+    ConfusedPair,
+    confused_pairs,
+    draw_confused_pairs,
+    most_confused,
+)
 
 
 def test_pairs_come_by_count_then_by_class() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handloom.views.predictions import (
+from handloom.views.run.predictions import (
     draw_predictions,
     draw_worst_mistakes,
     random_predictions,

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import softmax
 
 from handloom import nn
-from handloom.views.probabilities import probabilities
+from handloom.views.run.probabilities import probabilities
 
 
 def as_floats(images: np.ndarray) -> np.ndarray:

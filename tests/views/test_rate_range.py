@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from handloom.views.rate_range import RateRange, draw_rate_range
+from handloom.views.diagnosis.rate_range import RateRange, draw_rate_range
 from handloom.views.sheet import png
 
 RATES = np.geomspace(1e-6, 10, 100)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handloom.views.reliability import Reliability, draw_reliability
+from handloom.views.run.reliability import Reliability, draw_reliability
 from handloom.views.sheet import png
 
 EDGES = np.linspace(0, 1, 5)

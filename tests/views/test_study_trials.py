@@ -9,7 +9,7 @@ from scipy import stats
 from study_made import grid, nothing, only_running, search
 
 from handloom.views import Parameter, Trial, Trials, study_trials
-from handloom.views.study_trials import worth_showing, written_value
+from handloom.views.study.trials import worth_showing, written_value
 
 
 def of(*told: dict[str, Any], **settings: Any) -> Trials:

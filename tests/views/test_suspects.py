@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from handloom.views.diagnosis.suspects import Suspect, Suspects, draw_suspects
 from handloom.views.sheet import png
-from handloom.views.suspects import Suspect, Suspects, draw_suspects
 
 NAMES = ("T-shirt/top", "Bag")
 

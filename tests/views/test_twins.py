@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from handloom.views.diagnosis.twins import Twin, Twins, draw_twins
 from handloom.views.sheet import png
-from handloom.views.twins import Twin, Twins, draw_twins
 
 
 def test_pairs_stand_side_by_side_with_their_difference(rng: np.random.Generator) -> None:

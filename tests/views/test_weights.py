@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from handloom import nn
-from handloom.views.filters import draw_filters, filters
+from handloom.views.run.filters import draw_filters, filters
+from handloom.views.run.weights import CELL, draw_matrices, matrices
 from handloom.views.sheet import png
-from handloom.views.weights import CELL, draw_matrices, matrices
 
 
 def mlp(rng: np.random.Generator, *sizes: int) -> nn.Sequential:

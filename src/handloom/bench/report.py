@@ -10,7 +10,7 @@ from typing import Any
 from handloom.bench.contestants import Field
 from handloom.bench.roofline import Roof
 from handloom.bench.standing import Standing
-from handloom.runs import describe_environment
+from handloom.run import describe_environment
 
 
 def describe(

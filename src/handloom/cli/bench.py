@@ -78,15 +78,7 @@ def bench(
     measured in the same run. Exit code 2 if a step of ours is wrong.
     """
     from handloom._files import make_folder
-    from handloom.bench import (
-        Field,
-        Rules,
-        Standing,
-        chosen,
-        describe,
-        hold_contest,
-        measure_roofs,
-    )
+    from handloom.bench import Field, Rules, Standing, chosen, describe, hold_contest, measure_roofs
     from handloom.engines import available_cores
     from handloom.errors import ConfigError, StateError
 
@@ -125,7 +117,7 @@ def _names(listed: str) -> tuple[str, ...]:
 
 def _write(folder: Path, report: dict[str, Any], standings: list[Standing]) -> None:
     from handloom._files import write_json
-    from handloom.pictures import sparing
+    from handloom.run.pictures import sparing
     from handloom.views import draw_paces, save_pictures
 
     write_json(folder / "bench.json", report)

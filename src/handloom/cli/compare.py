@@ -25,9 +25,9 @@ from handloom.cli.stopping import resumable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from handloom.experiments.compare import Comparison, Group
-    from handloom.experiments.compare.trainings import Plan, Training
-    from handloom.results import Run
+    from handloom.run.results import Run
+    from handloom.studies.compare import Comparison, Group
+    from handloom.studies.compare.trainings import Plan, Training
 
 EXAMPLES = """\b
 Examples:
@@ -115,8 +115,8 @@ def compare(
     pictures and over the same seeds, with Holm's correction where there are more than two.
     """
     from handloom._files import make_folder
-    from handloom.experiments import compare as room
-    from handloom.experiments.compare.tables import FORMATS
+    from handloom.studies import compare as room
+    from handloom.studies.compare.tables import FORMATS
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     room.check_reach(reach)  # before hours of training
@@ -155,8 +155,8 @@ def _rows(
 ) -> list[Run | Group | Plan]:
     """Runs as they are, recipes as plans, so that all mistakes are told before any training."""
     from handloom.errors import ConfigError
-    from handloom.experiments.compare.subjects import rows_in
-    from handloom.experiments.compare.trainings import plan_trainings
+    from handloom.studies.compare.subjects import rows_in
+    from handloom.studies.compare.trainings import plan_trainings
 
     rows: list[Run | Group | Plan] = []
     is_recipe = {subject: not _names_a_folder(subject) for subject in subjects}
@@ -191,8 +191,8 @@ def _gathered(
     rows: Sequence[Run | Group | Plan], data_dir: Path | None, voice: Voice
 ) -> list[Run | Group]:
     """The rows, their recipes trained where they have not been yet."""
-    from handloom.experiments.compare import Group
-    from handloom.experiments.compare.trainings import Plan
+    from handloom.studies.compare import Group
+    from handloom.studies.compare.trainings import Plan
 
     return [
         Group(row.name, tuple(_trained(each, data_dir, voice) for each in row.trainings))
@@ -225,9 +225,9 @@ def _trained(training: Training, data_dir: Path | None, voice: Voice) -> Run:
 def _write(folder: Path, comparison: Comparison) -> None:
     """The comparison in all formats, and its picture."""
     from handloom._files import write_atomic, write_json
-    from handloom.experiments.compare.subjects import drawn
-    from handloom.experiments.compare.tables import FORMATS
-    from handloom.pictures import sparing
+    from handloom.run.pictures import sparing
+    from handloom.studies.compare.subjects import drawn
+    from handloom.studies.compare.tables import FORMATS
     from handloom.views import draw_comparison, save_pictures
 
     for name, ending in ENDINGS.items():

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from handloom.cli.output import Voice, console
 
 if TYPE_CHECKING:
-    from handloom.experiments.compare import Comparison, Figures
-    from handloom.experiments.compare.tables import Column
+    from handloom.studies.compare import Comparison, Figures
+    from handloom.studies.compare.tables import Column
 
 WIDTH = 80
 GAP = 3  # characters between two columns
@@ -22,7 +22,7 @@ OPTIONAL_TABLES = ("augment", "torch")
 
 def show_comparison(voice: Voice, comparison: Comparison) -> None:
     """Accuracies, costs, the answers, what differs, and what the columns mean."""
-    from handloom.experiments.compare.tables import ACCURACY, cost_columns, legend
+    from handloom.studies.compare.tables import ACCURACY, cost_columns, legend
 
     _show_table(voice, comparison.rows, ACCURACY)
     voice.say()

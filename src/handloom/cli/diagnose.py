@@ -12,7 +12,7 @@ from handloom.cli.options import DataDir, JsonFlag, QuietFlag, RunArgument
 from handloom.cli.output import Voice, number
 
 if TYPE_CHECKING:
-    from handloom.experiments.diagnose import Diagnosis, Finding
+    from handloom.diagnosis import Diagnosis, Finding
 
 EXAMPLES = """\b
 Examples:
@@ -59,10 +59,10 @@ def diagnose(
     finding has the figures and the picture that show it, and what to try. No look at the test
     part is spent.
     """
+    from handloom import diagnosis as room
     from handloom._files import make_folder
-    from handloom.experiments import diagnose as room
-    from handloom.pictures import sparing
-    from handloom.results import open_run
+    from handloom.run.pictures import sparing
+    from handloom.run.results import open_run
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     examined = open_run(run)

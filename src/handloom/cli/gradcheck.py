@@ -40,9 +40,9 @@ def gradcheck(
     In float64, on pictures of the training part, the network untrained: a row a layer, then one
     for all of them with the loss. Exit code 2 if a gradient is wrong.
     """
-    from handloom import assemble
     from handloom.errors import StateError
     from handloom.recipes import load_recipe
+    from handloom.run import assemble
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     checked = load_recipe(recipe, override or ())

@@ -11,7 +11,7 @@ from handloom.cli.output import Voice, console
 from handloom.cli.standings import counted
 
 if TYPE_CHECKING:
-    from handloom.loom.explain import Explanation, PieceLine, StageLine
+    from handloom.loom.network.explain import Explanation, PieceLine, StageLine
     from handloom.recipes import Recipe
 
 PIECES = ("piece", "output", "parameters", "weights kB", "outputs kB", "layers in it")
@@ -30,7 +30,7 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 def show_plan(recipe: Recipe, voice: Voice) -> None:
     """Compile the recipe's step, measure it, and print what it is made of."""
-    from handloom.assemble import explain_plan
+    from handloom.run.assemble import explain_plan
 
     plan = explain_plan(recipe)
     voice.answer(asdict(plan))

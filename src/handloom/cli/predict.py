@@ -76,7 +76,7 @@ def predict(
     """
     from handloom import data
     from handloom._files import write_atomic
-    from handloom.ensemble import open_together
+    from handloom.studies.ensemble import open_together
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     _check_output(output)

@@ -14,7 +14,7 @@ from handloom.cli.output import Voice, telling
 from handloom.cli.stopping import resumable
 
 if TYPE_CHECKING:
-    from handloom.experiments.reproduce import Reproduction
+    from handloom.studies.reproduce import Reproduction
 
 EXAMPLES = """\b
 Examples:
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
 
 def complete_experiment(incomplete: str) -> list[str]:
     """Names of experiments."""
-    from handloom.experiments.reproduce import EXPERIMENTS
+    from handloom.studies.reproduce import EXPERIMENTS
 
     return [name for name in EXPERIMENTS if name.startswith(incomplete)]
 
@@ -91,7 +91,7 @@ def reproduce(
     held. What chance may account for is left open. Runs are kept and used again; the same command
     goes on after a stop. Without --quick it takes hours.
     """
-    from handloom.experiments import reproduce as room
+    from handloom.studies import reproduce as room
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     done = []
@@ -118,7 +118,7 @@ def reproduce(
 
 def _show(voice: Voice, reproduction: Reproduction) -> None:
     """One experiment: its table, then what became of its conclusions."""
-    from handloom.experiments.reproduce import COLUMNS, cells, claimed
+    from handloom.studies.reproduce import COLUMNS, cells, claimed
 
     experiment = reproduction.experiment
     voice.say(f"{experiment.name}\n{experiment.title}\n")

@@ -26,8 +26,8 @@ def show(
 
     A training draws them at its end; this draws them again, or of a training that still goes on.
     """
-    from handloom.results import open_run
-    from handloom.session import draw
+    from handloom.run.results import open_run
+    from handloom.run.session import draw
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     trained = open_run(run)

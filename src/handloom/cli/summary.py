@@ -13,9 +13,9 @@ from handloom.cli.output import Voice
 from handloom.errors import HandloomError
 
 if TYPE_CHECKING:
-    from handloom.assemble import NetworkSummary
     from handloom.models import LayerLine
     from handloom.recipes import Recipe
+    from handloom.run.assemble import NetworkSummary
 
 COLUMNS = ("layer", "output", "parameters", "mult-adds", "MB")
 MOST_LINES = 40  # of a table that opens its blocks; a longer one tells them below it
@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 def show_summary(recipe: Recipe, voice: Voice) -> None:
     """Print the network of `recipe`; raises ShapeError where it does not fit its pictures."""
-    from handloom.assemble import summarise_network
+    from handloom.run.assemble import summarise_network
 
     summary = summarise_network(recipe)
     voice.answer(summary_json(summary))
@@ -42,7 +42,7 @@ def show_summary(recipe: Recipe, voice: Voice) -> None:
 
 def summary_comment(recipe: Recipe) -> str:
     """The network of `recipe` as a comment of TOML; or why there is none."""
-    from handloom.assemble import summarise_network
+    from handloom.run.assemble import summarise_network
 
     try:
         text = summary_text(summarise_network(recipe))

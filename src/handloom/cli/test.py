@@ -36,7 +36,7 @@ def test(
     Prints loss, accuracy, a row a class, and the confusion matrix. Each look is counted in the
     run's result.json: a test set that is looked at often is a test no more.
     """
-    from handloom.ensemble import Committee, open_together
+    from handloom.studies.ensemble import Committee, open_together
     from handloom.views import class_scores, confusion, listed_scores
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)

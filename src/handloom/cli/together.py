@@ -10,12 +10,12 @@ from handloom.cli.data import fetch_files
 from handloom.cli.output import Voice, number
 from handloom.cli.progress import PlainProgress, choose_progress
 from handloom.cli.stopping import resumable, resuming
-from handloom.ensemble import is_ensemble, resume_ensemble, train_ensemble
 from handloom.errors import ConfigError
 from handloom.recipes import load_recipe
+from handloom.studies.ensemble import is_ensemble, resume_ensemble, train_ensemble
 
 if TYPE_CHECKING:
-    from handloom.ensemble import Ensemble
+    from handloom.studies.ensemble import Ensemble
     from handloom.training.callbacks import Callback
 
 

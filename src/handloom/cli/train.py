@@ -21,7 +21,7 @@ from handloom.cli.output import Voice, number
 from handloom.cli.stopping import resumable, resuming
 
 if TYPE_CHECKING:
-    from handloom.results import Run
+    from handloom.run.results import Run
 
 EXAMPLES = """\b
 Examples:
@@ -123,13 +123,13 @@ def train(
     The folder keeps the resolved recipe, checkpoints, a row of metrics an epoch, the result and
     pictures. Whatever is wrong with recipe, data or shapes is said before anything is written.
     """
-    from handloom import session
     from handloom.cli.progress import Place, choose_progress
     from handloom.cli.together import train_together
     from handloom.engines import joined
-    from handloom.ensemble import is_ensemble
     from handloom.errors import ConfigError
     from handloom.recipes import load_recipe
+    from handloom.run import session
+    from handloom.studies.ensemble import is_ensemble
 
     overrides = list(override or [])
     flags = {
@@ -208,8 +208,8 @@ def _tell(voice: Voice, run: Run) -> None:
 
 def _has_ended(path: Path) -> bool:
     """Whether there is a run at `path` whose training has ended."""
-    from handloom.results import Run
-    from handloom.runs import RunFolder
+    from handloom.run import RunFolder
+    from handloom.run.results import Run
 
     folder = RunFolder(path)
     return folder.recipe.is_file() and Run(folder).is_finished

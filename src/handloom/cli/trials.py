@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from handloom.cli.output import Voice, console, number, write
-from handloom.experiments.study import short_names, written
-from handloom.experiments.tune import Listener
+from handloom.studies.search import Listener, short_names, written
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
     from rich.table import Table
 
-    from handloom.experiments.study import Study, StudyTrial
-    from handloom.experiments.tune import Progress
+    from handloom.studies.search import Progress, Study, StudyTrial
 
 MOST_ROWS = 20
 """So many of the best are shown; the rest is in trials.csv."""

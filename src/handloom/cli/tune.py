@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 def complete_study(incomplete: str) -> list[str]:
     """Shipped studies, and folders of studies in runs/."""
-    from handloom.experiments.study import list_studies
+    from handloom.studies.search import list_studies
 
     begun = [str(path.parent) for path in Path("runs").glob("*/study.toml")]
     return [name for name in [*list_studies(), *begun] if name.startswith(incomplete)]
@@ -124,12 +124,12 @@ def tune(
     """
     from handloom.cli.trials import choose_listener, show_study
     from handloom.errors import ConfigError
-    from handloom.experiments import tune as room
-    from handloom.experiments.study import list_studies, load_study
-    from handloom.experiments.study.pictures import draw_study
-    from handloom.experiments.study.table import describe
-    from handloom.experiments.tune.cluster import check_on
-    from handloom.experiments.tune.tune import study_path
+    from handloom.studies import search as room
+    from handloom.studies.search import list_studies, load_study
+    from handloom.studies.search.cluster import check_on
+    from handloom.studies.search.pictures import draw_study
+    from handloom.studies.search.table import describe
+    from handloom.studies.search.tune import study_path
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     if show_list:

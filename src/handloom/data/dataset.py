@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from handloom._typing import AnyArray, IntArray, Shape, UInt8Array
-from handloom.data.planes import with_channels
+from handloom.data.readers.planes import with_channels
 from handloom.errors import DataError, LabelError, ShapeError
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from handloom._typing import IntArray
-from handloom.data.source import foreign_format, open_regular, shown
+from handloom.data.readers.file import foreign_format, open_regular, shown
 from handloom.errors import DataError, ShapeError
 
 _MAX_SAMPLE_BYTES = 64 << 20

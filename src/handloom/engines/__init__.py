@@ -10,7 +10,7 @@ from handloom.engines.choose import Choice as Choice
 from handloom.engines.choose import TorchSettings as TorchSettings
 from handloom.engines.choose import choose_engine as choose_engine
 from handloom.engines.choose import predicting_engine as predicting_engine
-from handloom.engines.numpy_engine import NumpyEngine as NumpyEngine
+from handloom.engines.numpy.engine import NumpyEngine as NumpyEngine
 from handloom.engines.processes import ALONE as ALONE
 from handloom.engines.processes import Processes as Processes
 from handloom.engines.processes import joined as joined

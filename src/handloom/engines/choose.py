@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, Unpack
 
 from handloom.data import Normalisation
 from handloom.engines.base import Engine, Loss
-from handloom.engines.numpy_engine import NumpyEngine
+from handloom.engines.numpy.engine import NumpyEngine
 from handloom.engines.processes import ALONE, Processes
 from handloom.errors import ConfigError
 from handloom.nn.layer import Layer
 from handloom.optim import Optimizer
 
 if TYPE_CHECKING:
-    from handloom.engines.loom_engine import LoomEngine
+    from handloom.engines.loom.engine import LoomEngine
+    from handloom.engines.loom.weave import WovenEngine
     from handloom.engines.torch.engine import TorchEngine
-    from handloom.engines.weave import WovenEngine
 
 EngineName = Literal["auto", "numpy", "loom", "torch"]
 
@@ -76,11 +76,11 @@ def choose_engine(
         return Choice(NumpyEngine(model, loss, optimizer, **settings), ("numpy: as asked for",))
     if why is not None:
         return _torch(why, model, loss, optimizer, threads, torch, settings)
-    from handloom.engines.weave import refusal, weave
+    from handloom.engines.loom.weave import refusal, weave
 
     why = refusal()
     if why is None:
-        from handloom.loom.fuse import UncoveredError
+        from handloom.loom.network.fuse import UncoveredError
 
         try:
             engine = weave(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handloom import assemble, nn
+from handloom import nn
 from handloom._typing import AnyArray, FloatArray, Shape
 from handloom.data import Dataset, Normalisation
 from handloom.engines import Engine, limited_to
@@ -16,6 +16,7 @@ from handloom.errors import ConfigError, StateError
 from handloom.estimator.listeners import BestWeights
 from handloom.estimator.settings import check_change, ends_in_softmax, without_end
 from handloom.recipes import Recipe
+from handloom.run import assemble
 from handloom.training import History, Trainer
 from handloom.training.callbacks import Callback, EarlyStop, Plateau
 

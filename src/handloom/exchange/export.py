@@ -16,7 +16,7 @@ from handloom.data import with_channels
 from handloom.errors import ConfigError, DataError, RunError
 from handloom.exchange.portable import PortableClassifier
 from handloom.exchange.weights_file import write_weights
-from handloom.results import Run, open_run
+from handloom.run.results import Run, open_run
 
 if TYPE_CHECKING:
     from handloom.exchange.onnx.model import Pixels

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from handloom import assemble
 from handloom._files import write_atomic
 from handloom._reasons import brief
 from handloom._typing import AnyArray
@@ -18,8 +17,8 @@ from handloom.exchange.matching import Matching
 from handloom.exchange.portable import FORMAT
 from handloom.exchange.weights_file import WeightsFile, read_json, read_weights
 from handloom.recipes import Recipe, load_recipe, to_toml
-from handloom.results import Run
-from handloom.runs import RunFolder, RunLock, describe_environment, new_run
+from handloom.run import RunFolder, RunLock, assemble, describe_environment, new_run
+from handloom.run.results import Run
 from handloom.training import save_checkpoint
 
 

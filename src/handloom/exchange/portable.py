@@ -10,7 +10,7 @@ from handloom import __version__, nn
 from handloom._typing import Shape
 from handloom.data import Normalisation
 from handloom.recipes import to_toml
-from handloom.results import Run
+from handloom.run.results import Run
 
 FORMAT = 1
 """Of the entries that `about` gives; a change that an older reader would misread counts it up."""

@@ -15,10 +15,10 @@ import numpy as np
 
 from handloom._typing import AnyArray, FloatArray, Shape
 from handloom.loom.arena import Arena, Block
+from handloom.loom.kernels.optimizer import Updating
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.value import Pointer, Value
 from handloom.loom.native.team import Team
-from handloom.loom.pieces.optimizer import Updating
 from handloom.loom.tensor import Tensor
 
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from handloom._typing import Shape
 from handloom.loom.arena import Arena, Block
+from handloom.loom.kernels.activation import Activation, Identity
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine
 from handloom.loom.language.value import Index, Pointer, Value
-from handloom.loom.pieces.activation import Activation, Identity
 
 if TYPE_CHECKING:
     from handloom.loom.pieces.lit import Lit

@@ -7,12 +7,12 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from handloom import assemble
 from handloom.models import LayerLine, summarise
 from handloom.recipes import to_toml
 from handloom.recipes.explain import shown
 from handloom.report.blocks import Block, Code, Table, Terms
-from handloom.results import Run
+from handloom.run import assemble
+from handloom.run.results import Run
 
 TABLES = {
     "model": "Network",

@@ -9,7 +9,7 @@ from typing import Any
 from handloom.report.blocks import Chart, Mark, Series, Table
 from handloom.training import History
 from handloom.views import Curves, curves
-from handloom.views.curves import LOG_FROM, LOG_UNTIL
+from handloom.views.run.curves import LOG_FROM, LOG_UNTIL
 
 Row = Mapping[str, Any]
 DIGITS = 5

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from handloom import diagnosis as room
 from handloom.errors import DataError, RunError
-from handloom.experiments import diagnose as room
-from handloom.pictures import png_of
 from handloom.report.blocks import Block, Finding, Findings, Picture, Pictures, Table, Text
-from handloom.results import Run
+from handloom.run.pictures import png_of
+from handloom.run.results import Run
 from handloom.views import Picture as Drawable
 from handloom.views import draw_picture
 

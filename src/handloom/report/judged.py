@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from handloom.errors import DataError, RunError
-from handloom.pictures import shown_part
 from handloom.report.blocks import Block, Cell, Matrix, Pictures, Table, Text
 from handloom.report.pictures import pictures_of
-from handloom.results import PartResult, Run
+from handloom.run.pictures import shown_part
+from handloom.run.results import PartResult, Run
 from handloom.views import Confusion, confusion, listed_scores, style
 
 MOST_CLASSES = 24

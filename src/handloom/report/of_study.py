@@ -7,10 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from handloom import views
-from handloom.experiments.study import Study, StudyTrial, short_names, written
-from handloom.experiments.study.importance import importance
-from handloom.experiments.study.pictures import shown_trials
-from handloom.pictures import png_of
 from handloom.recipes import to_toml
 from handloom.report.asked import asked_terms, file_stem, phrase
 from handloom.report.blocks import (
@@ -32,6 +28,10 @@ from handloom.report.blocks import (
 from handloom.report.charts import epoch_chart, metric_series, points, summarise
 from handloom.report.one_run import training_sections
 from handloom.report.words import duration, number, percent
+from handloom.run.pictures import png_of
+from handloom.studies.search import Study, StudyTrial, short_names, written
+from handloom.studies.search.importance import importance
+from handloom.studies.search.pictures import shown_trials
 from handloom.views import Trials, message_in, study_drawings
 
 WORDS = {

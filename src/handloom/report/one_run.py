@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from handloom import session
 from handloom.errors import DataError, RunError
-from handloom.experiments.compare.intervals import wilson
 from handloom.report.asked import asked_terms, network_table, repeat_blocks
 from handloom.report.blocks import Block, Charts, Fact, Facts, Page, Section, Text
 from handloom.report.charts import epoch_table, training_charts
@@ -15,7 +13,9 @@ from handloom.report.diagnosed import diagnosis_blocks
 from handloom.report.judged import class_blocks
 from handloom.report.pictures import picture_blocks
 from handloom.report.words import duration, number, percent
-from handloom.results import Run
+from handloom.run import session
+from handloom.run.results import Run
+from handloom.studies.compare.intervals import wilson
 
 LEARNED = ("weights-filters", "weights-filters-raw", "kernels", "weights-matrices")
 INSIDE = ("activations", "activations-pair")

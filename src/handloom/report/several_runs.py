@@ -7,12 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from handloom.errors import DataError, RunError
-from handloom.experiments.compare import Comparison, Group, compare
-from handloom.experiments.compare.figures import mark_of
-from handloom.experiments.compare.groups import WITHIN_A_GROUP, differing, grouped
-from handloom.experiments.compare.subjects import drawn
-from handloom.experiments.compare.tables import ACCURACY, cost_columns, legend
-from handloom.pictures import png_of
 from handloom.recipes.flat import flattened
 from handloom.report.asked import asked_terms, recipe_code, repeat_command, words_of
 from handloom.report.blocks import (
@@ -34,7 +28,13 @@ from handloom.report.diagnosed import diagnosis_rows
 from handloom.report.one_run import check_has_epochs
 from handloom.report.pictures import pictures_of
 from handloom.report.words import number, percent
-from handloom.results import Run
+from handloom.run.pictures import png_of
+from handloom.run.results import Run
+from handloom.studies.compare import Comparison, Group, compare
+from handloom.studies.compare.figures import mark_of
+from handloom.studies.compare.groups import WITHIN_A_GROUP, differing, grouped
+from handloom.studies.compare.subjects import drawn
+from handloom.studies.compare.tables import ACCURACY, cost_columns, legend
 from handloom.views import draw_comparison
 
 COLOURS = 8

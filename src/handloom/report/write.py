@@ -7,14 +7,14 @@ from pathlib import Path
 
 from handloom._files import can_become_file, make_folder, write_atomic
 from handloom.errors import ConfigError, RunError
-from handloom.experiments.study import Study, open_study
-from handloom.experiments.study.load import STUDY_FILE
 from handloom.report.blocks import Page
 from handloom.report.of_study import study_page
 from handloom.report.one_run import run_page
 from handloom.report.render import render
 from handloom.report.several_runs import runs_page
-from handloom.results import Run, open_run
+from handloom.run.results import Run, open_run
+from handloom.studies.search import Study, open_study
+from handloom.studies.search.plan.load import STUDY_FILE
 
 NAME = "report.html"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from handloom._files import append, parse_json, read_file, write_atomic
+from handloom._kept import ROW, check_kept
 from handloom._reasons import cause
 from handloom.errors import RunError, StateError
-from handloom.runs.kept import ROW, check_kept
 
 Row = dict[str, Any]
 

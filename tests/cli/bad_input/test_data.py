@@ -214,7 +214,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setattr("handloom.data.download.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("handloom.data.known.download.time.sleep", lambda seconds: None)
 
 
 def test_missing_data_without_a_network(no_network: None, handloom, tmp_path: Path) -> None:

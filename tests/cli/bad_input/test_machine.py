@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from handloom import _memory, assemble
+from handloom import _memory
 from handloom._memory import available_memory, check_available, shown_bytes
 from handloom._reasons import explained
-from handloom.assemble import memory
 from handloom.errors import ConfigError, LabelError, RecipeError, ShapeError
 from handloom.recipes import load_recipe
+from handloom.run import assemble
+from handloom.run.assemble import memory
 
 PROGRAM = "from handloom.cli.main import main; main()"
 

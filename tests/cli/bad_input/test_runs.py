@@ -185,7 +185,7 @@ def test_a_test_without_a_test_part(place, refused):
 
 
 HOLD = (
-    "import sys, time; from pathlib import Path; from handloom.runs import RunLock\n"
+    "import sys, time; from pathlib import Path; from handloom.run import RunLock\n"
     "with RunLock(Path(sys.argv[1])):\n print('held', flush=True); time.sleep(60)"
 )
 
@@ -219,6 +219,6 @@ def test_a_bug_keeps_its_traceback(place, handloom, monkeypatch: pytest.MonkeyPa
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("handloom.runs.RunFolder.open", broken)
+    monkeypatch.setattr("handloom.run.RunFolder.open", broken)
     with pytest.raises(ZeroDivisionError):
         handloom("test", place.run)

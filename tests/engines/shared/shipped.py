@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from handloom import assemble, load_recipe, models
-from handloom.assemble import Parts
+from handloom import load_recipe, models
 from handloom.recipes import Recipe, list_recipes
+from handloom.run import assemble
+from handloom.run.assemble import Parts
 
 LARGE = 10_000_000
 """Multiply-adds a picture: above it a test is for `--slow`, and its batches are small."""

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom.data.augment import Augmentation
-from handloom.data.warp import resample as resample_on_cpu
+from handloom.data.batches.augment import Augmentation
+from handloom.data.batches.warp import resample as resample_on_cpu
 
 torch = pytest.importorskip("torch")
 

@@ -15,12 +15,13 @@ import pytest
 from shipped import shipped, shortened
 
 import handloom as hl
-from handloom import assemble, nn, session
+from handloom import nn
 from handloom.data import with_channels
 from handloom.engines import NumpyEngine, choose_engine
 from handloom.engines.torch import TorchEngine
 from handloom.recipes import Recipe
 from handloom.recipes.schema.recipe import KINDS
+from handloom.run import assemble, session
 
 STEPS = 10
 EXACT = 1e-10

@@ -16,12 +16,13 @@ import onnxruntime
 import pytest
 from numpy.random import Generator
 
-from handloom import assemble, data, nn
+from handloom import data, nn
 from handloom.data import Normalisation
 from handloom.exchange import PortableClassifier
 from handloom.exchange.onnx.model import build_model
 from handloom.recipes import Recipe, list_recipes, load_recipe, to_toml
 from handloom.recipes.schema.recipe import KINDS
+from handloom.run import assemble
 
 SHAPE, CLASSES = (1, 28, 28), 10
 TOLERANCE = 1e-4  # of a logit and of a probability

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from numpy.random import Generator
 
-from handloom import assemble, nn
+from handloom import nn
 from handloom.data import Normalisation
 from handloom.exchange import PortableClassifier
 from handloom.exchange.torch.module import module_source
 from handloom.exchange.weights_file import write_weights
 from handloom.recipes import list_recipes, load_recipe
+from handloom.run import assemble
 
 ALONE = """
 import runpy, sys

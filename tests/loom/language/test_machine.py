@@ -9,6 +9,7 @@ import llvmlite.binding as llvm
 import pytest
 
 from handloom.errors import ConfigError
+from handloom.loom.kernels.tile import product
 from handloom.loom.language import machine, mathematics
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine, avx2, avx512, neon, sse2
@@ -16,7 +17,6 @@ from handloom.loom.language.program import Program
 from handloom.loom.language.value import INT, Pointer, Value
 from handloom.loom.native import jit
 from handloom.loom.native.team import Team
-from handloom.loom.pieces.tile import product
 
 LINUX, MAC = "x86_64-unknown-linux-gnu", "x86_64-apple-darwin23"
 WINDOWS, ARM_WINDOWS = "x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc"

@@ -12,11 +12,11 @@ from harness import HOST
 from handloom import nn
 from handloom._typing import AnyArray
 from handloom.errors import HandloomError
+from handloom.loom.kernels.activation import Activation, activation_of
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine
 from handloom.loom.language.program import Real
 from handloom.loom.language.value import Pointer
-from handloom.loom.pieces.activation import Activation, activation_of
 
 OTHER_SETTINGS = [
     nn.LeakyReLU(0.3), nn.LeakyReLU(0), nn.LeakyReLU(1), nn.ELU(0.3), nn.ELU(0), nn.GELU("tanh"),

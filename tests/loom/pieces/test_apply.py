@@ -11,13 +11,13 @@ from harness import AVX2, HOST
 
 from handloom import optim
 from handloom.loom.arena import Arena
+from handloom.loom.kernels.optimizer import SETTINGS, Updating, rule_of
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine
 from handloom.loom.language.value import Pointer, Value
 from handloom.loom.native.team import Team
 from handloom.loom.piece import Step, flat
 from handloom.loom.pieces.apply import CHUNK, clipped
-from handloom.loom.pieces.optimizer import SETTINGS, Updating, rule_of
 from handloom.nn.layer import Parameter
 
 SIZES = {"a": 3, "b": CHUNK + 5, "c": 16, "d": 2 * CHUNK}

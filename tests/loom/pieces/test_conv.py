@@ -18,10 +18,10 @@ from convolutions import (
 from harness import AVX2, HOST
 
 from handloom import nn
+from handloom.loom.kernels.activation import LeakyReLU, ReLU, Sigmoid, Tanh
 from handloom.loom.language.machine import Machine
-from handloom.loom.pieces import conv
-from handloom.loom.pieces.activation import LeakyReLU, ReLU, Sigmoid, Tanh
-from handloom.loom.pieces.conv import ConvPiece
+from handloom.loom.pieces.convolution import direct as conv
+from handloom.loom.pieces.convolution.direct import ConvPiece
 
 CASES = [
     Case((1, 1, 1), 1, 1, batch=1),

@@ -8,13 +8,13 @@ from convolutions import Case, assert_close, layers_of
 from harness import HOST
 
 from handloom import nn, optim
-from handloom.loom.compile import compile_network
+from handloom.loom.kernels.activation import Identity, LeakyReLU, ReLU, Sigmoid, Tanh
 from handloom.loom.language.machine import VARIABLE
-from handloom.loom.pieces.activation import Identity, LeakyReLU, ReLU, Sigmoid, Tanh
-from handloom.loom.pieces.conv_rows import ConvRowsPiece
+from handloom.loom.network.compile import compile_network
+from handloom.loom.network.plan import Plan, Request
+from handloom.loom.pieces.convolution.rows import ConvRowsPiece
 from handloom.loom.pieces.gather import Pictures
 from handloom.loom.pieces.loss import CrossEntropy
-from handloom.loom.plan import Plan, Request
 
 LAYERS = {
     Identity: lambda activation: [],

@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 
+from handloom.loom.kernels.convolution.shape import Convolution, meetings, stretches
+from handloom.loom.kernels.convolution.tile import forward_tile, input_tile, weight_tile
 from handloom.loom.language.machine import avx2, host
-from handloom.loom.pieces.conv_shape import Convolution, meetings, stretches
-from handloom.loom.pieces.conv_tile import forward_tile, input_tile, weight_tile
 
 
 def shape_of(width: int, kernel: int, stride: int, before: int, columns: int) -> Convolution:

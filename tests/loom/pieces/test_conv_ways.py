@@ -11,13 +11,13 @@ from harness import AVX2
 from networks import NETWORKS, network
 
 from handloom import nn
-from handloom.loom import chain
 from handloom.loom.language.machine import Machine, avx512
-from handloom.loom.pieces.conv import ConvPiece
+from handloom.loom.network import chain
+from handloom.loom.network.plan import Plan, Request
+from handloom.loom.pieces.convolution.direct import ConvPiece
 from handloom.loom.pieces.gather import Pictures
-from handloom.loom.pieces.winograd_fused import WinogradFusedPiece
-from handloom.loom.pieces.winograd_lines import WinogradLinesPiece
-from handloom.loom.plan import Plan, Request
+from handloom.loom.pieces.winograd.fused import WinogradFusedPiece
+from handloom.loom.pieces.winograd.lines import WinogradLinesPiece
 
 DIRECT, LINES, TILES = ConvPiece, WinogradLinesPiece, WinogradFusedPiece
 

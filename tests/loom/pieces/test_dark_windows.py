@@ -16,17 +16,19 @@ from harness import AVX2, HOST, Trial
 
 from handloom import nn
 from handloom._typing import FloatArray
+from handloom.loom.kernels.activation import ELU, Identity, LeakyReLU, ReLU
+from handloom.loom.kernels.convolution.shape import Convolution
+from handloom.loom.kernels.winograd.fused_tiles import PIXELS, Tiling
+from handloom.loom.kernels.winograd.lines_shape import POINTS, Lines
 from handloom.loom.language.machine import Machine, sse2
 from handloom.loom.language.program import Real
 from handloom.loom.piece import Piece
-from handloom.loom.pieces import winograd, winograd_fused, winograd_lines
-from handloom.loom.pieces.activation import ELU, Identity, LeakyReLU, ReLU
-from handloom.loom.pieces.conv import ConvPiece
-from handloom.loom.pieces.conv_shape import Convolution
-from handloom.loom.pieces.winograd_fused import WinogradFusedPiece
-from handloom.loom.pieces.winograd_fused_tiles import PIXELS, Tiling
-from handloom.loom.pieces.winograd_lines import WinogradLinesPiece
-from handloom.loom.pieces.winograd_lines_shape import POINTS, Lines
+from handloom.loom.pieces.convolution.direct import ConvPiece
+from handloom.loom.pieces.winograd import fused as winograd_fused
+from handloom.loom.pieces.winograd import lines as winograd_lines
+from handloom.loom.pieces.winograd import tiled as winograd
+from handloom.loom.pieces.winograd.fused import WinogradFusedPiece
+from handloom.loom.pieces.winograd.lines import WinogradLinesPiece
 
 CASES = [
     Case((8, 14, 14), 8, 3, {"padding": 1}, activation=ReLU()),

@@ -10,10 +10,10 @@ import pytest
 from harness import AVX2, HOST, Trial
 
 from handloom import nn
+from handloom.loom.kernels.activation import Identity, LeakyReLU, activation_of
 from handloom.loom.language.machine import Machine
 from handloom.loom.piece import Piece
-from handloom.loom.pieces.activation import Identity, LeakyReLU, activation_of
-from handloom.loom.pieces.dense_piece import SMALL, DensePiece
+from handloom.loom.pieces.dense import SMALL, DensePiece
 from handloom.loom.pieces.lit import Lit
 
 

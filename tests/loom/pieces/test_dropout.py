@@ -10,10 +10,10 @@ import pytest
 from harness import AVX2, HOST, Trial
 
 from handloom import nn
+from handloom.loom.kernels.activation import LeakyReLU
 from handloom.loom.language.machine import Machine
 from handloom.loom.piece import Piece
 from handloom.loom.pieces import dropout
-from handloom.loom.pieces.activation import LeakyReLU
 
 SHAPES = [(2, 3, 5), (1, 1, 1), (4, 4, 4), (3, 7, 9), (1,), (11,), (32,), (67,)]
 

@@ -10,10 +10,10 @@ import pytest
 from harness import AVX2, HOST, PLAIN, Trial
 
 from handloom import nn
+from handloom.loom.kernels.activation import LeakyReLU, activation_of
 from handloom.loom.language.machine import Machine
 from handloom.loom.piece import Piece
 from handloom.loom.pieces import elementwise
-from handloom.loom.pieces.activation import LeakyReLU, activation_of
 
 ACTIVATIONS = [
     nn.ReLU(), nn.LeakyReLU(0.1), nn.ELU(0.7), nn.GELU("tanh"), nn.SiLU(), nn.Sigmoid(), nn.Tanh(),

@@ -12,7 +12,7 @@ from harness import AVX2, HOST
 
 from handloom._typing import AnyArray, Shape
 from handloom.data import Normalisation
-from handloom.engines.loom_terms import pixels_as_numbers
+from handloom.engines.loom.terms import pixels_as_numbers
 from handloom.loom.arena import Arena
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine

@@ -13,15 +13,15 @@ from harness import AVX2, HOST, PLAIN
 from handloom import nn
 from handloom._typing import AnyArray
 from handloom.loom.arena import Arena
+from handloom.loom.kernels.activation import Activation, LeakyReLU
+from handloom.loom.kernels.optimizer import SETTINGS, WEIGHT_TOTAL
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine
 from handloom.loom.language.program import Real
 from handloom.loom.language.value import Pointer, Value
 from handloom.loom.native.team import Team
 from handloom.loom.piece import Step
-from handloom.loom.pieces.activation import Activation, LeakyReLU
 from handloom.loom.pieces.loss import CrossEntropy, LossPiece
-from handloom.loom.pieces.optimizer import SETTINGS, WEIGHT_TOTAL
 from handloom.loom.tensor import Sizes, Tensor
 
 GROUP = 4

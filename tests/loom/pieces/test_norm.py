@@ -9,10 +9,10 @@ import pytest
 from harness import AVX2, HOST, Trial
 
 from handloom import nn
+from handloom.loom.kernels.activation import Identity, LeakyReLU, activation_of
 from handloom.loom.language.machine import Machine
 from handloom.loom.piece import Piece
 from handloom.loom.pieces import norm
-from handloom.loom.pieces.activation import Identity, LeakyReLU, activation_of
 
 NOTHING = nn.Sequential()
 CASES = [  # shape, activation, pooling, batch, examples in a short one

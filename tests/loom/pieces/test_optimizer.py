@@ -15,10 +15,10 @@ from harness import AVX2, HOST
 from handloom import optim
 from handloom._typing import AnyArray
 from handloom.errors import ConfigError
+from handloom.loom.kernels.optimizer import AVERAGE, SETTINGS, Rule, Updating, rule_of
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine
 from handloom.loom.language.value import Pointer
-from handloom.loom.pieces.optimizer import AVERAGE, SETTINGS, Rule, Updating, rule_of
 from handloom.nn.layer import Parameter
 
 SIZE = 48

@@ -11,13 +11,13 @@ import pytest
 from harness import AVX2, HOST
 
 from handloom.loom.arena import Arena
+from handloom.loom.kernels.optimizer import Momentum, Updating
 from handloom.loom.language.lane_sums import store_sums
 from handloom.loom.language.machine import Machine
 from handloom.loom.language.program import Program
 from handloom.loom.native import jit
 from handloom.loom.native.team import Team
 from handloom.loom.piece import Step
-from handloom.loom.pieces.optimizer import Momentum, Updating
 from handloom.loom.pieces.partials import CHUNK, Partials
 
 MACHINES = pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])

@@ -10,10 +10,10 @@ import pytest
 from harness import AVX2, HOST, Trial
 
 from handloom import nn
+from handloom.loom.kernels.activation import LeakyReLU
 from handloom.loom.language.machine import Machine
 from handloom.loom.piece import Piece
 from handloom.loom.pieces import flatten, global_pool, pool
-from handloom.loom.pieces.activation import LeakyReLU
 
 POOLS = [
     (nn.MaxPool2d(2), (3, 6, 4)),

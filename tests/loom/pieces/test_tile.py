@@ -10,11 +10,11 @@ from emitted import DTYPES, every_machine, native
 from harness import HOST
 
 from handloom._typing import AnyArray
+from handloom.loom.kernels.tile import best_rows, product
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine
 from handloom.loom.language.program import Real
 from handloom.loom.language.value import Pointer, Value
-from handloom.loom.pieces.tile import best_rows, product
 
 
 class Case(NamedTuple):

@@ -10,8 +10,8 @@ from harness import AVX2, HOST, MOST_THREADS, Trial
 
 from handloom import nn
 from handloom._typing import FloatArray
-from handloom.loom.pieces import winograd
-from handloom.loom.pieces.activation import Activation, Identity, LeakyReLU, ReLU, Sigmoid, Tanh
+from handloom.loom.kernels.activation import Activation, Identity, LeakyReLU, ReLU, Sigmoid, Tanh
+from handloom.loom.pieces.winograd import tiled as winograd
 from handloom.loom.tensor import Sizes
 
 

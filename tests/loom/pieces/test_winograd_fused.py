@@ -17,15 +17,15 @@ from convolutions import (
 from harness import AVX2, HOST
 
 from handloom import nn
-from handloom.loom import chain
+from handloom.loom.kernels.activation import LeakyReLU, ReLU, Sigmoid, Tanh
+from handloom.loom.kernels.convolution.shape import Convolution
+from handloom.loom.kernels.winograd.fused_tiles import PIXELS, Tiling
 from handloom.loom.language.machine import Machine, sse2
-from handloom.loom.pieces import winograd_fused
-from handloom.loom.pieces.activation import LeakyReLU, ReLU, Sigmoid, Tanh
-from handloom.loom.pieces.conv_shape import Convolution
+from handloom.loom.network import chain
+from handloom.loom.network.plan import Plan, Request
 from handloom.loom.pieces.gather import Pictures
-from handloom.loom.pieces.winograd_fused import ROOM, WinogradFusedPiece
-from handloom.loom.pieces.winograd_fused_tiles import PIXELS, Tiling
-from handloom.loom.plan import Plan, Request
+from handloom.loom.pieces.winograd import fused as winograd_fused
+from handloom.loom.pieces.winograd.fused import ROOM, WinogradFusedPiece
 
 CASES = [
     Case((6, 12, 12), 16, 5, pool=2, activation=LeakyReLU(0.1), batch=17),

@@ -14,12 +14,12 @@ from convolutions import (
 )
 from harness import AVX2, HOST
 
+from handloom.loom.kernels.activation import LeakyReLU, ReLU, Sigmoid, Tanh
+from handloom.loom.kernels.convolution.shape import Convolution
+from handloom.loom.kernels.winograd.lines_shape import POINTS, Lines
 from handloom.loom.language.machine import Machine, sse2
-from handloom.loom.pieces import winograd_lines
-from handloom.loom.pieces.activation import LeakyReLU, ReLU, Sigmoid, Tanh
-from handloom.loom.pieces.conv_shape import Convolution
-from handloom.loom.pieces.winograd_lines import WinogradLinesPiece
-from handloom.loom.pieces.winograd_lines_shape import POINTS, Lines
+from handloom.loom.pieces.winograd import lines as winograd_lines
+from handloom.loom.pieces.winograd.lines import WinogradLinesPiece
 
 CASES = [
     Case((1, 12, 12), 6, 5, pool=2, activation=LeakyReLU(0.1), batch=17),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handloom._typing import FloatArray
-from handloom.loom.pieces.winograd_transform import (
+from handloom.loom.kernels.winograd.transform import (
     ALL_PIXELS,
     AT,
     BT,

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handloom.data.augment import FIELDS_START, Augmentation, Draws
-from handloom.data.warp import gaussian
+from handloom.data.batches.augment import FIELDS_START, Augmentation, Draws
+from handloom.data.batches.warp import gaussian
 from handloom.engines.torch.chance import picture_keys, uniforms
 
 

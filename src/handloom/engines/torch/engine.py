@@ -12,7 +12,7 @@ from handloom._typing import AnyArray, FloatArray, Shape, UInt8Array
 from handloom.data import Epoch, Normalisation
 from handloom.engines.alone import check_epoch, check_example
 from handloom.engines.base import Evaluation, Loss, StepReport
-from handloom.engines.numpy_engine import NumpyEngine, count_correct
+from handloom.engines.numpy.engine import NumpyEngine, count_correct
 from handloom.engines.pace import Pace
 from handloom.engines.processes import ALONE, Processes
 from handloom.engines.torch.ahead import PORTION_SECONDS, Checkpoint, Portion

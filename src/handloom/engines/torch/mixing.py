@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handloom.data.mixing import Mixtures
+from handloom.data.batches.mixing import Mixtures
 from handloom.engines.torch.uploads import uploaded
 
 

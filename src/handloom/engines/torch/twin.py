@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from handloom._typing import AnyArray
-from handloom.engines.numpy_engine import NumpyEngine
+from handloom.engines.numpy.engine import NumpyEngine
 from handloom.engines.torch.step import Step
 
 

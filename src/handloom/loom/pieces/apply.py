@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from handloom.loom.arena import round_up
+from handloom.loom.kernels.optimizer import Updating
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import Pointer, Value
 from handloom.loom.piece import Stage, Step, Stored
-from handloom.loom.pieces.optimizer import Updating
 
 CHUNK = 4096  # numbers that a thread takes at a time
 

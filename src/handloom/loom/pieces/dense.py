@@ -1,241 +1,250 @@
-"""A dense layer's three kernels: y = f(x W + b), the errors below it, and the update of W and b.
-
-Weights lie in panels: `width` neighbouring columns (one or two vectors), all rows of them one after
-the other. A kernel then reads memory in a straight line, and never packs anything.
-"""
+"""A dense layer as a piece: its memory, and the code that calls its kernels (dense.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
-from handloom.loom.language.emitter import Emitter
-from handloom.loom.language.program import kernel
-from handloom.loom.language.value import Pointer, Value
-from handloom.loom.pieces.activation import Activation
-from handloom.loom.pieces.optimizer import Updating
-from handloom.loom.pieces.tile import product
-from handloom.loom.tensor import Arrival
+import numpy as np
 
-AHEAD = 16  # rows of a panel to ask for before they are needed
-SPARSE_AHEAD = 8  # the same, where rows are left out
+from handloom import nn
+from handloom._typing import AnyArray, FloatArray
+from handloom.loom.arena import Arena, round_up
+from handloom.loom.kernels import dense
+from handloom.loom.kernels.activation import Activation
+from handloom.loom.kernels.optimizer import Updating
+from handloom.loom.language.value import Value
+from handloom.loom.piece import Piece, Stage, Step, Stored, flat
+from handloom.loom.pieces.lit import TILE
+from handloom.loom.tensor import Sizes, Tensor
 
-
-@kernel
-def forward_tile(
-    e: Emitter,
-    x: Pointer,
-    weights: Pointer,
-    bias: Pointer,
-    y: Pointer,
-    depth: Value,
-    units: Value,
-    *,
-    row: int,
-    rows: int,
-    width: int,
-    panels: int,
-    panel: int,
-    activation: Activation,
-) -> None:
-    """y = f(x @ weights + bias) for `rows` rows of x and `panels` panels of weights.
-
-    The first `units` columns are units of the layer, the others fill the last panel.
-    """
-    columns = _columns(e, width, panels, panel)
-
-    def fetch(k: Value) -> None:
-        for column in columns:
-            e.prefetch(weights, (k + AHEAD) * width + column)
-
-    totals = product(
-        e, x, row, 1, weights, width, depth, rows=rows, columns=columns, each_turn=fetch
-    )
-    _finish(e, totals, bias, y, units, _columns(e, width, panels, width), row, activation)
+SMALL = 1 << 15
+"""Weights up to which a group of examples is carried on by one thread; beyond, threads share out
+the columns: they would wait longer for the slowest than a meeting takes."""
 
 
-@kernel
-def sparse_tile(
-    e: Emitter,
-    x: Pointer,
-    weights: Pointer,
-    bias: Pointer,
-    y: Pointer,
-    lit: Pointer,
-    units: Value,
-    *,
-    row: int,
-    rows: int,
-    width: int,
-    panels: int,
-    panel: int,
-    activation: Activation,
-) -> None:
-    """The same for the columns of x that `lit` lists: the others are zero in all rows."""
-    columns = _columns(e, width, panels, panel)
+class DensePiece(Piece):
+    """y = f(x W + b) for a Linear and the activation behind it."""
 
-    def fetch(turn: Value) -> None:  # beyond the list stand columns of batches before: no harm
-        for column in columns:
-            e.prefetch(weights, lit[turn + (1 + SPARSE_AHEAD)] * width + column)
+    def __init__(
+        self,
+        layer: nn.Linear,
+        *,
+        paths: tuple[str, ...],
+        prefix: str,
+        activation: Activation,
+        source: Tensor,
+        output: Tensor,
+        sizes: Sizes,
+        arena: Arena,
+    ) -> None:
+        self.units, self.inputs = layer.weight.shape
+        super().__init__(f"dense {self.inputs} → {self.units}", paths, output)
+        self.source = source.read()
+        self.sizes = sizes
+        self.activation = activation
+        self.itemsize = arena.dtype.itemsize
+        self.small = self.units * self.inputs <= SMALL
+        lanes = sizes.lanes
+        self.width = lanes if self.units <= lanes else 2 * lanes
+        self.panels = -(-self.units // self.width)
+        self.padded = self.panels * self.width
+        self.below = 2 * lanes  # columns of a panel of the transposed weights
+        # Rows of weights that are updated at a time; the layout is good for both numbers.
+        self.lit = source.lit if not self.small else None
+        most = sizes.machine.tile_rows(2)
+        self.tile = TILE if self.lit else most
+        self.tiles = -(-self.inputs // self.tile)
+        self.rows = max(round_up(self.inputs, n) for n in (most, TILE, self.below))
+        self.panel = self.rows * self.width
+        self.weights = arena.parameters.take(self.panels * self.panel)
+        self.parameters[f"{prefix}.weight"] = Stored(
+            self.weights, layer.weight.shape, self._pack, self._unpack
+        )
+        self.bias_name = f"{prefix}.bias" if layer.bias is not None else None
+        self.weight_name = f"{prefix}.weight"
+        self.bias = arena.parameters.take(self.padded)  # zeros where the layer has none
+        if self.bias_name:
+            self.parameters[self.bias_name] = flat(self.bias, (self.units,))
 
-    totals = product(
-        e, x, row, 1, weights, width, lit[0],
-        rows=rows, columns=columns, chosen=lit + 1, each_turn=fetch,
-    )  # fmt: skip
-    _finish(e, totals, bias, y, units, _columns(e, width, panels, width), row, activation)
+    def allocate(self, arena: Arena) -> None:
+        """The transposed copy that errors are computed with, and room for sums of squares."""
+        if self.lit:
+            self.lit.allocate(arena)
+        if self.sizes.training:
+            if self.source.needs_errors:
+                self.turned = arena.work.take(round_up(self.inputs, self.below) * self.padded)
+            self.squares = [
+                arena.work.take(self.panels * self.tiles),
+                arena.work.take(self.padded // self.sizes.lanes),
+            ]
 
+    @property
+    def _flops(self) -> int:
+        """Of one of the three products."""
+        return 2 * self.sizes.batch * self.inputs * self.units
 
-def _columns(e: Emitter, width: int, panels: int, panel: int) -> list[int]:
-    """Where each vector of some panels begins, if they lie `panel` numbers apart."""
-    return [p * panel + v for p in range(panels) for v in range(0, width, e.lanes)]
+    def _bytes(self, passes: int) -> int:
+        """Of some passes over all weights, and one over inputs and outputs."""
+        numbers = passes * self.inputs * self.units + self.sizes.batch * (self.inputs + self.units)
+        return numbers * self.itemsize
 
+    # -- forward ----------------------------------------------------------------------------------
 
-def _finish(
-    e: Emitter,
-    totals: list[Value],
-    bias: Pointer,
-    y: Pointer,
-    units: Value,
-    columns: Sequence[int],
-    row: int,
-    activation: Activation,
-) -> None:
-    """The epilogue of both: bias and activation, while the sums are in registers.
+    def forward(self) -> list[Stage]:
+        """One stage: by groups where the weights are few, else shared by columns."""
+        flops, size = self._flops, self._bytes(1)
+        if self.small:
+            return [Stage(self.title, self._forward_group, flops=flops, bytes=size)]
+        shared = Stage(
+            self.title, self._forward_shared, by_group=False, meets=True, flops=flops, bytes=size
+        )
+        if self.lit is None:
+            return [shared]
+        if not self.sizes.training:
+            return [self.lit.by_group(), shared]
+        # Both need all pictures, and nothing of each other: one meeting is enough.
+        return [self.lit.by_group(), self.lit.by_pixels(), replace(shared, meets=False)]
 
-    Columns that are no units stay zero, for their weights must not move.
-    """
-    for i, total in enumerate(totals):
-        m, column = i // len(columns), columns[i % len(columns)]
-        out = activation.output(e, total + bias.vector(column))
-        if not activation.keeps_zero:
-            left = e.splat(e.convert(units - column, "sitofp", e.real))
-            out = e.where(e.counting() < left, out, 0.0)
-        y[m * row + column] = out
+    def _forward_group(self, step: Step, group: Value) -> None:
+        for tile in step.e.range(self.sizes.group // self.sizes.tile_rows):
+            for panel in step.e.range(0, self.panels, self._abreast):
+                self._forward_tile(step, group, tile, panel)
 
+    def _forward_shared(self, step: Step) -> None:
+        tiles = self.sizes.group // self.sizes.tile_rows
+        blocks = self.sizes.groups * tiles
+        # Backwards: what the update touched last is still in the cache.
+        for i in step.team.deal(self.panels // self._abreast * blocks, backwards=True):
+            panel, block = i // blocks * self._abreast, i % blocks
+            self._forward_tile(step, block // tiles, block % tiles, panel)
 
-@kernel
-def error_tile(
-    e: Emitter,
-    errors: Pointer,
-    turned: Pointer,
-    y: Pointer,
-    below: Pointer,
-    depth: Value,
-    *,
-    row: int,
-    rows: int,
-    width: int,
-    arrival: Arrival,
-) -> None:
-    """below = errors @ weights.T, delivered to the tensor whose values are y."""
-    columns = range(0, width, e.lanes)
-    totals = product(e, errors, row, 1, turned, width, depth, rows=rows, columns=columns, unroll=2)
-    for i, total in enumerate(totals):
-        place = i // len(columns) * row + columns[i % len(columns)]
-        arrival.store(e, below, place, total, y + place)
+    @property
+    def _abreast(self) -> int:
+        """Panels at once: enough sums to keep the processor busy where a tile has few rows."""
+        wanted = -(-8 * self.sizes.lanes // (self.sizes.tile_rows * self.width))
+        return next(n for n in range(max(1, wanted), 0, -1) if self.panels % n == 0)
 
+    def _forward_tile(self, step: Step, group: Value, tile: Value, panel: Value) -> None:
+        row, rows = self.sizes.row, self.sizes.tile_rows
+        first = tile * (rows * row)
+        tiles = self.sizes.group // rows
+        emit = dense.sparse_tile if self.lit else dense.forward_tile
+        emit(
+            step.e, step.values(self.source, group) + first,
+            step.at(self.weights, panel, self.panel), step.at(self.bias, panel, self.width),
+            step.values(self.output, group) + (first + panel * self.width),
+            self.lit.columns(step, group * tiles + tile) if self.lit else self.inputs,
+            self.units - panel * self.width,
+            row=row, rows=rows, width=self.width, panels=self._abreast,
+            panel=self.panel if self._abreast > 1 else 0, activation=self.activation,
+        )  # fmt: skip
 
-@kernel
-def update_tile(
-    e: Emitter,
-    x: Pointer,
-    errors: Pointer,
-    weights: Pointer,
-    settings: Pointer,
-    square: Pointer,
-    depth: Value,
-    *,
-    row: int,
-    rows: int,
-    width: int,
-    how: Updating,
-) -> None:
-    """The gradient x.T @ errors for a tile of weights, and at once their update."""
-    totals = product(
-        e, x, 1, row, errors, row, depth,
-        rows=rows, columns=range(0, width, e.lanes), each_turn=_fetch_weights(e, weights, how, 1),
-    )  # fmt: skip
-    _update(e, totals, weights, settings, square, how)
+    # -- backward ---------------------------------------------------------------------------------
 
+    def prepare(self) -> list[Stage]:
+        """The transposed copy of the weights, if errors go further down."""
+        if not (self.sizes.training and self.source.needs_errors):
+            return []
+        size = 2 * self.inputs * self.units * self.itemsize
+        return [Stage(f"{self.title}: transpose", self._turn, by_group=False, bytes=size)]
 
-@kernel
-def sparse_update_tile(
-    e: Emitter,
-    x: Pointer,
-    errors: Pointer,
-    weights: Pointer,
-    settings: Pointer,
-    square: Pointer,
-    lit: Pointer,
-    *,
-    row: int,
-    rows: int,
-    width: int,
-    how: Updating,
-) -> None:
-    """The same from the rows of x that `lit` lists: the others are zero in this tile."""
-    totals = product(
-        e, x, 1, row, errors, row, lit[0],
-        rows=rows, columns=range(0, width, e.lanes), chosen=lit + 1,
-        each_turn=_fetch_weights(e, weights, how, 2),
-    )  # fmt: skip
-    _update(e, totals, weights, settings, square, how)
+    def _turn(self, step: Step) -> None:
+        for below in step.team.share(round_up(self.inputs, self.below) // self.below):
+            for panel in step.e.range(self.panels):
+                dense.turn(
+                    step.e,
+                    step.at(self.weights, panel, self.panel) + below * (self.below * self.width),
+                    step.at(self.turned, below, self.padded * self.below)
+                    + panel * (self.width * self.below),
+                    columns=self.width,
+                    width=self.below,
+                )
 
+    def backward(self) -> list[Stage]:
+        """The errors of the source."""
+        if not self.source.needs_errors:
+            return []
+        self.arrival = self.source.arrival()
+        title, flops, size = f"{self.title}: errors below", self._flops, self._bytes(1)
+        if self.small:
+            return [Stage(title, self._backward_group, flops=flops, bytes=size)]
+        shared = self._backward_shared
+        return [Stage(title, shared, by_group=False, meets=True, flops=flops, bytes=size)]
 
-def _fetch_weights(
-    e: Emitter, weights: Pointer, how: Updating, lines: int
-) -> Callable[[Value], None]:
-    """Ask, a few lines a turn, for the weights and states that the end of a kernel will need."""
+    def _backward_group(self, step: Step, group: Value) -> None:
+        for below in step.e.range(round_up(self.inputs, self.below) // self.below):
+            for tile in step.e.range(self.sizes.group // self.sizes.tile_rows):
+                self._error_tile(step, group, tile, below)
 
-    def fetch(turn: Value) -> None:
-        for line in range(lines):
-            for s in range(1 + how.states):
-                e.prefetch(weights, (turn * lines + line) * e.lanes + s * how.distance)
+    def _backward_shared(self, step: Step) -> None:
+        tiles = self.sizes.group // self.sizes.tile_rows
+        blocks = self.sizes.groups * tiles
+        for i in step.team.deal(round_up(self.inputs, self.below) // self.below * blocks):
+            below, block = i // blocks, i % blocks
+            self._error_tile(step, block // tiles, block % tiles, below)
 
-    return fetch
+    def _error_tile(self, step: Step, group: Value, tile: Value, below: Value) -> None:
+        row, rows = self.sizes.row, self.sizes.tile_rows
+        place = tile * (rows * row) + below * self.below
+        dense.error_tile(
+            step.e,
+            step.errors(self.output, group) + tile * (rows * row),
+            step.at(self.turned, below, self.padded * self.below),
+            step.values(self.source, group) + place,
+            step.errors(self.source, group) + place,
+            self.units,
+            row=row,
+            rows=rows,
+            width=self.below,
+            arrival=self.arrival,
+        )
 
+    # -- update -----------------------------------------------------------------------------------
 
-def _update(
-    e: Emitter,
-    gradients: list[Value],
-    weights: Pointer,
-    settings: Pointer,
-    square: Pointer,
-    how: Updating,
-) -> None:
-    """The epilogue of both: the optimizer's rule, while the gradients are in registers."""
-    update = how.begin(e, settings)
-    for i, gradient in enumerate(gradients):
-        update(weights, i * e.lanes, gradient)
-    update.finish(square)
+    def update(self, how: Mapping[str, Updating]) -> list[Stage]:
+        """Gradient and update of weights and bias, shared out by tiles."""
+        flops, size = self._flops, self._bytes(2 * (1 + how[self.weight_name].states))
 
+        def emit(step: Step) -> None:
+            self._update_weights(step, how[self.weight_name])
+            if self.bias_name:
+                self._update_bias(step, how[self.bias_name])
 
-@kernel
-def update_bias(
-    e: Emitter,
-    errors: Pointer,
-    bias: Pointer,
-    settings: Pointer,
-    square: Pointer,
-    depth: Value,
-    *,
-    row: int,
-    how: Updating,
-) -> None:
-    """The sum of the errors over all rows for a vector of the bias, and at once its update."""
-    total = [e.zero]
-    for k in e.range(0, depth, 1, total):
-        total[0] = total[0] + errors.vector(k * row)
-    update = how.begin(e, settings)
-    update(bias, 0, total[0])
-    update.finish(square)
+        return [Stage(f"{self.title}: update", emit, by_group=False, flops=flops, bytes=size)]
 
+    def _update_weights(self, step: Step, how: Updating) -> None:
+        emit = dense.sparse_update_tile if self.lit else dense.update_tile
+        among = step.team.share if self.small else step.team.deal
+        for i in among(self.panels * self.tiles):
+            panel, first = i // self.tiles, i % self.tiles * self.tile
+            emit(
+                step.e, step.values(self.source, 0) + first,
+                step.errors(self.output, 0) + panel * self.width,
+                step.at(self.weights, panel, self.panel) + first * self.width,
+                step.settings, step.at(self.squares[0]) + i,
+                self.lit.rows(step, i % self.tiles) if self.lit else self.sizes.batch,
+                row=self.sizes.row, rows=self.tile, width=self.width, how=how,
+            )  # fmt: skip
 
-@kernel
-def turn(e: Emitter, panel: Pointer, turned: Pointer, *, columns: int, width: int) -> None:
-    """Rows of a panel of weights as columns of a panel of the transposed weights."""
-    lanes = e.lanes
-    for i in e.range(0, width, lanes):
-        for c in e.range(0, columns, lanes):
-            square = [panel.vector((i + row) * columns + c) for row in range(lanes)]
-            for column, vector in enumerate(e.transpose(square)):
-                turned[(c + column) * width + i] = vector
+    def _update_bias(self, step: Step, how: Updating) -> None:
+        for i in step.team.share(self.padded // self.sizes.lanes):
+            first = i * self.sizes.lanes
+            dense.update_bias(
+                step.e, step.errors(self.output, 0) + first, step.at(self.bias) + first,
+                step.settings, step.at(self.squares[1]) + i, self.sizes.batch,
+                row=self.sizes.row, how=how,
+            )  # fmt: skip
+
+    # -- the same layout seen from NumPy ----------------------------------------------------------
+
+    def _pack(self, numbers: FloatArray, array: AnyArray) -> None:
+        padded = np.zeros((self.rows, self.padded), numbers.dtype)
+        padded[: self.inputs, : self.units] = array.T
+        panels = padded.reshape(self.rows, self.panels, self.width).swapaxes(0, 1)
+        numbers.reshape(self.panels, self.rows, self.width)[...] = panels
+
+    def _unpack(self, numbers: FloatArray) -> AnyArray:
+        panels = numbers.reshape(self.panels, self.rows, self.width)
+        padded = panels.swapaxes(0, 1).reshape(self.rows, self.padded)
+        return np.ascontiguousarray(padded[: self.inputs, : self.units].T)

@@ -16,13 +16,13 @@ from llvmlite import ir
 from handloom import nn
 from handloom._typing import FloatArray, Shape
 from handloom.loom.arena import Arena
+from handloom.loom.kernels.activation import Identity
+from handloom.loom.kernels.philox import philox
+from handloom.loom.kernels.runs import error_layout, layout, runs, traffic
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import INT, INT32, Pointer, Value
 from handloom.loom.piece import Piece, Stage, Step
-from handloom.loom.pieces.activation import Identity
-from handloom.loom.pieces.philox import philox
-from handloom.loom.pieces.runs import error_layout, layout, runs, traffic
 from handloom.loom.tensor import Arrival, Maps, Rows, Sizes, Tensor
 
 BLOCK = 8  # numbers that Philox gives at a time, half a 64-bit integer each

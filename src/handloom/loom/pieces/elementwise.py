@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from handloom import nn
 from handloom._typing import Shape
 from handloom.loom.arena import Arena
+from handloom.loom.kernels.activation import Activation, Identity, activation_of
+from handloom.loom.kernels.runs import deliver, first_lanes, layout, runs, traffic
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import Pointer, Value
 from handloom.loom.piece import Piece, Stage, Step
-from handloom.loom.pieces.activation import Activation, Identity, activation_of
-from handloom.loom.pieces.runs import deliver, first_lanes, layout, runs, traffic
 from handloom.loom.tensor import Sizes, Tensor
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from handloom import nn
 from handloom._typing import Shape
 from handloom.loom.arena import Arena
+from handloom.loom.kernels.activation import Identity
+from handloom.loom.kernels.runs import traffic
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import Pointer, Value
 from handloom.loom.piece import Piece, Stage, Step
-from handloom.loom.pieces.activation import Identity
-from handloom.loom.pieces.runs import traffic
 from handloom.loom.tensor import Arrival, Maps, Sizes, Tensor
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from handloom import nn
 from handloom._typing import Shape
 from handloom.loom.arena import Arena
+from handloom.loom.kernels.runs import runs, traffic
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import Pointer, Value
 from handloom.loom.piece import Piece, Stage, Step
 from handloom.loom.pieces.flatten import flatten, unflatten
-from handloom.loom.pieces.runs import runs, traffic
 from handloom.loom.tensor import Arrival, Maps, Sizes, Tensor
 
 

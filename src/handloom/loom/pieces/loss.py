@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from handloom.loom.arena import Arena
+from handloom.loom.kernels.optimizer import WEIGHT_TOTAL
 from handloom.loom.language import mathematics
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import INT, Pointer, Value
 from handloom.loom.piece import Stage, Step
-from handloom.loom.pieces.optimizer import WEIGHT_TOTAL
 from handloom.loom.tensor import Arrival, Tensor
 
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from handloom import nn
 from handloom._typing import Shape
 from handloom.loom.arena import Arena, round_up
+from handloom.loom.kernels.activation import Activation
+from handloom.loom.kernels.norm import passes as norm_passes
+from handloom.loom.kernels.norm import sums as norm_sums
+from handloom.loom.kernels.norm.sums import DBIAS, DWEIGHT, MEAN, TABLE, VAR, Grain
+from handloom.loom.kernels.optimizer import Updating
+from handloom.loom.kernels.runs import error_layout, layout, traffic
 from handloom.loom.language.value import Index, Pointer, Value
 from handloom.loom.piece import Piece, Stage, Step, flat
-from handloom.loom.pieces import norm_passes, norm_sums
-from handloom.loom.pieces.activation import Activation
-from handloom.loom.pieces.norm_sums import DBIAS, DWEIGHT, MEAN, TABLE, VAR, Grain
-from handloom.loom.pieces.optimizer import Updating
-from handloom.loom.pieces.runs import error_layout, layout, traffic
 from handloom.loom.tensor import Maps, Rows, Sizes, Tensor
 
 

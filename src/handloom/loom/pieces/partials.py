@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from handloom.loom.arena import Arena, Block, round_up
+from handloom.loom.kernels.optimizer import Updating
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import Pointer, Value
 from handloom.loom.piece import Stage, Step
-from handloom.loom.pieces.optimizer import Updating
 
 CHUNK = 512
 """Parameters that are updated at a time; what is left to share out among threads."""

@@ -6,16 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from handloom.recipes.schema.table import (
-    Count,
-    Flag,
-    Probability,
-    Share,
-    Table,
-    Text,
-    refuse,
-    said,
-)
+from handloom.recipes.schema.table import Count, Flag, Probability, Share, Table, Text, refuse, said
 
 Part = Annotated[
     Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)],

@@ -6,15 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from handloom.recipes.schema.table import (
-    Between,
-    Count,
-    Counts,
-    NotNegative,
-    Share,
-    Table,
-    refuse,
-)
+from handloom.recipes.schema.table import Between, Count, Counts, NotNegative, Share, Table, refuse
 
 
 class _Schedule(Table):

@@ -1,0 +1,1 @@
+"""Data sets known by name: what they are, and how their files come to this machine."""

@@ -1,0 +1,1 @@
+"""Readers: labelled pictures in whatever form they lie, a file a form."""

@@ -1,0 +1,1 @@
+"""The engine that runs the layers as they are written."""

@@ -1,0 +1,1 @@
+"""Kernels: functions that emit the loops which compute."""

@@ -1,0 +1,1 @@
+"""Convolutions as they are written: every tap of every pixel."""

@@ -1,0 +1,244 @@
+"""Which layers become one piece: the network's tree, walked once, a few layers ahead."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from handloom import nn
+from handloom._typing import Shape
+from handloom.errors import HandloomError
+from handloom.loom.arena import Arena
+from handloom.loom.kernels.activation import Activation, Identity, activation_of
+from handloom.loom.kernels.convolution.shape import Convolution
+from handloom.loom.network.chain import Named, in_a_row
+from handloom.loom.piece import Piece
+from handloom.loom.pieces import elementwise, flatten, global_pool, norm, pool
+from handloom.loom.pieces.convolution import direct as conv
+from handloom.loom.pieces.convolution import rows as conv_rows
+from handloom.loom.pieces.convolution import ways as conv_ways
+from handloom.loom.pieces.dense import DensePiece
+from handloom.loom.pieces.dropout import DropoutPiece
+from handloom.loom.pieces.lit import Lit
+from handloom.loom.pieces.winograd import tiled as winograd
+from handloom.loom.tensor import Sizes, Tensor
+
+
+class UncoveredError(HandloomError):
+    """Something that the loom cannot compile: a layer by path and class, a loss, an optimizer."""
+
+
+class Network:
+    """Pieces and tensors of layers in a row, in forward order, for examples of `input_shape`.
+
+    What comes out is rows of features. Where most pixels are zero (`sparse`), a dense first layer
+    looks for those that are not; `needs_errors` says that somebody asks for ∂loss/∂input.
+    """
+
+    def __init__(
+        self,
+        layers: list[Named],
+        input_shape: Shape,
+        sizes: Sizes,
+        arena: Arena,
+        *,
+        sparse: bool = False,
+        needs_errors: bool = False,
+    ) -> None:
+        self.sizes = sizes
+        self.arena = arena
+        self.needs_errors = needs_errors
+        self.pieces: list[Piece] = []
+        self.tensors: list[Tensor] = []
+        shape, rest = input_shape, list(layers)
+        while rest and type(rest[0][1]) is nn.Flatten:
+            shape, rest = (math.prod(shape),), rest[1:]
+        self.input = self._tensor(shape, needs_errors=needs_errors)
+        if sparse and not self.input.is_maps:
+            self.input.lit = Lit(self.input)
+        self.output = self._walk(rest, self.input)
+        if self.output.is_maps:
+            flat = nn.Flatten()
+            self.output = self._alone(flatten.FlattenPiece, "output", flat, [], self.output)
+
+    def _walk(self, layers: list[Named], source: Tensor) -> Tensor:
+        """Layers in a row, from the tensor that arrives to the one that leaves."""
+        rest = list(layers)
+        while rest:
+            path, layer = rest.pop(0)
+            make = self._maker(layer, source)
+            if make is None:
+                raise UncoveredError(f"{path} ({type(layer).__name__})")
+            source = make(path, layer, rest, source)
+        return source
+
+    def _maker(
+        self, layer: Any, source: Tensor
+    ) -> Callable[[str, Any, list[Named], Tensor], Tensor] | None:
+        """What makes a piece of `layer`, and of those after it that can be fused with it."""
+        kind, shape = type(layer), source.shape
+        if kind is nn.Linear and not source.is_maps:
+            return self._dense
+        if kind is nn.Conv2d and conv.covers(layer):
+            return self._conv
+        if norm.covers(layer, shape):
+            return self._norm
+        if kind is nn.Dropout:
+            return self._dropout
+        if kind is nn.Flatten and not source.is_maps:
+            return self._nothing
+        if kind is nn.Residual:
+            return self._residual
+        if kind is nn.Parallel and elementwise.covers(layer, shape):
+            return self._parallel
+        for covers, piece in (
+            (flatten.covers, flatten.FlattenPiece),
+            (pool.covers, pool.PoolPiece),
+            (global_pool.covers, global_pool.GlobalAvgPoolPiece),
+            (elementwise.covers, elementwise.ActivationPiece),
+        ):
+            if covers(layer, shape):
+                return partial(self._alone, piece)
+        return None
+
+    # -- one kind of piece each -------------------------------------------------------------------
+
+    def _dense(self, path: str, layer: nn.Linear, rest: list[Named], source: Tensor) -> Tensor:
+        paths, activation, _ = self._following(path, rest, None)
+        output = self._tensor((layer.weight.shape[0],))
+        return self._add(DensePiece, layer, paths, source, output, activation=activation)
+
+    def _conv(self, path: str, layer: nn.Conv2d, rest: list[Named], source: Tensor) -> Tensor:
+        shape = layer.output_shape(source.shape)
+        if winograd.covers(layer, self.sizes):
+            paths, activation, pooling = *self._following(path, rest, None)[:2], None
+            piece: Callable[..., Any] = winograd.WinogradPiece
+        else:
+            paths, activation, pooling = self._following(path, rest, shape)
+            way = conv_ways.cheapest(
+                Convolution.of(layer, source.shape, pooling), self.sizes.machine,
+                errors_below=source is not self.input or self.needs_errors,
+            )  # fmt: skip
+            piece = partial(way, pool=pooling)
+        if self.sizes.single:
+            piece = partial(conv_rows.by_rows, piece)
+        output = self._tensor(shape if pooling is None else pooling.output_shape(shape))
+        return self._add(piece, layer, paths, source, output, activation=activation)
+
+    def _norm(self, path: str, layer: Any, rest: list[Named], source: Tensor) -> Tensor:
+        shape = source.shape
+        paths, activation, pooling = self._following(path, rest, shape if source.is_maps else None)
+        output = self._tensor(shape if pooling is None else pooling.output_shape(shape))
+        return self._add(
+            norm.BatchNormPiece, layer, paths, source, output, activation=activation, pool=pooling
+        )
+
+    def _dropout(self, path: str, layer: nn.Dropout, rest: list[Named], source: Tensor) -> Tensor:
+        if not self.sizes.training or layer.p == 0:
+            return source
+        output = self._tensor(source.shape, needs_errors=source.needs_errors)
+        return self._add(DropoutPiece, layer, (path,), source, output)
+
+    def _nothing(self, path: str, layer: nn.Layer, rest: list[Named], source: Tensor) -> Tensor:
+        return source
+
+    def _residual(self, path: str, layer: nn.Residual, rest: list[Named], source: Tensor) -> Tensor:
+        body = self._walk(list(in_a_row(f"{path}.body", layer.body)), source)
+        shortcut = source
+        if layer.shortcut is not None:
+            shortcut = self._walk(list(in_a_row(f"{path}.shortcut", layer.shortcut)), source)
+        paths, activation, _ = self._following(path, rest, None)
+        output = self._tensor(body.shape)
+        output.activation = activation
+        self.pieces.append(
+            elementwise.AddPiece(
+                layer, paths=paths, prefix=path, a=body, b=shortcut, output=output,
+                sizes=self.sizes, arena=self.arena, activation=activation,
+            )
+        )  # fmt: skip
+        return output
+
+    def _parallel(self, path: str, layer: nn.Parallel, rest: list[Named], source: Tensor) -> Tensor:
+        ends = [
+            self._walk(list(in_a_row(f"{path}.{name}", branch)), source)
+            for name, branch in layer.named_children()
+        ]
+        output = self._tensor(layer.output_shape(source.shape))
+        self.pieces.append(
+            elementwise.ConcatPiece(
+                layer, paths=(path,), prefix=path, sources=ends, output=output,
+                sizes=self.sizes, arena=self.arena,
+            )
+        )  # fmt: skip
+        return output
+
+    def _alone(
+        self, piece: Callable[..., Piece], path: str, layer: Any, rest: list[Named], source: Tensor
+    ) -> Tensor:
+        """A layer that is a piece by itself."""
+        shape = layer.output_shape(source.shape)
+        output = self._tensor(shape, needs_errors=source.needs_errors)
+        self._add(piece, layer, (path,), source, output)
+        activation = activation_of(layer)
+        if activation is not None and activation.from_output:
+            output.activation = activation
+        return output
+
+    # -- what they share --------------------------------------------------------------------------
+
+    def _following(
+        self, path: str, rest: list[Named], shape: Shape | None
+    ) -> tuple[tuple[str, ...], Activation, nn.MaxPool2d | None]:
+        """Take activation and pooling from the front of `rest`, as far as they can be fused.
+
+        An activation and a pooling are taken together if the activation is increasing: then either
+        may come first. `shape` is that of the maps to pool, None where no pooling can be fused.
+        """
+        paths, activation, pooling = [path], None, None
+        while rest:
+            layer: Any = rest[0][1]
+            found = activation_of(layer)
+            if (
+                found is not None
+                and found.from_output
+                and activation is None
+                and (pooling is None or found.increasing)
+            ):
+                activation = found
+            elif (
+                type(layer) is nn.MaxPool2d
+                and pooling is None
+                and shape is not None
+                and conv.fuses(layer, shape)
+                and (activation is None or activation.increasing)
+            ):
+                pooling = layer
+            else:
+                break
+            paths.append(rest.pop(0)[0])
+        return tuple(paths), activation or Identity(), pooling
+
+    def _add(
+        self,
+        piece: Callable[..., Piece],
+        layer: nn.Layer,
+        paths: tuple[str, ...],
+        source: Tensor,
+        output: Tensor,
+        **settings: Any,
+    ) -> Tensor:
+        """Make a piece, and the tensor that it puts out."""
+        output.activation = settings.get("activation", Identity())
+        made = piece(
+            layer, paths=paths, prefix=paths[0], source=source, output=output,
+            sizes=self.sizes, arena=self.arena, **settings,
+        )  # fmt: skip
+        self.pieces.append(made)
+        return output
+
+    def _tensor(self, shape: Shape, *, needs_errors: bool = True) -> Tensor:
+        tensor = Tensor(shape, self.sizes, needs_errors=needs_errors and self.sizes.training)
+        self.tensors.append(tensor)
+        return tensor

@@ -1,0 +1,84 @@
+"""reproduce(): the published experiments, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from handloom.engines import check_threads
+from handloom.errors import ConfigError, MissingExtraError
+from handloom.studies.reproduce.experiment import Experiment, Search, Training
+from handloom.studies.reproduce.figures import Evidence
+from handloom.studies.reproduce.rows import EXPERIMENTS
+from handloom.studies.reproduce.searches import less_of, search_all
+from handloom.studies.reproduce.tell import Reproduction, hold_against
+from handloom.studies.reproduce.trainings import Tell, Workshop, reduction
+
+FOLDER = Path("runs/reproduce")
+
+
+def _nobody(line: str) -> None:
+    """Listens to nothing."""
+
+
+def reproduce(
+    names: Sequence[str] = (),
+    *,
+    quick: bool = False,
+    out: str | Path = FOLDER,
+    data_dir: str | Path | None = None,
+    workers: int = 1,
+    threads: int | None = None,
+    tell: Tell = _nobody,
+) -> Iterator[Reproduction]:
+    """Run the published experiments of these names, or all, and hold each against its publication.
+
+    Runs are kept in `out`/whole, or `out`/quick for the reduced versions: those that are there are
+    used again, those that were stopped gone on with. `workers` processes at a time train the trials
+    of a study; `threads` are those of a training, by default every core that it may use. An
+    experiment that needs a library which is not installed is left out, and says so. Raises
+    ConfigError for an unknown name or for many more threads than cores, before anything is trained,
+    and what a training raises.
+    """
+    chosen = choose(names)
+    check_threads(threads, "threads")
+    workshop = Workshop(
+        Path(out) / ("quick" if quick else "whole"),
+        quick,
+        None if data_dir is None else Path(data_dir),
+        tell,
+        workers,
+        threads,
+    )
+    return (_reproduced(experiment, workshop) for experiment in chosen)
+
+
+def choose(names: Sequence[str]) -> list[Experiment]:
+    """The experiments of these names, in the order of the table; all without a name."""
+    if unknown := [name for name in names if name not in EXPERIMENTS]:
+        raise ConfigError(
+            f"no experiment is called {unknown[0]!r}; there are {', '.join(EXPERIMENTS)}"
+        )
+    return [each for name, each in EXPERIMENTS.items() if not names or name in names]
+
+
+def _reproduced(experiment: Experiment, workshop: Workshop) -> Reproduction:
+    try:
+        evidence = _evidence(experiment.subjects, workshop)
+    except MissingExtraError as error:
+        return hold_against(experiment, {}, left_out=str(error))
+    reduced = "; ".join(_less(experiment.subjects)) if workshop.quick else ""
+    return hold_against(experiment, evidence, reduced)
+
+
+def _evidence(subjects: Mapping[str, Training] | Search, workshop: Workshop) -> Evidence:
+    if isinstance(subjects, Search):
+        return search_all(subjects, workshop)
+    return workshop.train_all(subjects)
+
+
+def _less(subjects: Mapping[str, Training] | Search) -> Iterable[str]:
+    """What is less in the reduced version, each thing once."""
+    if isinstance(subjects, Search):
+        return less_of(subjects)
+    return dict.fromkeys(part for each in subjects.values() for part in reduction(each))

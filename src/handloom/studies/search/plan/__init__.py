@@ -1,0 +1,1 @@
+"""What a search is asked: the recipe, the space, the budget."""

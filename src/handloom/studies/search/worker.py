@@ -1,0 +1,70 @@
+"""A worker, as a program: tasks come on standard input, reports go out, a JSON object a line.
+
+    -> {"folder": …}                      a Task
+    <- {"epoch": 3, "value": 0.91, …}     a Progress, after every epoch
+    -> {"go_on": true}                    the answer, for which it waits
+    <- {"state": "complete", …}           an Outcome
+
+What anything else prints goes to standard error, the worker's log. When standard input ends, the
+study is gone, and the worker leaves at once: an epoch is all that can be lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from dataclasses import asdict
+from typing import Any
+
+from handloom.studies.search.task import Outcome, Progress, Task, train_trial
+
+
+class _Line:
+    """The two ways to the study."""
+
+    def __init__(self) -> None:
+        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)
+        self._orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        for line in sys.stdin:
+            self._orders.put(json.loads(line))
+        os._exit(0)
+
+    def next(self) -> dict[str, Any]:
+        """Wait for an order."""
+        return self._orders.get()
+
+    def tell(self, message: Progress | Outcome) -> None:
+        """Say something."""
+        print(json.dumps(asdict(message)), file=self._out, flush=True)
+
+    def report(self, progress: Progress) -> bool:
+        """Say how far it is, and hear whether to go on."""
+        self.tell(progress)
+        return self.next()["go_on"]
+
+
+def main() -> None:
+    """Train one task after the other, until standard input ends."""
+    line = _Line()
+    while True:
+        told = line.next()
+        task = Task(**{**told, "seeds": tuple(told["seeds"])})
+        try:
+            outcome = train_trial(task, line.report)
+        except Exception as error:
+            traceback.print_exc()
+            bug = f"{type(error).__name__}: {error}, a bug; its traceback is in the worker's log"
+            outcome = Outcome(task.key, "stopped", bug)
+        line.tell(outcome)
+
+
+if __name__ == "__main__":
+    main()
