@@ -18,7 +18,7 @@ from handloom.recipes import load_recipe
 from handloom.run import session
 
 PROGRAM = (
-    "from handloom import session; session.draw = lambda run, parts: []\n"
+    "from handloom.run import session; session.draw = lambda run, parts: []\n"
     "from handloom.cli.main import main; main()"
 )
 

@@ -14,7 +14,7 @@ import pytest
 from handloom.cli import compared
 from handloom.cli.compared import cut
 from handloom.run.results import open_run
-from handloom.studies.compare.trainings import plan_trainings
+from handloom.studies.compare.subjects import plan_row
 
 IDLE = "optimizer.lr=1e-9"
 
@@ -48,10 +48,10 @@ def test_a_table_that_some_do_not_have_is_told_once(bars, handloom) -> None:
 
 
 def test_the_second_time_nothing_is_trained(bars, handloom, elsewhere: Path) -> None:
-    first = handloom("compare", bars, "--seeds", "4", "--no-pace")
-    second = handloom("compare", bars, "--seeds", "4", "--no-pace")
-    assert "train loss" in first.out
-    assert "train loss" not in second.out
+    first = handloom("compare", bars, "--seeds", "4,", "--no-pace")
+    second = handloom("compare", bars, "--seeds", "4,", "--no-pace")
+    assert re.search(r"^ +1/1 +[01]\.\d+ .*/seed-4$", first.out, re.MULTILINE)
+    assert "/seed-4" not in second.out
     assert second.out.strip() in first.out
     assert "pictures/s" not in second.out
 
@@ -135,7 +135,7 @@ def test_a_row_fits_in_eighty_columns(bars, idle, handloom, monkeypatch) -> None
     long.write_text(bars.read_text())
     monkeypatch.setattr(compared, "console", lambda: type("Screen", (), {"width": 80}))
     done = handloom("compare", long, idle, "--seeds", "0,1", "--reach", "0.99")
-    tables = done.out.rpartition("images/s")[2].partition("The recipes")[0]
+    tables = done.out.partition("\n\n")[2].partition("The recipes")[0]
     assert re.search(r"^A a-re\S*…\S* ", tables, re.MULTILINE)
     assert max(map(len, tables.splitlines())) <= 80
 
@@ -146,8 +146,8 @@ def test_a_row_fits_in_eighty_columns(bars, idle, handloom, monkeypatch) -> None
         (["digit"], "no recipe is called 'digit'; did you mean"),
         (["runs/none"], "runs/none is no run"),
         (["."], "is no run"),
-        (["digits", "--seeds", "0,x"], "--seeds takes different whole numbers"),
-        (["digits", "--seeds", "1,1"], "--seeds takes different whole numbers"),
+        (["digits", "--seeds", "0,x"], "--seeds takes a count like 3, or different whole numbers"),
+        (["digits", "--seeds", "1,1"], "--seeds takes a count like 3, or different whole numbers"),
         (["digits", "--reach", "97"], "up to 1, got 97"),
         (["digits", "-o", "optimizer.lr=fast"], "optimizer.lr"),
     ],
@@ -172,15 +172,15 @@ def test_what_is_for_recipes_is_refused_of_runs(trained: Path, flags, handloom) 
 def test_a_termination_says_how_to_go_on(bars, start, handloom, elsewhere: Path) -> None:
     text = bars.read_text().replace("epochs = 3", "epochs = 100000")
     bars.write_text(text)
-    (training,) = plan_trainings(bars, [], Path("runs/compare")).trainings
+    (member,) = plan_row(bars, Path("runs/compare")).members
     process = start("compare", bars)
-    while not training.folder.joinpath("checkpoints/last.safetensors").exists():
+    while not member.path.joinpath("checkpoints/last.safetensors").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 143
-    assert err == "handloom: stopped; the same command goes on from here\n"
+    assert err == "handloom: stopped; the same command resumes it\n"
 
 
 def test_no_probability_is_parted_at_the_end_of_a_line() -> None:

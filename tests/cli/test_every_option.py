@@ -6,18 +6,21 @@ The options are read off the commands: a new one fails here until it is said wha
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
 
+from handloom import series
 from handloom.recipes import Recipe, load_recipe
 from handloom.run import session
 from handloom.studies import compare
 from handloom.studies import search as tune
-from handloom.studies.compare import trainings
+from handloom.studies.compare import subjects
 
 pytest.importorskip("optuna")
 OUTPUT = {"as_json", "quiet"}
@@ -50,11 +53,12 @@ def options(command: str) -> set[str]:
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HeardError]:
     """Run a command until it calls the library; how it did."""
-    from handloom.cli import together
+    from handloom.cli import ensemble
 
     monkeypatch.setattr(session, "train", spy("train"))
     monkeypatch.setattr(session, "resume", spy("resume"))
-    monkeypatch.setattr(together, "train_ensemble", spy("train_ensemble"))
+    monkeypatch.setattr(ensemble, "train_ensemble", spy("train_ensemble"))
+    monkeypatch.setattr(ensemble, "check_on", lambda on: None)  # without Ray
     monkeypatch.setattr(tune, "tune", spy("tune"))
     monkeypatch.setattr(compare, "compare", spy("compare"))
 
@@ -98,7 +102,11 @@ TRAIN: dict[str, tuple[list[str], Look, Any]] = {
     "threads": (["--threads", "2"], lambda h: asked(h).training.threads, 2),
     "seed": (["--seed", "9"], lambda h: asked(h).seed, 9),
     "folds": (["--folds", "4"], lambda h: (h.name, h.keywords["folds"]), ("train_ensemble", 4)),
-    "seeds": (["--seeds", "3"], lambda h: (h.name, h.keywords["seeds"]), ("train_ensemble", 3)),
+    "seeds": (
+        ["--seeds", "3"], lambda h: (h.name, h.keywords["seeds"]), ("train_ensemble", (1, 2, 3)),
+    ),
+    "workers": (["--workers", "3", "--folds", "2"], lambda h: h.keywords.get("workers"), 3),
+    "on": (["--on", "ray", "--folds", "2"], lambda h: h.keywords.get("on"), "ray"),
     "tensorboard": (["--tensorboard"], lambda h: asked(h).training.tensorboard, True),
     "resume": (
         ["--resume", "there"], lambda h: (h.name, h.arguments[0]), ("resume", Path("there")),
@@ -111,7 +119,7 @@ TRAIN: dict[str, tuple[list[str], Look, Any]] = {
 def test_an_option_of_train(name: str, bars: Path, heard: Any) -> None:
     told, look, expected = TRAIN[name]
     assert look(heard("train", bars, *told)) == expected
-    if name not in ("recipe", "device", "folds", "seeds"):
+    if name not in ("recipe", "device", "folds", "seeds", "workers", "on"):
         assert look(heard("train", bars)) != expected
 
 
@@ -159,9 +167,7 @@ def study(bars: Path) -> Path:
 def test_an_option_of_tune(
     name: str, study: Path, heard: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from handloom.studies.search import cluster
-
-    monkeypatch.setattr(cluster, "check_on", lambda on: None)  # Ray is not installed everywhere
+    monkeypatch.setattr(series, "check_on", lambda on: None)  # Ray is not installed everywhere
     told, look, expected = TUNE[name]
     assert look(heard("tune", study, *told)) == expected
     if name not in ("study", "quiet"):
@@ -191,12 +197,29 @@ def test_an_option_of_compare(name: str, trained: Path, heard: Any) -> None:
 def test_options_for_recipes_reach_their_trainings(
     bars: Path, heard: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainings, "plan_trainings", spy("plan_trainings"))
+    monkeypatch.setattr(subjects, "plan_row", spy("plan_row"))
     found = heard(
-        "compare", bars, "--seeds", "3,4", "-o", "training.epochs=1", "--runs", "there"
+        "compare", bars, "--seeds", "3,4", "-o", "training.epochs=1", "--runs", "there",
+        "--data-dir", "data",
     )  # fmt: skip
-    assert found.arguments == (str(bars), [3, 4], Path("there"), ["training.epochs=1"])
-    assert heard("compare", bars).arguments == (str(bars), [], Path("runs/compare"), [])
+    assert found.arguments == (str(bars), Path("there"))
+    assert found.keywords == {
+        "seeds": "3,4", "overrides": ["training.epochs=1"], "data_dir": Path("data"),
+    }  # fmt: skip
+    found = heard("compare", bars)
+    assert found.arguments == (str(bars), Path("runs/compare"))
+    assert found.keywords == {"seeds": "", "overrides": [], "data_dir": None}
+
+
+def test_workers_reach_the_series_of_a_comparison(
+    bars: Path, heard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series, "train_all", spy("train_all"))
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    found = heard("compare", bars, "--workers", "3", "--on", "ray=head:1").keywords
+    assert (found["workers"], found["on"]) == (3, "ray=head:1")
+    found = heard("compare", bars).keywords
+    assert (found["workers"], found["on"]) == (1, None)
 
 
 def test_a_comparison_is_printed_in_its_format_and_written_where_it_is_told(
@@ -224,4 +247,5 @@ def test_output_is_json_or_nothing(trained: Path, handloom: Any) -> None:
 def test_every_option_is_tried() -> None:
     assert options("train") == {*TRAIN, *OUTPUT}
     assert options("tune") == {*TUNE, *OUTPUT, "show_list"}
-    assert options("compare") == {*COMPARE, *OUTPUT, "seeds", "override", "runs", "form", "out"}
+    of_recipes = {"seeds", "workers", "on", "override", "runs"}
+    assert options("compare") == {*COMPARE, *OUTPUT, *of_recipes, "form", "out"}

@@ -119,7 +119,7 @@ def test_early_stopping_says_why(bars, handloom, tmp_path: Path) -> None:
 def in_terminal(arguments: list[str], *, stdout_too: bool, term: str = "xterm") -> tuple[str, str]:
     """(what came to the terminal, what came to standard output if that is another place)."""
     program = (
-        "from handloom import session; session.draw = lambda run, parts: []\n"
+        "from handloom.run import session; session.draw = lambda run, parts: []\n"
         "from handloom.cli.main import main; main()"
     )
     leader, follower = pty.openpty()

@@ -73,14 +73,14 @@ def test_a_stopped_reproduction_goes_on(
 ) -> None:
     command = ("reproduce", "--quick", "--out", tmp_path / "out")
 
-    def interrupted(self: object, training: object) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainings.Telling, "on_epoch_end", interrupted)
+        patch.setattr(trainings._Lines, "on_progress", interrupted)
         outcome = handloom(*command)
     assert outcome.code == 130
-    assert outcome.err == "handloom: stopped; the same command goes on\n"
+    assert outcome.err == "handloom: stopped; the same command resumes it\n"
     outcome = handloom(*command)
     assert outcome.code == 0
     assert "wide beats narrow" in outcome.out

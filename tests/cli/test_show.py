@@ -44,7 +44,7 @@ def test_a_picture_that_fails_is_named_after_the_others_are_drawn(
     trained: Path, handloom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "draw", DRAW)
-    monkeypatch.setattr(views.draw, "draw_confusion", _fail)
+    monkeypatch.setattr(views.run.draw, "draw_confusion", _fail)
     outcome = handloom("show", trained)
     assert outcome.code == 2
     said = f"{trained}: not drawn: confusion.png (not enough memory); all others were"
@@ -56,7 +56,7 @@ def test_a_picture_never_fails_a_training(
     trained: Path, handloom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "draw", DRAW)
-    monkeypatch.setattr(views.draw, "draw_confusion", _fail)
+    monkeypatch.setattr(views.run.draw, "draw_confusion", _fail)
     run = tmp_path / "again"
     outcome = handloom("train", trained / "recipe.toml", "--out", run)
     assert outcome.code == 0

@@ -53,7 +53,7 @@ def test_a_file_has_a_hash_and_two_secure_mirrors(known: KnownSet, file: KnownFi
 
 
 def test_every_set_names_the_sources_of_its_hashes_and_mirrors() -> None:
-    text = files("handloom.data").joinpath("known.toml").read_text(encoding="utf-8")
+    text = files("handloom.data.known").joinpath("known.toml").read_text(encoding="utf-8")
     comments = re.findall(r"^\[([\w-]+)\]\n((?:#.*\n)+)", text, flags=re.MULTILINE)
     assert [name for name, _ in comments] == list(known_sets())
     for _, comment in comments:

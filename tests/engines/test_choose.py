@@ -99,7 +99,8 @@ def test_without_llvmlite_the_embedded_digits_still_train() -> None:
     program = """
 import sys
 sys.modules["llvmlite"] = None  # as if it were not installed
-from handloom import assemble, load_recipe
+from handloom import load_recipe
+from handloom.run import assemble
 recipe = load_recipe("digits", {"data.sample": 0.1})
 engine, notes = assemble.build_engine(recipe, assemble.load_parts(recipe))
 print(engine.name, *notes, sep="\\n")

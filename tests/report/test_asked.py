@@ -22,7 +22,7 @@ def test_the_command_of_the_page_gives_the_same_bits(run: Run, page: Path, tmp_p
     (tmp_path / (link["download"] or "")).write_bytes(base64.b64decode(encoded))
     (command,) = (pre for pre in parsed.inside["pre"] if pre.startswith("handloom "))
     program = (
-        "from handloom import session; session.draw = lambda run, parts: []\n"
+        "from handloom.run import session; session.draw = lambda run, parts: []\n"
         "from handloom.cli.main import main; main()"
     )
     words = [sys.executable, "-c", program, *shlex.split(command)[1:], "-q"]

@@ -13,11 +13,12 @@ from handloom.cli.data import fetch_files
 from handloom.cli.options import (
     DataDir,
     JsonFlag,
+    On,
     Overrides,
     QuietFlag,
+    Workers,
     complete_recipe,
     complete_run,
-    listed,
 )
 from handloom.cli.output import Voice, telling
 from handloom.cli.stopping import resumable
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
 
     from handloom.run.results import Run
     from handloom.studies.compare import Comparison, Group
-    from handloom.studies.compare.trainings import Plan, Training
+    from handloom.studies.compare.subjects import Planned
 
 EXAMPLES = """\b
 Examples:
   handloom compare runs/mine runs/other
-  handloom compare fashion-mlp-256 fashion-mlp-512 --seeds 0,1,2
+  handloom compare fashion-mlp-256 fashion-mlp-512 --seeds 3 --workers 2
   handloom compare runs/lenet-* mnist-mlp-1000 --reach 0.97 --out lenet
   handloom compare runs/fashion-grid               all trials of a study
   handloom compare runs/a runs/b --test            a look at the test part, counted
@@ -73,11 +74,14 @@ def compare(
     seeds: Annotated[
         str,
         typer.Option(
-            metavar="0,1,2",
-            help="Seeds that each recipe is trained with.  [default: the recipe's]",
+            metavar="N|0,1,2",
+            help="Train each recipe over N seeds, counted from its own, or over these.  "
+            "[default: the recipe's]",
             show_default=False,
         ),
     ] = "",
+    workers: Workers = None,
+    on: On = None,
     override: Overrides = None,
     runs: Annotated[
         Path, typer.Option("--runs", metavar="FOLDER", help="Where recipes are trained.")
@@ -115,18 +119,20 @@ def compare(
     pictures and over the same seeds, with Holm's correction where there are more than two.
     """
     from handloom._files import make_folder
+    from handloom.series import check_on
     from handloom.studies import compare as room
     from handloom.studies.compare.tables import FORMATS
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     room.check_reach(reach)  # before hours of training
-    rows = _rows(subjects, _whole_numbers(seeds), override or [], runs)
+    check_on(on)
+    rows = _rows(subjects, seeds, override or [], runs, data_dir)
     if out is not None:
         make_folder(out, within=None)  # before a look at the test part is counted, too
     # A table for a file has standard output to itself.
     trains = voice if form is Format.TERMINAL or voice is not Voice.PERSON else Voice.PROGRAM
-    with resumable(lambda: "the same command goes on from here"):
-        gathered = _gathered(rows, data_dir, trains)
+    with resumable(lambda: "the same command resumes it"):
+        gathered = _gathered(rows, data_dir, trains, workers or 1, on)
         with telling(quiet=quiet) as tell:
             tell("looking at the pictures")
             comparison = room.compare(
@@ -151,34 +157,28 @@ def compare(
 
 
 def _rows(
-    subjects: Sequence[str], seeds: list[int], overrides: list[str], runs: Path
-) -> list[Run | Group | Plan]:
-    """Runs as they are, recipes as plans, so that all mistakes are told before any training."""
+    subjects: Sequence[str],
+    seeds: str,
+    overrides: list[str],
+    runs: Path,
+    data_dir: Path | None,
+) -> list[Run | Group | Planned]:
+    """Runs as they are, recipes as plans, so that every mistake is found before any training."""
     from handloom.errors import ConfigError
-    from handloom.studies.compare.subjects import rows_in
-    from handloom.studies.compare.trainings import plan_trainings
+    from handloom.studies.compare.subjects import plan_row, rows_in
 
-    rows: list[Run | Group | Plan] = []
+    rows: list[Run | Group | Planned] = []
     is_recipe = {subject: not _names_a_folder(subject) for subject in subjects}
     for subject, planned in is_recipe.items():
         if planned:
-            rows.append(plan_trainings(subject, seeds, runs, overrides))
+            rows.append(
+                plan_row(subject, runs, seeds=seeds, overrides=overrides, data_dir=data_dir)
+            )
         else:
             rows += rows_in(Path(subject))
     if (seeds or overrides) and not any(is_recipe.values()):
         raise ConfigError("--seeds and -o are for recipes; runs are compared as they were trained")
     return rows
-
-
-def _whole_numbers(told: str) -> list[int]:
-    """Seeds as they are typed; raises ConfigError for what is none, or stands there twice."""
-    from handloom.errors import ConfigError
-
-    words = listed(told)
-    seeds = [int(word) for word in words if word.isdecimal()]
-    if len(set(seeds)) < len(words):
-        raise ConfigError(f"--seeds takes different whole numbers like 0,1,2, got {told!r}")
-    return seeds
 
 
 def _names_a_folder(subject: str) -> bool:
@@ -188,35 +188,31 @@ def _names_a_folder(subject: str) -> bool:
 
 
 def _gathered(
-    rows: Sequence[Run | Group | Plan], data_dir: Path | None, voice: Voice
+    rows: Sequence[Run | Group | Planned],
+    data_dir: Path | None,
+    voice: Voice,
+    workers: int,
+    on: str | None,
 ) -> list[Run | Group]:
-    """The rows, their recipes trained where they have not been yet."""
+    """The rows, with what is missing of their recipes' runs trained."""
+    from handloom.cli.series import shown
+    from handloom.series import train_all
     from handloom.studies.compare import Group
-    from handloom.studies.compare.trainings import Plan
+    from handloom.studies.compare.subjects import Planned
 
+    members = [each for row in rows if isinstance(row, Planned) for each in row.members]
+    missing = [each for each in members if not each.is_finished]
+    for name in dict.fromkeys(each.recipe.data.name for each in missing):
+        if name is not None:
+            fetch_files(name, data_dir, voice)
+    with shown(voice) as listener:
+        runs = iter(train_all(members, workers=workers, on=on, listener=listener))
+    if missing:
+        voice.say()
     return [
-        Group(row.name, tuple(_trained(each, data_dir, voice) for each in row.trainings))
-        if isinstance(row, Plan)
-        else row
+        Group(row.name, tuple(next(runs) for _ in row.members)) if isinstance(row, Planned) else row
         for row in rows
     ]
-
-
-def _trained(training: Training, data_dir: Path | None, voice: Voice) -> Run:
-    """The run of one training, with a row an epoch as `handloom train` shows it."""
-    from handloom.cli.progress import choose_progress
-
-    if training.is_done:
-        return training.carry_out()
-    if training.recipe.data.name is not None:
-        fetch_files(training.recipe.data.name, data_dir, voice)
-    progress = choose_progress(voice, str(training.folder))
-    try:
-        return training.carry_out(data_dir, [] if progress is None else [progress])
-    finally:
-        if progress is not None:
-            progress.close()
-            voice.say()
 
 
 # -- what comes out -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handloom.cli.options import DataDir, JsonFlag, QuietFlag
+from handloom.cli.options import DataDir, JsonFlag, On, QuietFlag, Workers
 from handloom.cli.output import Voice, telling
 from handloom.cli.stopping import resumable
 
@@ -65,16 +65,14 @@ def reproduce(
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Where the runs are kept.")
     ] = Path("runs/reproduce"),
-    workers: Annotated[
-        int,
-        typer.Option(metavar="N", min=1, help="Processes that train a study's trials at a time."),
-    ] = 1,
+    workers: Workers = None,
+    on: On = None,
     threads: Annotated[
         int | None,
         typer.Option(
             metavar="N",
             min=1,
-            help="Threads of a training.  [default: all cores; of a trial, its worker's share]",
+            help="Threads of a training.  [default: its worker's share of the cores]",
             show_default=False,
         ),
     ] = None,
@@ -95,13 +93,14 @@ def reproduce(
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     done = []
-    with resumable(lambda: "the same command goes on"), telling(quiet=quiet) as tell:
+    with resumable(lambda: "the same command resumes it"), telling(quiet=quiet) as tell:
         for each in room.reproduce(
             names or (),
             quick=quick,
             out=out,
             data_dir=data_dir,
-            workers=workers,
+            workers=workers or 1,
+            on=on,
             threads=threads,
             tell=tell,
         ):

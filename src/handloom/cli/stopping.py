@@ -90,11 +90,17 @@ def resumable(how: Callable[[], str], *, aloud: bool = True) -> Iterator[None]:
         raise stopped from None
 
 
-def resuming(path: Path, data_dir: Path | None) -> str:
-    """The command that goes on with the training at `path`."""
+def resuming(
+    path: Path,
+    data_dir: Path | None,
+    *,
+    workers: int | None = None,
+    on: str | None = None,
+) -> str:
+    """The command that resumes the training at `path`."""
     command = ["handloom", "train", "--resume", str(path)]
-    if data_dir is not None:
-        command += ["--data-dir", str(data_dir)]
+    for flag, value in (("--data-dir", data_dir), ("--workers", workers), ("--on", on)):
+        command += [] if value is None else [flag, str(value)]
     return shlex.join(command)
 
 

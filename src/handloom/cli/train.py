@@ -12,8 +12,10 @@ from handloom.cli.data import fetch_files
 from handloom.cli.options import (
     DataDir,
     JsonFlag,
+    On,
     Overrides,
     QuietFlag,
+    Workers,
     complete_recipe,
     complete_run,
 )
@@ -30,7 +32,7 @@ Examples:
   handloom train mnist-lenet -o optimizer.lr=0.02 -o training.epochs=2
   handloom train mine.toml --seed 1 --data-dir ~/pictures
   handloom train --resume runs/a                go on after a kill
-  handloom train mnist-lenet --folds 5 --seeds 3   an ensemble of 15 runs
+  handloom train mnist-lenet --folds 5 --seeds 3 --workers 2   an ensemble of 15 runs
   handloom train digits --json -q | jq .test.accuracy
 """
 
@@ -97,11 +99,14 @@ def train(
         ),
     ] = None,
     seeds: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            metavar="N", help="Train an ensemble over N seeds, counted from the recipe's."
+            metavar="N|0,1,2",
+            help="Train an ensemble over N seeds, counted from the recipe's, or over these.",
         ),
     ] = None,
+    workers: Workers = None,
+    on: On = None,
     tensorboard: Annotated[
         bool,
         typer.Option("--tensorboard", help="Write events for TensorBoard into RUN/tensorboard."),
@@ -123,8 +128,8 @@ def train(
     The folder keeps the resolved recipe, checkpoints, a row of metrics an epoch, the result and
     pictures. Whatever is wrong with recipe, data or shapes is said before anything is written.
     """
+    from handloom.cli.ensemble import train_together
     from handloom.cli.progress import Place, choose_progress
-    from handloom.cli.together import train_together
     from handloom.engines import joined
     from handloom.errors import ConfigError
     from handloom.recipes import load_recipe
@@ -145,9 +150,13 @@ def train(
     if not both and (of_several or (resume is not None and is_ensemble(resume))):
         train_together(
             Voice.choose(as_json=as_json, quiet=quiet), recipe, folds=folds, seeds=seeds,
-            overrides=overrides, out=out, resume=resume, data_dir=data_dir,
+            overrides=overrides, out=out, resume=resume, data_dir=data_dir, workers=workers, on=on,
         )  # fmt: skip
         return
+    if workers is not None or on is not None:
+        raise ConfigError(
+            "--workers and --on are for several runs: name --folds or --seeds as well"
+        )
     with joined() as processes:
         if both:
             raise ConfigError("--resume names the run already; leave --out out")

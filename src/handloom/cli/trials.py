@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from handloom.cli.output import Voice, console, number, write
+from handloom.cli.series import RunningRow, RunningTable
 from handloom.studies.search import Listener, short_names, written
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.live import Live
-    from rich.table import Table
 
-    from handloom.studies.search import Progress, Study, StudyTrial
+    from handloom.series import Progress
+    from handloom.studies.search import Study, StudyTrial
 
 MOST_ROWS = 20
 """So many of the best are shown; the rest is in trials.csv."""
@@ -73,94 +72,41 @@ class PlainTrials(Listener):
 
 
 class LiveTrials(PlainTrials):
-    """The same lines, and under them a table of what is under way."""
+    """The same lines, and under them a table of what is running."""
 
     def __init__(self, screen: Console) -> None:
         super().__init__(
             lambda line: screen.print(line, highlight=False, markup=False, soft_wrap=True)
         )
-        self.screen = screen
-        self.running: dict[str, _Running] = {}
-        self.live: Live | None = None
+        self.table = RunningTable(screen, "configuration")
 
     def on_start(self, study: Study, total: int | None) -> None:
-        """Begin to show."""
-        from rich.live import Live
-
+        """Show the table."""
         super().on_start(study, total)
-        self.started = time.monotonic()
-        self.live = Live(console=self.screen, transient=True, get_renderable=self._table)
-        self.live.start()
+        self.table.start(self._title)
 
     def on_begin(self, trial: StudyTrial) -> None:
-        """A row more."""
-        self.running[trial.key] = _Running(trial)
+        """One more row."""
+        seeds, maximise = len(trial.seeds), self.study.maximise
+        self.table.rows[trial.key] = RunningRow(trial.name, seeds, maximise=maximise)
 
     def on_progress(self, progress: Progress) -> None:
         """Another epoch."""
-        self.running[progress.key].hear(progress, maximise=self.study.maximise)
+        self.table.rows[progress.key].update(progress)
 
     def on_end(self, trial: StudyTrial) -> None:
-        """A row less."""
-        self.running.pop(trial.key, None)
+        """One row less, and its line."""
+        self.table.rows.pop(trial.key, None)
         super().on_end(trial)
 
     def close(self) -> None:
-        """Take away the table."""
-        if self.live is not None:
-            self.live.stop()
+        """Remove the table."""
+        self.table.close()
 
-    def _table(self) -> Table:
-        from rich import box
-        from rich.table import Table
-
+    def _title(self) -> str:
         of = "" if self.total is None else f" of {self.total:,}"
         best = "" if self.best is None else f", best {number(self.best.value)}: {self.best.name}"
-        minutes, seconds = divmod(int(time.monotonic() - self.started), 60)
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
-            title=f"{self.done:,}{of} trials after {minutes}:{seconds:02}{best}",
-            title_justify="left",
-            title_style="",
-        )
-        for column in ("seed", "epoch", "now", "its best"):
-            table.add_column(column, justify="right", no_wrap=True)
-        table.add_column("configuration", overflow="fold")
-        for running in self.running.values():
-            table.add_row(*running.cells())
-        return table
-
-
-class _Running:
-    """A trial under way, as a row."""
-
-    def __init__(self, trial: StudyTrial) -> None:
-        self.trial = trial
-        self.newest: Progress | None = None
-        self.best: float | None = None
-
-    def hear(self, progress: Progress, *, maximise: bool) -> None:
-        """Take the newest epoch."""
-        if self.newest is None or self.newest.seed != progress.seed:
-            self.best = None
-        self.newest = progress
-        if progress.value is not None:
-            values = [value for value in (self.best, progress.value) if value is not None]
-            self.best = max(values) if maximise else min(values)
-
-    def cells(self) -> tuple[str, ...]:
-        """Seed, epoch, newest value, best value, configuration."""
-        if self.newest is None:
-            return ("", "", "", "", self.trial.name)
-        seeds = self.trial.seeds
-        return (
-            f"{seeds.index(self.newest.seed) + 1}/{len(seeds)}",
-            f"{self.newest.epoch}/{self.newest.epochs}",
-            number(self.newest.value),
-            number(self.best),
-            self.trial.name,
-        )
+        return f"{self.done:,}{of} trials{best}"
 
 
 def show_study(voice: Voice, study: Study, empty: Mapping[str, str]) -> None:

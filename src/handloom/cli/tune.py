@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from handloom.cli.data import fetch_files
-from handloom.cli.options import DataDir, JsonFlag, Overrides, QuietFlag
+from handloom.cli.options import DataDir, JsonFlag, On, Overrides, QuietFlag, Workers
 from handloom.cli.output import Voice
 from handloom.cli.stopping import resumable
 
@@ -62,24 +62,8 @@ def tune(
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="The study's folder.  [default: runs/STUDY]"),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=1,
-            help="Processes that train at a time, each with its share of the cores.  [default: 1]",
-        ),
-    ] = None,
-    on: Annotated[
-        str | None,
-        typer.Option(
-            "--on",
-            metavar="ray[=ADDRESS]",
-            help="Have Ray place the trials: on the cluster at that address, on the one that this "
-            "machine belongs to, or on this machine.",
-        ),
-    ] = None,
+    workers: Workers = None,
+    on: On = None,
     trials: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Configurations in all, instead of the study's."),
@@ -124,9 +108,9 @@ def tune(
     """
     from handloom.cli.trials import choose_listener, show_study
     from handloom.errors import ConfigError
+    from handloom.series import check_on
     from handloom.studies import search as room
     from handloom.studies.search import list_studies, load_study
-    from handloom.studies.search.cluster import check_on
     from handloom.studies.search.pictures import draw_study
     from handloom.studies.search.table import describe
     from handloom.studies.search.tune import study_path

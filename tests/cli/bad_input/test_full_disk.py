@@ -20,7 +20,7 @@ COMMAND = (
     "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))\n"
     "from handloom.cli.main import main; main()"
 )
-UNDRAWN = "from handloom import session; session.draw = lambda run, parts: []\n"
+UNDRAWN = "from handloom.run import session; session.draw = lambda run, parts: []\n"
 
 
 def limited(num_bytes: int, *arguments: str | Path, draw: bool = False) -> tuple[int, str]:

@@ -21,7 +21,7 @@ import signal, sys
 from pathlib import Path
 
 import handloom as hl
-from handloom import session
+from handloom.run import session
 from handloom.cli.main import main
 from handloom.engines.processes import find_place
 from handloom.training.callbacks import Callback

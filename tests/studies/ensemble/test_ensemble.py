@@ -121,10 +121,10 @@ def test_folds_that_cannot_be_are_refused(lasting_bars: Path, changes: dict, tol
 
 
 def test_what_is_no_ensemble_is_refused(own: hl.Ensemble, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"is no ensemble: it has no ensemble\.json"):
+    with pytest.raises(RunError, match=r"is not an ensemble: it has no ensemble\.json"):
         hl.open_ensemble(tmp_path)
     (own.path / "fold-2-seed-1" / "result.json").unlink()
-    with pytest.raises(RunError, match="fold-2-seed-1 is not trained yet; go on with --resume"):
+    with pytest.raises(RunError, match="fold-2-seed-1 is not trained yet; resume with --resume"):
         hl.open_ensemble(own.path)
     for text in ("{", "[]", '{"folds": 2, "seeds": [0]}', '{"folds": 2}'):
         (own.path / "ensemble.json").write_text(text)
@@ -154,9 +154,9 @@ def test_members_without_end_are_refused(own: hl.Ensemble, lasting_bars: Path) -
     path = own.path / "ensemble.json"
     kept = json.loads(path.read_text())
     path.write_text(json.dumps(kept | {"folds": 1000, "seeds": list(range(10_000))}))
-    with pytest.raises(RunError, match=r"ensemble\.json .* 10,000 members at most.* 10,000,000"):
+    with pytest.raises(RunError, match=r"ensemble\.json .* 10,000,000 runs; .* at most 10,000"):
         hl.open_ensemble(own.path)
-    with pytest.raises(ConfigError, match=r"10,000 members at most.* 1,000,000,000,000"):
+    with pytest.raises(ConfigError, match=r"1,000,000,000,000 runs; a series has at most 10,000"):
         hl.train_ensemble(lasting_bars, seeds=10**12)
 
 

@@ -13,23 +13,20 @@ import pytest
 import handloom as hl
 from handloom.errors import ConfigError, HandloomError, InUseError, RunError
 from handloom.run import RunLock
+from handloom.series import Listener, Member
 from handloom.studies.ensemble import resume_ensemble
-from handloom.training.callbacks import Callback
 
 PROGRAM = """
 import os, signal, sys
 import handloom as hl
-from handloom.training.callbacks import Callback
+from handloom.series import Listener
 
-class Deadly(Callback):
-    def on_epoch_end(self, training):
-        if training.epoch == 2:
+class Deadly(Listener):
+    def on_progress(self, member, progress):
+        if (member.name, progress.epoch) == ("fold-1-seed-2", 2):
             os.kill(os.getpid(), signal.SIGKILL)
 
-def listeners(folder, place):
-    return [Deadly()] if place == "3 of 4" else []
-
-hl.train_ensemble(sys.argv[1], folds=2, seeds=2, run_dir=sys.argv[2], listeners=listeners)
+hl.train_ensemble(sys.argv[1], folds=2, seeds=2, run_dir=sys.argv[2], listener=Deadly())
 """
 
 
@@ -52,12 +49,12 @@ def test_a_killed_ensemble_ends_in_the_bits_of_one_that_was_not(
     assert not (path / "fold-2-seed-2").exists()
     trained: list[str] = []
 
-    def listeners(folder: Path, place: str) -> list[Callback]:
-        trained.append(f"{folder.name}, {place}")
-        return []
+    class Names(Listener):
+        def on_begin(self, member: Member) -> None:
+            trained.append(member.name)
 
-    found = resume_ensemble(path, listeners=listeners)
-    assert trained == ["fold-1-seed-2, 3 of 4", "fold-2-seed-2, 4 of 4"]
+    found = resume_ensemble(path, listener=Names())
+    assert trained == ["fold-1-seed-2", "fold-2-seed-2"]
     assert bits(path) == bits(ensemble.path)
     for told in (found.result, wanted := ensemble.result):
         told.pop("seconds")
@@ -75,14 +72,14 @@ def test_a_finished_ensemble_is_not_judged_again(own: hl.Ensemble) -> None:
 def test_one_process_an_ensemble(own: hl.Ensemble) -> None:
     with RunLock(own.path), pytest.raises(InUseError, match="is in use by process"):
         resume_ensemble(own.path)
-    with pytest.raises(RunError, match="is no ensemble"):
+    with pytest.raises(RunError, match="is not an ensemble"):
         resume_ensemble(own.path / "fold-1-seed-1")
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"seeds": 1}, "an ensemble needs folds, or two seeds; seeds is 1"),
+        ({"seeds": 1}, "an ensemble needs folds, or at least two seeds; seeds is 1"),
         ({"folds": 2, "seeds": 0}, "seeds is 0"),
         ({"folds": 1}, "data.folds is 1; it has to be a whole number from 2"),
         ({"folds": 100}, "folds need 2 <= k <= number of pictures, got k = 100 of 80"),

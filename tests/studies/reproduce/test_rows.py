@@ -71,7 +71,7 @@ def test_its_published_figures_stand_in_the_recipe_or_the_study_as_well(row: Exp
 
 
 def study_text(name: str) -> str:
-    folder = resources.files("handloom.studies.search") / "shipped"
+    folder = resources.files("handloom.studies.search.plan") / "shipped"
     return (folder / f"{name}.toml").read_text("utf-8")
 
 

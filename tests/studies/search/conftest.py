@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from handloom.series import Outcome, Progress, Task, train_task
 from handloom.studies.search import Study, StudyPlan, load_study
 from handloom.studies.search.conduct import Conductor
 from handloom.studies.search.folder import StudyFolder
 from handloom.studies.search.listener import Listener
 from handloom.studies.search.sampling import Search
 from handloom.studies.search.storage import Storage
-from handloom.studies.search.task import Outcome, Progress, Task, train_trial
 
 GRID = """
 [space]
@@ -32,7 +32,7 @@ class Killed(BaseException):
 
 
 class InProcess:
-    """A crew of one thread. `die_after` epochs, counted over all trials, everything is lost."""
+    """A pool of one thread. `die_after` epochs, counted over all trials, everything is lost."""
 
     threads = 1
 
@@ -71,7 +71,7 @@ class InProcess:
 
     def _train(self, task: Task) -> None:
         try:
-            self._told.put(train_trial(task, self._report))
+            self._told.put(train_task(task, self._report))
         except BaseException as error:
             self._told.put(error)
 

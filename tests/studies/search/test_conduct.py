@@ -60,7 +60,7 @@ def test_a_grid_is_trained_as_ordinary_runs(plan_of: Search, search: Search) -> 
         pictures=False,
     )
     assert trial.runs[0].history.epochs[-1]["val_loss"] == alone.history.epochs[-1]["val_loss"]
-    assert {task.seeds for task in crew.tasks} == {(0,)}
+    assert {tuple(m.recipe.seed for m in task.members()) for task in crew.tasks} == {(0,)}
     assert not list(study.path.rglob("figures/*.png"))
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from handloom.engines import available_cores
-from handloom.studies.search import Listener, Progress, StudyPlan, open_study, tune
-from handloom.studies.search.workers import MOST_DEATHS, Workers
+from handloom.series import Progress
+from handloom.series.workers import MOST_DEATHS, Workers
+from handloom.studies.search import Listener, StudyPlan, open_study, tune
 
 pytest.importorskip("optuna")
 KILLER = """
@@ -53,7 +54,7 @@ def children() -> list[int]:
         ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
     )
     lines = [line.split(maxsplit=1) for line in told.stdout.splitlines()]
-    return [int(pid) for pid, command in lines if "handloom.studies.search.worker" in command]
+    return [int(pid) for pid, command in lines if "handloom.series.worker" in command]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="ps is not there")
@@ -105,7 +106,7 @@ def freeze():
     told = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())],
                           capture_output=True, text=True).stdout
     for line in told.splitlines():
-        if "handloom.studies.search.worker" in line:
+        if "handloom.series.worker" in line:
             os.kill(int(line.split()[0]), signal.SIGSTOP)
             print(line.split()[0], flush=True)
 """,
@@ -176,7 +177,7 @@ def test_a_study_waits_for_a_worker_that_is_frozen(
 
 def test_a_worker_leaves_when_nobody_speaks_to_it_any_more(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "handloom.studies.search.worker"],
+        [sys.executable, "-m", "handloom.series.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -197,13 +198,13 @@ def test_cores_are_shared(tmp_path: Path) -> None:
 def test_what_dies_again_and_again_is_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from handloom.studies.search import Task, workers
+    from handloom.series import Task, workers
 
     crew = Workers(1, tmp_path)
     monkeypatch.setattr(
         workers, "_COMMAND", [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
     )
-    crew.begin(Task(folder="a/key", recipe={}, seeds=(0,), threads=1, metric="val_loss"))
+    crew.begin(Task(key="key", root="a", paths=["a/key"], recipes=[{}], threads=1))
     until = time.monotonic() + 60
     while not (reports := crew.reports(1.0)):
         assert time.monotonic() < until

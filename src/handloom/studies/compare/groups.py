@@ -13,11 +13,10 @@ from handloom.errors import ConfigError
 from handloom.recipes import Recipe
 from handloom.recipes.flat import flattened
 from handloom.run.results import Run
-from handloom.studies.search.plan.configuration import identity
+from handloom.series import MEMBER_FOLDER, identity
 
 WITHIN_A_GROUP = {"seed", "data.fold", "description", "training.threads"}
 """Keys in which the recipes of one group may differ."""
-MEMBER_FOLDER = re.compile(r"(fold-\d+-)?seed-\d+")
 _DIGEST = re.compile(r"[-,][0-9a-f]{8}$")
 _SEPARATORS = re.compile(r"([-_. ]+)")
 _LEFT_OF_A_SEED = re.compile(r"[-_. ]+(?:seeds?|s)?[-_. ]*$")

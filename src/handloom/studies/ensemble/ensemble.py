@@ -1,16 +1,15 @@
-"""The folder of an ensemble: a recipe trained over folds and seeds, and what came of it.
+"""The folder of an ensemble: a series over folds and seeds, and the result of its members together.
 
 ensemble.json         recipe, number of folds, seeds
 fold-2-seed-0/ …      the members: ordinary runs
-result.json           figures of the members together, there once all are trained
-out-of-fold.npy       (N, K) float32: what members that did not learn from a picture say of it
+result.json           figures of the members together, written once all are trained
+out-of-fold.npy       (N, K) float32: what members that did not learn from an image predict for it
+logs/                 what worker processes printed
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,17 @@ from handloom import _kept as kept
 from handloom._files import read_json, write_json
 from handloom.data import check_variants
 from handloom.errors import ConfigError, RunError
-from handloom.recipes import Recipe, load_recipe, make_recipe
+from handloom.recipes import make_recipe
 from handloom.run import RunFolder, assemble, counting
 from handloom.run.results import PartResult, Run, open_run
+from handloom.series import Series
+from handloom.series.plan import MOST_MEMBERS, check_members
 from handloom.studies.ensemble.committee import Committee, judged, mean_probabilities
 
 FORMAT = 1
 FOLDER_FILE = "ensemble.json"
 RESULT = "result.json"
 OUT_OF_FOLD = "out-of-fold.npy"
-MOST_MEMBERS = 10_000
 
 _SEEDS: kept.Kind = (
     "a list of different seeds",
@@ -57,56 +57,28 @@ TOGETHER: kept.Kinds = {
 }
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What an ensemble is made of: a recipe, K folds or None, and seeds."""
-
-    recipe: Recipe
-    folds: int | None
-    seeds: tuple[int, ...]
-
-    def members(self) -> dict[str, Recipe]:
-        """The members' folders and recipes, fold after fold for one seed after the other."""
-        found = {}
-        folds = (None,) if self.folds is None else range(1, self.folds + 1)
-        for seed, fold in product(self.seeds, folds):
-            name = f"seed-{seed}" if fold is None else f"fold-{fold}-seed-{seed}"
-            place = {"data.folds": self.folds, "data.fold": fold}
-            found[name] = load_recipe(self.recipe, {"seed": seed, **place})
-        return found
-
-    def write(self, folder: Path) -> None:
-        """Write ensemble.json, whole or not at all."""
-        told = self.recipe.model_dump(mode="json", exclude_none=True)
-        plan = {"format": FORMAT, "folds": self.folds, "seeds": list(self.seeds), "recipe": told}
-        write_json(folder / FOLDER_FILE, plan)
-
-    @classmethod
-    def read(cls, folder: Path) -> Plan:
-        """The plan in a folder; raises RunError where there is none, or a damaged one."""
-        path = folder / FOLDER_FILE
-        try:
-            plan = read_json(path)
-        except FileNotFoundError:
-            raise RunError(f"{folder} is no ensemble: it has no {FOLDER_FILE}") from None
-        except (OSError, ValueError) as error:
-            raise RunError(f"{path} cannot be read: {error}") from None
-        kept.check_kept(path, plan, PLAN)
-        try:
-            check_members(plan["folds"], len(plan["seeds"]))
-        except ConfigError as error:
-            raise RunError(f"{path} cannot be read: {error}") from None
-        return cls(make_recipe(plan["recipe"], str(path)), plan["folds"], tuple(plan["seeds"]))
+def write_plan(folder: Path, plan: Series) -> None:
+    """Write ensemble.json, whole or not at all."""
+    recipe = plan.recipe.model_dump(mode="json", exclude_none=True)
+    content = {"format": FORMAT, "folds": plan.folds, "seeds": list(plan.seeds), "recipe": recipe}
+    write_json(folder / FOLDER_FILE, content)
 
 
-def check_members(folds: int | None, seeds: int) -> None:
-    """Raise ConfigError for an ensemble of more members than can be meant."""
-    count = seeds * (folds or 1)
-    if count > MOST_MEMBERS:
-        raise ConfigError(
-            f"an ensemble has {MOST_MEMBERS:,} members at most, and these folds and seeds make "
-            f"{count:,}"
-        )
+def read_plan(folder: Path) -> Series:
+    """The plan in a folder; raises RunError where there is none, or a damaged one."""
+    path = folder / FOLDER_FILE
+    try:
+        plan = read_json(path)
+    except FileNotFoundError:
+        raise RunError(f"{folder} is not an ensemble: it has no {FOLDER_FILE}") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
+    kept.check_kept(path, plan, PLAN)
+    try:
+        check_members(plan["folds"], len(plan["seeds"]))
+    except ConfigError as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
+    return Series(make_recipe(plan["recipe"], str(path)), tuple(plan["seeds"]), plan["folds"])
 
 
 class Ensemble(Committee):
@@ -114,12 +86,12 @@ class Ensemble(Committee):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.plan = Plan.read(path)
-        members = [Run(RunFolder(path / name)) for name in self.plan.members()]
+        self.plan = read_plan(path)
+        members = [Run(RunFolder(member.path)) for member in self.plan.members(path)]
         for run in members:
             if not run.is_finished:
                 raise RunError(
-                    f"{path}: {run.path.name} is not trained yet; go on with --resume {path}"
+                    f"{path}: {run.path.name} is not trained yet; resume with --resume {path}"
                 )
         super().__init__(members)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from handloom.engines import check_threads
 from handloom.errors import ConfigError, MissingExtraError
+from handloom.series import check_on
 from handloom.studies.reproduce.experiment import Experiment, Search, Training
 from handloom.studies.reproduce.figures import Evidence
 from handloom.studies.reproduce.rows import EXPERIMENTS
@@ -29,19 +30,21 @@ def reproduce(
     data_dir: str | Path | None = None,
     workers: int = 1,
     threads: int | None = None,
+    on: str | None = None,
     tell: Tell = _nobody,
 ) -> Iterator[Reproduction]:
     """Run the published experiments of these names, or all, and hold each against its publication.
 
     Runs are kept in `out`/whole, or `out`/quick for the reduced versions: those that are there are
-    used again, those that were stopped gone on with. `workers` processes at a time train the trials
-    of a study; `threads` are those of a training, by default every core that it may use. An
-    experiment that needs a library which is not installed is left out, and says so. Raises
-    ConfigError for an unknown name or for many more threads than cores, before anything is trained,
-    and what a training raises.
+    used again, those that were stopped are resumed. `workers` processes train at a time, or, with
+    `on`, Ray's machines; `threads` are those of a training, by default its worker's share of the
+    cores. An experiment that needs a library which is not installed is left out, and says so.
+    Raises ConfigError for an unknown name or for many more threads than cores, before anything is
+    trained, and what a training raises.
     """
     chosen = choose(names)
     check_threads(threads, "threads")
+    check_on(on)
     workshop = Workshop(
         Path(out) / ("quick" if quick else "whole"),
         quick,
@@ -49,6 +52,7 @@ def reproduce(
         tell,
         workers,
         threads,
+        on,
     )
     return (_reproduced(experiment, workshop) for experiment in chosen)
 

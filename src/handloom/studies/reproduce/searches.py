@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from handloom.series import Progress
 from handloom.studies.reproduce.experiment import Search, Settings
 from handloom.studies.reproduce.figures import Evidence, figures_of
 from handloom.studies.reproduce.trainings import Tell, Workshop, lessened
 from handloom.studies.search import (
     Listener,
-    Progress,
     Study,
     StudyPlan,
     StudyTrial,
@@ -34,6 +34,7 @@ def search_all(search: Search, workshop: Workshop) -> Evidence:
         plan,
         out=workshop.folder / plan.name,
         workers=workshop.workers,
+        on=workshop.on,
         data_dir=workshop.data_dir,
         listener=TellingOfTrials(workshop.tell),
         pictures=False,

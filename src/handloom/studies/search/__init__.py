@@ -9,13 +9,8 @@ from handloom.studies.search.plan.load import StudyPlan as StudyPlan
 from handloom.studies.search.plan.load import list_studies as list_studies
 from handloom.studies.search.plan.load import load_study as load_study
 from handloom.studies.search.plan.space import Space as Space
-from handloom.studies.search.pool import Crew as Crew
 from handloom.studies.search.storage import Storage as Storage
 from handloom.studies.search.study import Study as Study
 from handloom.studies.search.study import StudyTrial as StudyTrial
 from handloom.studies.search.study import open_study as open_study
-from handloom.studies.search.task import Outcome as Outcome
-from handloom.studies.search.task import Progress as Progress
-from handloom.studies.search.task import Task as Task
-from handloom.studies.search.task import train_trial as train_trial
 from handloom.studies.search.tune import tune as tune

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Container, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from handloom.errors import ConfigError, InUseError, RecipeError, ShapeError
 from handloom.run import assemble
@@ -35,7 +36,7 @@ class Backlog:
         folder: StudyFolder,
         search: Search,
         held: Container[str],
-        data_dir: str | None = None,
+        data_dir: Path | None = None,
     ) -> None:
         self.plan = plan
         self.folder = folder
@@ -172,7 +173,7 @@ class Backlog:
 
 
 def grid_points(
-    plan: StudyPlan, folder: StudyFolder, data_dir: str | None = None
+    plan: StudyPlan, folder: StudyFolder, data_dir: Path | None = None
 ) -> dict[str, Parameters]:
     """All points of the plan's grid by key, but those with more parameters than the budget allows.
 
@@ -196,7 +197,7 @@ def is_too_large(
     plan: StudyPlan,
     configuration: Configuration,
     folder: StudyFolder,
-    data_dir: str | None = None,
+    data_dir: Path | None = None,
 ) -> bool:
     """Whether the network has more parameters than the budget allows."""
     if plan.budget.parameters is None:

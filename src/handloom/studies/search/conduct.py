@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from handloom.errors import RunError
+from handloom.series import Outcome, Pool, Progress, Series, Task
 from handloom.studies.search import Configuration, Study, StudyPlan
 from handloom.studies.search.backlog import Backlog, curve_of
 from handloom.studies.search.folder import StudyFolder
 from handloom.studies.search.listener import Listener
-from handloom.studies.search.pool import Crew
 from handloom.studies.search.sampling import Search, Ticket
 from handloom.studies.search.table import write_table
-from handloom.studies.search.task import Outcome, Progress, Task
 
 _TURN_S = 0.5
 _WAITING_S = 3.0  # for trials of other processes
@@ -28,15 +28,15 @@ class Conductor:
         self,
         plan: StudyPlan,
         folder: StudyFolder,
-        crew: Crew,
+        pool: Pool,
         search: Search,
         *,
-        data_dir: str | None = None,
+        data_dir: Path | None = None,
         listener: Listener | None = None,
     ) -> None:
         self.plan = plan
         self.folder = folder
-        self.crew = crew
+        self.pool = pool
         self.search = search
         self.data_dir = data_dir
         self.listener = listener or Listener()
@@ -56,11 +56,11 @@ class Conductor:
         self._backlog.sync()
         self.listener.on_start(self.study, self._backlog.total)
         while True:
-            while self.crew.has_room() and (found := self._backlog.next()) is not None:
+            while self.pool.has_room() and (found := self._backlog.next()) is not None:
                 self._begin(*found)
             if not self._under_way and not self._others_are_at_it():
                 break
-            for report in self.crew.reports(_TURN_S if self._under_way else _WAITING_S):
+            for report in self.pool.reports(_TURN_S if self._under_way else _WAITING_S):
                 self._hear(report)
             if self.search.keep_alive(self._under_way.values()):
                 self._backlog.sync()
@@ -83,17 +83,17 @@ class Conductor:
         self._under_way[trial.key] = ticket
         self._held.add(trial.key)
         self.listener.on_begin(trial)
-        told = configuration.recipe.model_dump(mode="json", exclude_none=True, exclude_unset=True)
-        self.crew.begin(
-            Task(
-                folder=str(trial.folder.path.absolute()),
-                recipe=told,
-                seeds=self.plan.search.seeds,
-                threads=self.crew.threads,
-                metric=self.plan.search.metric,
-                data_dir=self.data_dir,
-            )
+        members = self._series(configuration).members(
+            trial.folder.path, root=self.folder.path, data_dir=self.data_dir
         )
+        metric = self.plan.search.metric
+        self.pool.begin(Task.of(trial.key, members, threads=self.pool.threads, metric=metric))
+
+    def _series(self, configuration: Configuration) -> Series:
+        recipe = configuration.recipe
+        if self.data_dir is None:
+            recipe = self.folder.located(recipe)
+        return Series(recipe, self.plan.search.seeds)
 
     # -- what is heard of trials ------------------------------------------------------------------
 
@@ -106,7 +106,7 @@ class Conductor:
             # Before the trial hears of it: a kill in between must not make it a whole one.
             why = f"the {self.plan.search.pruner} pruner gave it up after epoch {report.epoch}"
             self._record(report.key, "pruned", why)
-        self.crew.answer(report.key, go_on=go_on)
+        self.pool.answer(report.key, go_on=go_on)
         self.listener.on_progress(report)
 
     def _is_hopeless(self, report: Progress) -> bool:

@@ -21,8 +21,9 @@ from handloom._files import make_folder, open_own, read_file, read_json, remove,
 from handloom._reasons import cause
 from handloom.errors import RunError
 from handloom.recipes import Recipe
-from handloom.run import RunFolder, RunLock
-from handloom.run.results import Run
+from handloom.run import RunLock
+from handloom.series import relocated
+from handloom.series.plan import folder_name
 from handloom.studies.search.plan.load import STUDY_FILE
 from handloom.studies.search.plan.space import Parameters
 
@@ -67,7 +68,7 @@ class TrialFolder:
 
     def run(self, seed: int) -> Path:
         """The run with that seed."""
-        return self.path / f"seed-{seed}"
+        return self.path / folder_name(seed)
 
     def begun_seeds(self) -> list[int]:
         """Seeds whose runs hold a recipe."""
@@ -164,16 +165,8 @@ class StudyFolder:
         return [TrialFolder(path) for path in paths if not path.name.startswith(".")]
 
     def located(self, recipe: Recipe) -> Recipe:
-        """A recipe of the study with its own data's paths as they are now.
-
-        A study that was moved together with its data finds them, by the first run that was begun.
-        Raises DataError where they are not.
-        """
-        for path in sorted(self.path.glob("trials/[!.]*/seed-*")):
-            run = Run(RunFolder(path))
-            if run.folder.data.is_file():
-                return run.located(recipe=recipe)
-        return recipe
+        """A recipe of the study with its own data's paths as they are now; as `relocated`."""
+        return relocated(recipe, sorted(self.path.glob("trials/[!.]*/seed-*")))
 
     def next_number(self) -> int:
         """The number of the trial that is begun next: above all that are there."""

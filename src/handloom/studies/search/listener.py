@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from handloom.series import Progress
 from handloom.studies.search.study import Study, StudyTrial
-from handloom.studies.search.task import Progress
 
 
 class Listener:

@@ -14,17 +14,14 @@ from handloom.errors import RunError
 from handloom.recipes import Recipe, load_recipe
 from handloom.recipes.overrides import Overrides
 from handloom.run import RUNS, RunLock, assemble
+from handloom.series import check_on, identity, open_pool
 from handloom.studies.search import Study, StudyPlan, load_study
-from handloom.studies.search.cluster import Cluster, check_on
 from handloom.studies.search.conduct import Conductor
 from handloom.studies.search.folder import StudyFolder
 from handloom.studies.search.listener import Listener
-from handloom.studies.search.plan.configuration import identity
-from handloom.studies.search.pool import Crew
 from handloom.studies.search.sampling import Search
 from handloom.studies.search.storage import Storage
 from handloom.studies.search.table import write_table
-from handloom.studies.search.workers import Workers
 
 
 def tune(
@@ -78,19 +75,19 @@ def tune(
             place=f"{folder.path.absolute()} on {socket.gethostname()}",
             say=listener.on_note,
         )
-        crew = _crew(on, workers, plan, folder)
+        pool = open_pool([plan.recipe], folder.own(folder.logs), workers=workers, on=on)
         try:
             conductor = Conductor(
                 plan,
                 folder,
-                crew,
+                pool,
                 search,
-                data_dir=None if data_dir is None else str(Path(data_dir).absolute()),
+                data_dir=None if data_dir is None else Path(data_dir),
                 listener=listener,
             )
             conductor.run()
         finally:
-            crew.close()
+            pool.close()
             write_table(Study(folder, plan))
     ended = Study(folder, plan)
     if pictures:
@@ -98,12 +95,6 @@ def tune(
 
         draw_study(ended)
     return ended
-
-
-def _crew(on: str | None, workers: int | None, plan: StudyPlan, folder: StudyFolder) -> Crew:
-    if on is None:
-        return Workers(workers or 1, folder.own(folder.logs))
-    return Cluster(check_on(on), plan.recipe, workers=workers)
 
 
 def study_path(study: str | Path | StudyPlan, plan: StudyPlan, out: str | Path | None) -> Path:

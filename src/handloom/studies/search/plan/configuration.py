@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from handloom.recipes import Recipe, load_recipe
+from handloom.series import digest
 from handloom.studies.search.plan.domains import Value
 from handloom.studies.search.plan.space import Parameters
 
@@ -34,26 +32,15 @@ class Configuration:
     def key(self) -> str:
         """The name of its folder: readable, and the same for the same recipe, however it is told.
 
-        `lr=0.1,hidden=256-128,4f0c2a9e`; what the digest at the end covers: `identity`.
+        `lr=0.1,hidden=256-128,4f0c2a9e`; what the digest at the end covers: `series.identity`.
         """
-        digest = hashlib.sha256(json.dumps(identity(self.recipe), sort_keys=True).encode())
         readable = re.sub(r"[^\w.,=+-]+", "-", name_of(self.parameters))[:_LONGEST_NAME]
-        return f"{readable},{digest.hexdigest()[:8]}"
+        return f"{readable},{digest(self.recipe)}"
 
 
 def without_empty(told: Mapping[str, Value]) -> dict[str, Value]:
     """Overrides as a study tells them: "" takes a key out, since TOML has no word for nothing."""
     return {path: None if value == "" else value for path, value in told.items()}
-
-
-def identity(recipe: Recipe) -> dict[str, Any]:
-    """What makes a recipe another one in a study: all but its description, seed and threads.
-
-    Only what is no default, so that a key that recipes learn later changes no name.
-    """
-    told = recipe.model_dump(mode="json", exclude_defaults=True, exclude={"description", "seed"})
-    told["training"].pop("threads", None)
-    return told
 
 
 def name_of(parameters: Parameters) -> str:

@@ -14,9 +14,8 @@ import pytest
 
 from handloom import load_recipe, train
 from handloom.run import RunLock
-from handloom.studies.search import remote
-from handloom.studies.search.remote import Mailbox, Place
-from handloom.studies.search.task import Task
+from handloom.series import Series, Task, remote
+from handloom.series.remote import Mailbox, Place
 from handloom.training import load_checkpoint
 
 
@@ -79,8 +78,9 @@ def task(bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
     monkeypatch.setattr(remote, "LEAVING_S", 20.0)
     monkeypatch.chdir("/")  # and put back afterwards
     (tmp_path / "study" / "trials" / "a").mkdir(parents=True)
-    recipe = load_recipe(bars).model_dump(mode="json", exclude_none=True)
-    return asdict(Task("study/trials/a", recipe, (1, 2), 1, "val_loss"))
+    members = Series(load_recipe(bars), (1, 2)).members(Path("study/trials/a"), root=Path("study"))
+    task = asdict(Task.of("a", members, threads=1, metric="val_loss"))
+    return task | {"root": "study", "paths": [str(member.path) for member in members]}
 
 
 def place(tmp_path: Path) -> Place:
@@ -92,7 +92,7 @@ def test_a_placed_trial_is_trained_as_any_other(
 ) -> None:
     mailbox = AnsweringMailbox()
     assert remote.train(task, 4, mailbox, place(tmp_path)) == {
-        "key": "a", "state": "complete", "why": "",
+        "key": "a", "state": "complete", "why": "", "error": "",
     }  # fmt: skip
     told = [(attempt, news["seed"], news["epoch"]) for attempt, news in mailbox.told]
     assert told == [(4, seed, epoch) for seed in (1, 2) for epoch in (1, 2, 3)]
@@ -124,7 +124,7 @@ def test_a_machine_that_does_not_see_the_folder_says_so(
 ) -> None:
     outcome = remote.train(task, 0, AnsweringMailbox(), Place(str(tmp_path / "else"), {}))
     assert outcome["state"] == "stopped"
-    assert f"does not see {tmp_path / 'else' / 'study/trials/a'}" in outcome["why"]
+    assert f"does not see {tmp_path / 'else' / 'study'}" in outcome["why"]
     assert not (tmp_path / "else").exists()
 
 

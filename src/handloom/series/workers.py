@@ -1,4 +1,4 @@
-"""Workers: a crew of processes on this machine, each with its share of the cores."""
+"""Workers: a pool of processes on this machine, each with its share of the cores."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from pathlib import Path
 
 from handloom._files import make_folder, open_own
 from handloom.engines import available_cores
-from handloom.studies.search.task import Outcome, Progress, Task
+from handloom.series.task import Outcome, Progress, Task
 
 MOST_DEATHS = 3
-"""So often in a row a trial's process may die before an epoch has ended."""
-_COMMAND = [sys.executable, "-m", "handloom.studies.search.worker"]
+"""So often in a row a task's process may die before an epoch has ended."""
+_COMMAND = [sys.executable, "-m", "handloom.series.worker"]
 _PATIENCE_S = 5.0  # with a worker that was told to leave
 
 
 class Workers:
-    """A crew of `count` processes; those that die are replaced. What they print is in `logs`."""
+    """A pool of `count` processes; those that die are replaced. What they print is in `logs`."""
 
     def __init__(self, count: int, logs: Path) -> None:
         self.threads = available_cores(processes=count)
@@ -47,7 +47,7 @@ class Workers:
         idle.begin(task)
 
     def reports(self, timeout: float) -> list[Progress | Outcome]:
-        """What workers have told; those that died meanwhile begin their task again."""
+        """What workers have reported; those that died meanwhile resume their task."""
         reports = []
         until = time.monotonic() + timeout
         while not reports and (left := until - time.monotonic()) > 0:
@@ -58,13 +58,13 @@ class Workers:
         return reports
 
     def answer(self, key: str, *, go_on: bool) -> None:
-        """Answer the trial's Progress."""
+        """Answer the task's Progress."""
         for worker in self._workers:
             if worker.task is not None and worker.task.key == key:
                 worker.send({"go_on": go_on})
 
     def close(self) -> None:
-        """Let all workers go."""
+        """End all workers."""
         for worker in self._workers:
             worker.dismiss()
         for worker in self._workers:
@@ -152,7 +152,7 @@ class _Worker:
                 stderr=log,
                 text=True,
                 encoding="utf-8",
-                start_new_session=True,  # Ctrl-C is for the study, which then lets its workers go
+                start_new_session=True,  # Ctrl-C is for us; we then end the workers
             )
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
         return process

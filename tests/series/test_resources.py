@@ -4,7 +4,7 @@ import pytest
 
 from handloom import load_recipe
 from handloom.errors import ConfigError
-from handloom.studies.search.resources import Need, check_room, fair_share, need_of
+from handloom.series.resources import Need, check_room, fair_share, need_of
 
 
 @pytest.mark.parametrize("cores", [[1], [4], [4, 4], [3, 5], [1, 1, 6], [2, 7, 8]])
@@ -36,7 +36,7 @@ def test_a_trial_wants_a_gpu_where_the_torch_engine_would_take_one() -> None:
         assert need("torch", "cuda", has_gpus=has_gpus) == (3, 1)
         assert need("auto", "cuda", has_gpus=has_gpus) == (3, 1)
         assert need("torch", None, has_gpus=has_gpus) == (3, int(has_gpus))
-    with pytest.raises(ConfigError, match='Ray chooses the GPU; say "cuda"'):
+    with pytest.raises(ConfigError, match='Ray chooses the GPU; set "cuda"'):
         need("torch", "cuda:1", has_gpus=True)
 
 
@@ -45,7 +45,7 @@ def test_machines_have_room_for_whole_trials() -> None:
     assert Need(2, 1).places(Need(8, 1)) == 1
     assert Need(2, 1).places(Need(8, 0)) == 0
     check_room(Need(4, 1), [Need(2, 2), Need(4, 1)])
-    with pytest.raises(ConfigError, match=r"wants 4 cores of one machine.* the largest has 3"):
+    with pytest.raises(ConfigError, match=r"needs 4 cores of one machine.* has 3"):
         check_room(Need(4, 0), [Need(2, 0), Need(3, 0)])
-    with pytest.raises(ConfigError, match="no machine of the cluster tells Ray of a GPU"):
+    with pytest.raises(ConfigError, match="no machine of the cluster has reported a GPU"):
         check_room(Need(1, 1), [Need(2, 0)])

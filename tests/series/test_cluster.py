@@ -19,18 +19,16 @@ import pytest
 
 from handloom import load_recipe
 from handloom.errors import ConfigError, MissingExtraError, RunError
-from handloom.studies.search import cluster
-from handloom.studies.search.cluster import Cluster, check_on
-from handloom.studies.search.pool import Crew
-from handloom.studies.search.task import Outcome, Progress, Task
-from handloom.studies.search.workers import MOST_DEATHS
+from handloom.series import Outcome, Pool, Progress, Task, check_on, cluster
+from handloom.series.cluster import Cluster
+from handloom.series.workers import MOST_DEATHS
 
 RECIPE = load_recipe("digits")
 
 
 def test_where_trials_are_trained_is_ray_and_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check_on(None) is None
-    with pytest.raises(ConfigError, match='not on "slurm"'):
+    with pytest.raises(ConfigError, match='got "slurm"'):
         check_on("slurm")
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
     assert check_on("ray") is None
@@ -134,14 +132,14 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
 
 @pytest.fixture
 def crew(played: Played) -> Iterator[Cluster]:
-    crew = Cluster(None, RECIPE)
+    crew = Cluster(None, [RECIPE])
     yield crew
     crew.close()
 
 
 def task(key: str) -> Task:
     recipe = RECIPE.model_dump(mode="json", exclude_none=True)
-    return Task(f"/study/trials/{key}", recipe, (0,), 1, "val_accuracy")
+    return Task(key, "/study", [f"/study/trials/{key}/seed-0"], [recipe], 1)
 
 
 def news(key: str, epoch: int, attempt: int = 0) -> tuple[int, dict[str, Any]]:
@@ -149,15 +147,15 @@ def news(key: str, epoch: int, attempt: int = 0) -> tuple[int, dict[str, Any]]:
 
 
 def test_it_is_a_crew_with_as_much_room_as_the_machines(played: Played, crew: Cluster) -> None:
-    as_crew: Crew = crew
-    assert as_crew.threads == 1
-    assert as_crew.has_room()
-    as_crew.begin(task("a"))
-    assert as_crew.has_room()
-    as_crew.begin(task("b"))
-    assert not as_crew.has_room()
+    as_pool: Pool = crew
+    assert as_pool.threads == 1
+    assert as_pool.has_room()
+    as_pool.begin(task("a"))
+    assert as_pool.has_room()
+    as_pool.begin(task("b"))
+    assert not as_pool.has_room()
     played.machines.append(("CPU", 1))
-    assert as_crew.has_room()
+    assert as_pool.has_room()
 
 
 def test_a_task_goes_to_ray_with_its_needs_and_without_rays_retries(
@@ -165,13 +163,12 @@ def test_a_task_goes_to_ray_with_its_needs_and_without_rays_retries(
 ) -> None:
     monkeypatch.setenv("HANDLOOM_DATA", "/data")
     monkeypatch.delenv("HANDLOOM_CACHE", raising=False)
-    crew = Cluster(None, load_recipe("digits", {"training.threads": 2}), workers=2)
-    assert crew.threads == 2
+    crew = Cluster(None, [load_recipe("digits", {"training.threads": 2})], workers=2)
     of_its_own = load_recipe("digits", {"training.threads": 1}).model_dump(mode="json")
-    crew.begin(replace(task("a"), recipe=of_its_own, threads=2))
+    crew.begin(replace(task("a"), recipes=[of_its_own], threads=2))
     ((name, (told, attempt, _, place), needs),) = played.started
     assert name == "handloom a"
-    assert told["folder"] == "/study/trials/a"
+    assert told["paths"] == ["/study/trials/a/seed-0"]
     assert attempt == 0
     assert place == (str(Path.cwd()), {"HANDLOOM_DATA": "/data"})
     assert needs == {"num_cpus": 1, "num_gpus": 0, "max_retries": 0}
@@ -233,18 +230,18 @@ def test_a_bug_stops_the_study(played: Played, crew: Cluster) -> None:
 
 def test_what_cannot_be_is_said_before_anything_begins(played: Played) -> None:
     with pytest.raises(RunError, match=r"no Ray cluster answers at nowhere: Could not find$"):
-        Cluster("nowhere", RECIPE)
-    with pytest.raises(ConfigError, match="wants 3 cores"):
-        Cluster(None, load_recipe("digits", {"training.threads": 3}))
+        Cluster("nowhere", [RECIPE])
+    with pytest.raises(ConfigError, match="needs 3 cores"):
+        Cluster(None, [load_recipe("digits", {"training.threads": 3})])
     assert not played.is_open
 
 
 def test_an_address_where_nobody_listens_is_no_cluster(played: Played) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        Cluster(f"127.0.0.1:{port}", RECIPE).close()
+        Cluster(f"127.0.0.1:{port}", [RECIPE]).close()
     with pytest.raises(RunError, match=f"no Ray cluster answers at 127.0.0.1:{port}: "):
-        Cluster(f"127.0.0.1:{port}", RECIPE)
+        Cluster(f"127.0.0.1:{port}", [RECIPE])
 
 
 def test_a_cluster_that_is_gone_is_told(played: Played, crew: Cluster) -> None:
@@ -254,7 +251,7 @@ def test_a_cluster_that_is_gone_is_told(played: Played, crew: Cluster) -> None:
 
 
 def test_it_leaves_nothing_behind(played: Played) -> None:
-    crew = Cluster(None, RECIPE, workers=2)
+    crew = Cluster(None, [RECIPE], workers=2)
     crew.begin(task("a"))
     crew.begin(task("b"))
     crew.close()
@@ -264,6 +261,6 @@ def test_it_leaves_nothing_behind(played: Played) -> None:
 
 def test_a_program_that_has_joined_a_cluster_stays_there(played: Played) -> None:
     played.is_open = True
-    crew = Cluster("nowhere:1", RECIPE)
+    crew = Cluster("nowhere:1", [RECIPE])
     crew.close()
     assert played.is_open

@@ -1,12 +1,12 @@
 """A worker, as a program: tasks come on standard input, reports go out, a JSON object a line.
 
-    -> {"folder": …}                      a Task
+    -> {"key": …, "paths": …}             a Task
     <- {"epoch": 3, "value": 0.91, …}     a Progress, after every epoch
     -> {"go_on": true}                    the answer, for which it waits
     <- {"state": "complete", …}           an Outcome
 
 What anything else prints goes to standard error, the worker's log. When standard input ends, the
-study is gone, and the worker leaves at once: an epoch is all that can be lost.
+process that started the worker is gone, and the worker exits at once: it loses an epoch at most.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import traceback
 from dataclasses import asdict
 from typing import Any
 
-from handloom.studies.search.task import Outcome, Progress, Task, train_trial
+from handloom.series.task import Outcome, Progress, Task, train_task
 
 
 class _Line:
-    """The two ways to the study."""
+    """The two directions of the connection."""
 
     def __init__(self) -> None:
         self._out = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -41,13 +41,13 @@ class _Line:
         """Wait for an order."""
         return self._orders.get()
 
-    def tell(self, message: Progress | Outcome) -> None:
-        """Say something."""
+    def send(self, message: Progress | Outcome) -> None:
+        """Send a report."""
         print(json.dumps(asdict(message)), file=self._out, flush=True)
 
     def report(self, progress: Progress) -> bool:
-        """Say how far it is, and hear whether to go on."""
-        self.tell(progress)
+        """Send how far it is; returns whether to continue."""
+        self.send(progress)
         return self.next()["go_on"]
 
 
@@ -55,15 +55,14 @@ def main() -> None:
     """Train one task after the other, until standard input ends."""
     line = _Line()
     while True:
-        told = line.next()
-        task = Task(**{**told, "seeds": tuple(told["seeds"])})
+        task = Task(**line.next())
         try:
-            outcome = train_trial(task, line.report)
+            outcome = train_task(task, line.report)
         except Exception as error:
             traceback.print_exc()
             bug = f"{type(error).__name__}: {error}, a bug; its traceback is in the worker's log"
             outcome = Outcome(task.key, "stopped", bug)
-        line.tell(outcome)
+        line.send(outcome)
 
 
 if __name__ == "__main__":

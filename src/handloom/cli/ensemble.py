@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 from handloom.cli.data import fetch_files
 from handloom.cli.output import Voice, number
-from handloom.cli.progress import PlainProgress, choose_progress
+from handloom.cli.series import shown
 from handloom.cli.stopping import resumable, resuming
 from handloom.errors import ConfigError
 from handloom.recipes import load_recipe
+from handloom.series import Listener, check_on, parse_seeds
 from handloom.studies.ensemble import is_ensemble, resume_ensemble, train_ensemble
 
 if TYPE_CHECKING:
+    from handloom.run.results import Run
+    from handloom.series import Member, Progress
     from handloom.studies.ensemble import Ensemble
-    from handloom.training.callbacks import Callback
 
 
 def train_together(
@@ -24,72 +26,78 @@ def train_together(
     recipe: str | None,
     *,
     folds: int | None,
-    seeds: int | None,
+    seeds: str | None,
     overrides: Sequence[str],
     out: Path | None,
     resume: Path | None,
     data_dir: Path | None,
+    workers: int | None,
+    on: str | None,
 ) -> None:
-    """Train an ensemble, or what is missing of the one at `resume`, and tell what it is worth."""
+    """Train an ensemble, or what is missing of the one at `resume`, and show its result."""
     if resume is not None and (recipe or overrides or folds or seeds):
         raise ConfigError(
             "an ensemble goes on with its own recipe, folds and seeds; leave --resume out to start "
             f"one, or all the others to go on with {resume}"
         )
-    said = load_recipe(recipe or "digits", overrides)
-    given = resume or out
-    shown = Progresses(voice)
-    with resumable(lambda: _way(given or shown.ensemble, data_dir)):
-        try:
+    base = load_recipe(recipe or "digits", overrides)
+    chosen = parse_seeds(seeds, base.seed) if seeds is not None else (base.seed,)
+    check_on(on)
+    with shown(voice) as listener:
+        place = Place(resume or out, listener)
+        with resumable(lambda: _way(place.path, data_dir, workers, on)):
             if resume is not None:
-                ensemble = resume_ensemble(resume, data_dir=data_dir, listeners=shown)
+                ensemble = resume_ensemble(
+                    resume, data_dir=data_dir, workers=workers or 1, on=on, listener=place
+                )
             else:
-                if said.data.name is not None:
-                    fetch_files(said.data.name, data_dir, voice)
+                if base.data.name is not None:
+                    fetch_files(base.data.name, data_dir, voice)
                 ensemble = train_ensemble(
                     recipe or "digits",
                     overrides=overrides,
                     folds=folds,
-                    seeds=1 if seeds is None else seeds,
+                    seeds=chosen,
                     run_dir=out,
                     data_dir=data_dir,
-                    listeners=shown,
+                    workers=workers or 1,
+                    on=on,
+                    listener=place,
                 )
-        finally:
-            shown.close()
     voice.answer({"ensemble": str(ensemble.path), **ensemble.result})
     _tell(voice, ensemble)
 
 
-class Progresses:
-    """What a person sees of the members' trainings, one after the other."""
+class Place(Listener):
+    """Passes everything on, and notes the ensemble's folder once it has one."""
 
-    def __init__(self, voice: Voice) -> None:
-        self.voice = voice
-        self.now: PlainProgress | None = None
-        self.ensemble: Path | None = None
-        """Its folder, once the first member's training begins."""
+    def __init__(self, path: Path | None, listener: Listener | None) -> None:
+        self.path = path
+        self.listener = listener or Listener()
 
-    def __call__(self, folder: Path, place: str) -> Sequence[Callback]:
-        """What listens to the next member."""
-        self.ensemble = folder.parent
-        if self.now is not None:
-            self.now.close()
-            self.voice.say()
-        self.now = choose_progress(self.voice, f"{folder} ({place})")
-        return [] if self.now is None else [self.now]
+    def on_start(self, members: Sequence[Member], finished: int) -> None:
+        """Note the folder."""
+        self.path = members[0].root
+        self.listener.on_start(members, finished)
 
-    def close(self) -> None:
-        """Give the terminal back."""
-        if self.now is not None:
-            self.now.close()
+    def on_begin(self, member: Member) -> None:
+        """Pass it on."""
+        self.listener.on_begin(member)
+
+    def on_progress(self, member: Member, progress: Progress) -> None:
+        """Pass it on."""
+        self.listener.on_progress(member, progress)
+
+    def on_end(self, member: Member, run: Run) -> None:
+        """Pass it on."""
+        self.listener.on_end(member, run)
 
 
-def _way(path: Path | None, data_dir: Path | None) -> str:
-    """How the ensemble at `path` is continued."""
+def _way(path: Path | None, data_dir: Path | None, workers: int | None, on: str | None) -> str:
+    """How the ensemble at `path` is resumed."""
     if path is None or not is_ensemble(path):
         return "nothing had been written yet"
-    return f"go on with: {resuming(path, data_dir)}"
+    return f"resume with: {resuming(path, data_dir, workers=workers, on=on)}"
 
 
 def _tell(voice: Voice, ensemble: Ensemble) -> None:

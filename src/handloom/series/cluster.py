@@ -1,7 +1,7 @@
-"""A cluster: a crew whose trials Ray places by cores and GPUs, on any number of machines.
+"""A cluster: a pool whose tasks Ray places by cores and GPUs, on any number of machines.
 
-Ray only places and watches. A trial is trained as everywhere else, in the study's folder, which all
-machines have to see under the same path; what died begins again there, from its checkpoint.
+Ray only places and watches. A run is trained as everywhere else, in the folder of its series, which
+all machines have to see under the same path; what died is resumed there, from its checkpoint.
 """
 
 from __future__ import annotations
@@ -18,32 +18,34 @@ from pathlib import Path
 from typing import Any
 
 from handloom._optional import require
-from handloom.errors import ConfigError, RunError
+from handloom.errors import RunError
 from handloom.recipes import Recipe
-from handloom.studies.search.remote import Mailbox, Place, train
-from handloom.studies.search.resources import Need, check_room, fair_share, need_of
-from handloom.studies.search.task import Outcome, Progress, Task
-from handloom.studies.search.workers import MOST_DEATHS
+from handloom.series.remote import Mailbox, Place, train
+from handloom.series.resources import Need, check_room, fair_share, need_of
+from handloom.series.task import Outcome, Progress, Task
+from handloom.series.workers import MOST_DEATHS
 
 CLOSING_S = 10.0
-"""So long the trials under way have to end when the crew is dismissed."""
+"""So long the running tasks have to end when the pool is closed."""
 REACHED_S = 10.0
-"""So long a machine has to answer a knock at its door."""
+"""So long a machine has to accept a connection."""
 PASSED_ON = ("HANDLOOM_DATA", "HANDLOOM_CACHE")
-"""Variables of the study's environment that its trials see, wherever they are."""
+"""Variables of this environment that tasks see, wherever they are."""
 
 
 class Cluster:
-    """A crew on the Ray cluster at `address`.
+    """A pool on the Ray cluster at `address`.
 
     Without an address it is the cluster that this machine belongs to, or a new one of this machine
-    alone; a program that has joined one stays there. `workers` trials at a time share the cores.
-    Without that number a trial has the threads that its recipe names, one if it names none, and as
+    alone; a program that has joined one stays there. `workers` tasks at a time share the cores.
+    Without that number a task has the threads that its recipe names, one if it names none, and as
     many are trained as have room. Raises MissingExtraError without Ray, RunError where no cluster
-    answers, ConfigError where no machine has what the `recipe` needs.
+    answers, ConfigError where no machine has what one of the `recipes` needs.
     """
 
-    def __init__(self, address: str | None, recipe: Recipe, *, workers: int | None = None) -> None:
+    def __init__(
+        self, address: str | None, recipes: Sequence[Recipe], *, workers: int | None = None
+    ) -> None:
         self._ray = require("ray", extra="ray")
         self._most = workers
         self._under_way: dict[Any, _Attempt] = {}
@@ -52,11 +54,12 @@ class Cluster:
             self._connect(address)
         try:
             machines = self._machines()
-            shared = fair_share([machine.cores for machine in machines], workers)
-            self.threads = recipe.training.threads or shared
+            self.threads = fair_share([machine.cores for machine in machines], workers)
             self._has_gpus = any(machine.gpus for machine in machines)
-            self._need = need_of(recipe, self.threads, has_gpus=self._has_gpus)
-            check_room(self._need, machines)
+            needs = [self._need_of_recipe(recipe) for recipe in recipes]
+            for need in needs:
+                check_room(need, machines)
+            self._need = Need(max(n.cores for n in needs), max(n.gpus for n in needs))
             self._mailbox = self._open_mailbox()
             self._news = self._mailbox.take.remote()
         except BaseException:
@@ -64,7 +67,7 @@ class Cluster:
             raise
 
     def has_room(self) -> bool:
-        """Whether the machines that are there by now can take another trial."""
+        """Whether the machines that are there by now can take another task."""
         room = sum(self._need.places(machine) for machine in self._machines())
         return len(self._under_way) < (room if self._most is None else min(room, self._most))
 
@@ -74,19 +77,19 @@ class Cluster:
         self._place(_Attempt(task))
 
     def reports(self, timeout: float) -> Sequence[Progress | Outcome]:
-        """What trials have told; those whose process or machine died meanwhile begin again."""
+        """What tasks have reported; those whose process or machine died meanwhile are restarted."""
         ready, _ = self._ray.wait([self._news, *self._under_way], timeout=timeout)
         reports = (self._heard() if what is self._news else self._ended(what) for what in ready)
         return [report for some in reports for report in some]
 
     def answer(self, key: str, *, go_on: bool) -> None:
-        """Answer the trial's Progress."""
+        """Answer the task's Progress."""
         for attempt in self._under_way.values():
             if attempt.task.key == key:
                 self._mailbox.answer.remote(key, attempt.number, go_on)
 
     def close(self) -> None:
-        """Stop all trials, and leave the cluster as it was."""
+        """Stop all tasks, and leave the cluster as it was."""
         running = [*self._under_way]
         with suppress(self._ray.exceptions.RayError):  # of a cluster that is gone
             for each in running:
@@ -125,7 +128,7 @@ class Cluster:
         return [Need(int(has.get("CPU", 0)), int(has.get("GPU", 0))) for has in alive]
 
     def _open_mailbox(self) -> Any:
-        """An actor beside this process: it is there as long as there is anybody to hear."""
+        """An actor beside this process: it lives as long as somebody listens."""
         here = self._ray.get_runtime_context().get_node_id()
         strategies = require("ray.util.scheduling_strategies", extra="ray")
         beside = strategies.NodeAffinitySchedulingStrategy(here, soft=False)
@@ -133,13 +136,16 @@ class Cluster:
         return actor.options(scheduling_strategy=beside).remote()
 
     def _need_of(self, task: Task) -> Need:
-        recipe = Recipe.model_validate(task.recipe)
-        return need_of(recipe, recipe.training.threads or task.threads, has_gpus=self._has_gpus)
+        return self._need_of_recipe(Recipe.model_validate(task.recipes[0]))
+
+    def _need_of_recipe(self, recipe: Recipe) -> Need:
+        threads = recipe.training.threads or self.threads
+        return need_of(recipe, threads, has_gpus=self._has_gpus)
 
     def _place(self, attempt: _Attempt) -> None:
         task = attempt.task
         need = self._need_of(task)
-        # Ray's own retries are off: it would not know that a trial came further each time.
+        # Ray's own retries are off: it would not know that a task came further each time.
         function = self._ray.remote(num_cpus=need.cores, num_gpus=need.gpus, max_retries=0)(train)
         passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         place = Place(str(Path.cwd()), passed_on)
@@ -153,21 +159,21 @@ class Cluster:
             letters = self._ray.get(self._news)
         except self._ray.exceptions.RayError as error:
             raise RunError(
-                f"the Ray cluster is gone: {_first_line(error)}; the same command goes on "
-                "with the study"
+                f"the Ray cluster is gone: {_first_line(error)}; the same command resumes what "
+                "was running"
             ) from None
         self._news = self._mailbox.take.remote()
         current = {(each.task.key, each.number): each for each in self._under_way.values()}
         heard = []
-        for number, told in letters:
-            progress = Progress(**told)
+        for number, content in letters:
+            progress = Progress(**content)
             if (attempt := current.get((progress.key, number))) is not None:
                 attempt.deaths = 0
                 heard.append(progress)
         return heard
 
     def _ended(self, running: Any) -> list[Outcome]:
-        """What came of an attempt; nothing where the task begins again."""
+        """What came of an attempt; nothing where the task is restarted."""
         attempt = self._under_way.pop(running)
         try:
             return [Outcome(**self._ray.get(running))]
@@ -177,8 +183,8 @@ class Cluster:
         except self._ray.exceptions.RayError as error:
             why = _first_line(error)
         if attempt.deaths + 1 == MOST_DEATHS:
-            told = f"it died {MOST_DEATHS} times before an epoch had ended: {why}"
-            return [Outcome(attempt.task.key, "aside", told)]
+            why = f"it died {MOST_DEATHS} times before an epoch had ended: {why}"
+            return [Outcome(attempt.task.key, "aside", why)]
         self._place(_Attempt(attempt.task, attempt.number + 1, attempt.deaths + 1))
         return []
 
@@ -191,20 +197,6 @@ class _Attempt:
     number: int = 0
     deaths: int = 0
     """In a row, without an epoch between them."""
-
-
-def check_on(on: str | None) -> str | None:
-    """The address in "ray=HOST:PORT", or none in "ray"; MissingExtraError where Ray is missing.
-
-    Raises ConfigError for anything but Ray.
-    """
-    if on is None:
-        return None
-    kind, _, address = on.partition("=")
-    if kind != "ray":
-        raise ConfigError(f'trials can be trained on "ray" or "ray=HOST:PORT", not on "{on}"')
-    require("ray", extra="ray")
-    return address or None
 
 
 def check_reachable(address: str) -> None:
@@ -222,7 +214,7 @@ def check_reachable(address: str) -> None:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Ray's way to end on a signal would pass over the study's, which says how to go on."""
+    """Ray ends on a signal by itself; the command has to, and says how to continue."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from handloom.cli.progress import HEADER
 from handloom.data import read_npy_images
 from handloom.run.results import open_run
 from handloom.studies.ensemble import open_ensemble
@@ -29,10 +29,13 @@ def test_a_table_a_member_and_the_result(bars, handloom, tmp_path: Path) -> None
     outcome = handloom("train", bars, *SHORT, "--folds", "2", "--seeds", "2", "--out", path)
     assert (outcome.code, outcome.err) == (0, "")
     lines = outcome.out.splitlines()
-    titles = [line.partition(":")[0] for line in lines if " parameters, " in line][:4]
     names = ["fold-1-seed-1", "fold-2-seed-1", "fold-1-seed-2", "fold-2-seed-2"]
-    assert titles == [f"{path / name} ({i} of 4)" for i, name in enumerate(names, start=1)]
-    assert lines.count(HEADER) == 4
+    assert lines[0] == "4 runs"
+    assert lines[1].split() == ["run", "val", "acc", "seconds", "name"]
+    for number, (line, name) in enumerate(zip(lines[2:6], names, strict=True), start=1):
+        accuracy = open_run(path / name).result["validation"]["accuracy"]
+        assert line.split()[:2] == [f"{number}/4", f"{accuracy:.4f}"]
+        assert line.split()[-1] == name
     result = open_ensemble(path).result
     score, test = result["out_of_fold"], result["test"]
     alone = result["validation"]
@@ -62,8 +65,8 @@ def test_folders_are_named_after_the_recipe(bars, handloom, elsewhere: Path) -> 
     ("arguments", "told"),
     [
         (["--folds", "1"], "data.folds is 1; it has to be a whole number from 2"),
-        (["--seeds", "1"], "an ensemble needs folds, or two seeds; seeds is 1"),
-        (["--folds", "2", "--seeds", "0"], "an ensemble needs folds, or two seeds; seeds is 0"),
+        (["--seeds", "1"], "an ensemble needs folds, or at least two seeds; seeds is (1,)"),
+        (["--folds", "2", "--seeds", "0"], "--seeds 0 asks for no run"),
         (["--folds", "2", "-o", "data.sample=0.5"], "leave sample out"),
     ],
 )
@@ -87,12 +90,13 @@ def test_an_ensemble_goes_on_with_its_own(ensemble: Path, bars, handloom) -> Non
 def test_a_stopped_ensemble_says_how_to_go_on(bars, start, tmp_path: Path) -> None:
     path = tmp_path / "e"
     process = start("train", bars, "--folds", "2", "--out", path, "-o", "training.epochs=2000")
-    while not process.stdout.readline().lstrip().startswith("2"):
+    while not (path / "fold-1-seed-1" / "checkpoints" / "last.safetensors").exists():
         assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert err == f"handloom: stopped; go on with: handloom train --resume {path}\n"
+    assert err == f"handloom: stopped; resume with: handloom train --resume {path}\n"
 
 
 def test_a_stop_before_anything_was_written(
