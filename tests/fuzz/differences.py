@@ -113,7 +113,7 @@ def _train(case: Case, name: Any, dtype: np.dtype, steps: int) -> tuple[Engine, 
     batches = _batches(case, dtype)
     model = _model(case, dtype)
     engine = choose_engine(
-        name, model, _loss(case), _optimizer(case, model), input_shape=case.image_shape,
+        name, model, _loss(case, dtype), _optimizer(case, model), input_shape=case.image_shape,
         batch_size=case.batch_size, threads=case.threads if name == "loom" else 1,
         normalisation=batches.normalisation, soft_targets=bool(case.mixing), **case.settings,
     ).engine  # fmt: skip
@@ -150,10 +150,10 @@ def _batches(case: Case, dtype: np.dtype) -> Batches:
     )  # fmt: skip
 
 
-def _loss(case: Case) -> Any:
+def _loss(case: Case, dtype: np.dtype) -> Any:
     settings = {key: value for key, value in case.loss.items() if key != "name"}
     if "class_weights" in settings:
-        settings["class_weights"] = np.asarray(settings["class_weights"], np.float32)
+        settings["class_weights"] = np.asarray(settings["class_weights"], dtype)
     return partial(LOSSES[case.loss["name"]], **settings)
 
 
