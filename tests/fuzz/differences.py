@@ -5,6 +5,10 @@ of all steps are compared. (Adam's and RMSprop's eps are 1e-4 or more in these c
 gradient that is nothing but rounding would move a weight as any other.) In float32 a sum within a
 rounding of a rectifier's kink takes either side, and a training goes its own way from there: there
 the first step is compared.
+
+Some trainings make roundings grow all the same, Muon's above all: it scales up a gradient that
+is nothing but rounding. So where an engine exceeds a bound, twins measure the case: the PyTorch
+training again, its first weights a rounding apart. The engine may be as far away as they are.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,93 +27,113 @@ from torch_training import Step, TorchTraining
 
 from handloom import models, nn, optim
 from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation
-from handloom.engines import Engine, choose_engine
+from handloom.engines import choose_engine
 
 BOUND = {"float64": 1e-8, "float32": 5e-3}
 """Of relative differences: of a loss and a gradient's norm each by itself, of all weights together
 relative to how far they have moved, of predictions relative to the largest."""
+TWINS, AS_A_TWIN = 3, 5
+"""Or so many times as far as the furthest of so many twins."""
 ENGINES = ("numpy", "loom", "torch")
 STEPS = 4
 LOSSES = {"cross-entropy": nn.cross_entropy, "nll": nn.nll, "mse": nn.mse}
 TARGET = "HANDLOOM_LOOM_TARGET"
+Weights = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What was too far from PyTorch."""
+    """What was further from PyTorch than the bound; `twin` is how far the furthest twin was."""
 
     case: Case
     engine: str
     precision: str
     what: str
     size: float
+    twin: float
+
+    @property
+    def is_growth(self) -> bool:
+        """Whether growing roundings explain it."""
+        return self.size <= AS_A_TWIN * self.twin
 
     def __str__(self) -> str:
         return (
             f"seed {self.case.seed}: {self.what} of {self.engine} in {self.precision} is "
-            f"{self.size:.2g} off (target {self.case.target or 'this machine'}, "
-            f"{self.case.threads} threads)"
+            f"{self.size:.2g} off, a twin {self.twin:.2g} "
+            f"(target {self.case.target or 'this machine'}, {self.case.threads} threads)"
         )
 
 
+class Trained(NamedTuple):
+    """What one side has to show: `reports` of its steps, weights and statistics after them, what
+    it makes of the first batch (N, C), and the loss of that, a sum."""
+
+    reports: list[Any]
+    weights: Weights
+    outputs: np.ndarray
+    loss_sum: float
+
+
 def differences(case: Case, precisions: tuple[str, ...] = ("float64",)) -> Iterator[Difference]:
-    """Every difference above its bound, engine by engine; none where all is well."""
+    """Every difference above its bound, engine by engine, growth of roundings among them."""
     for precision in precisions:
         dtype = np.dtype(precision)
-        oracle = _oracle(case, dtype)
         steps = STEPS if precision == "float64" else 1
-        batches = _batches(case, dtype)
-        wanted = list(_steps(oracle, case, batches, steps))
-        weights = {name: value.numpy().copy() for name, value in oracle.weights_now().items()}
         start = _model(case, dtype).state_dict()
-        x = batches.epoch(0)[0].x
-        outputs = oracle.predict(x)
-        labels = case.labels[: len(x)]
-        loss = oracle.loss_sum(outputs, labels)
+        right = _oracle(case, dtype, start, steps)
+        twins: dict[str, float] = {}
         for name in ENGINES:
             with _compiled_for(case.target):
-                engine, reports = _train(case, name, dtype, len(wanted))
-                predicted = engine.predict(x)
-                evaluation = engine.evaluate(x, labels)
-            found = dict(_compare_steps(wanted, reports))
-            state = engine.state_dict()
-            ours = {key: state[f"model.{key}"] for key in weights}
-            found["the weights"] = _moved_apart(ours, weights, start)
-            if np.isfinite(outputs).all():
-                apart = np.abs(predicted - outputs).max()
-                found["the loss of an evaluation"] = abs(evaluation.loss_sum - loss) / max(
-                    abs(loss), 1e-3 * len(x)
-                )
-                found["a prediction"] = float(apart / max(1.0, np.abs(outputs).max()))
-            for what, size in found.items():
+                ours = _engine(case, name, dtype, len(right.reports))
+            for what, size in _apart(ours, right, start).items():
                 if not size <= BOUND[precision]:
-                    yield Difference(case, name, precision, what, size)
+                    twins = twins or _twins(case, dtype, right, start, steps)
+                    yield Difference(case, name, precision, what, size, twins.get(what, 0.0))
 
 
 # -- both sides ---------------------------------------------------------------------------------
 
 
-def _oracle(case: Case, dtype: np.dtype) -> TorchTraining:
-    model = _model(case, dtype)
-    keys = {path: layer.key for path, layer in model.named_layers() if type(layer) is nn.Dropout}
+def _oracle(case: Case, dtype: np.dtype, start: Weights, steps: int) -> Trained:
+    """PyTorch's training from these weights; a step that is not finite is the last."""
+    layers = _model(case, dtype).named_layers()
+    keys = {path: layer.key for path, layer in layers if type(layer) is nn.Dropout}
     precision = torch.float64 if dtype == np.float64 else torch.float32
-    return TorchTraining(case, model.state_dict(), keys, precision)
-
-
-def _steps(oracle: TorchTraining, case: Case, batches: Batches, steps: int) -> Iterator[Step]:
-    """The oracle's reports, the first that is not finite the last."""
-    schedule = _schedule(case)
-    for number in range(steps):
-        epoch, place = divmod(number, len(batches))
+    oracle = TorchTraining(case, start, keys, precision)
+    batches, schedule = _batches(case, dtype), _schedule(case)
+    reports: list[Step] = []
+    while len(reports) < steps and (not reports or reports[-1].is_finite):
+        epoch, place = divmod(len(reports), len(batches))
         batch = batches.epoch(epoch)[place]
-        report = oracle.step(batch.x, batch.labels, schedule(number))
-        yield report
-        if not report.is_finite:
-            return
+        reports.append(oracle.step(batch.x, batch.labels, schedule(len(reports))))
+    weights = {name: value.numpy().copy() for name, value in oracle.weights_now().items()}
+    x = batches.epoch(0)[0].x
+    outputs = oracle.predict(x)
+    return Trained(reports, weights, outputs, oracle.loss_sum(outputs, case.labels[: len(x)]))
 
 
-def _train(case: Case, name: Any, dtype: np.dtype, steps: int) -> tuple[Engine, list[Any]]:
-    """The engine after so many steps, and its reports."""
+def _twins(
+    case: Case, dtype: np.dtype, right: Trained, start: Weights, steps: int
+) -> dict[str, float]:
+    """How far the furthest of PyTorch's trainings with stirred weights comes away from `right`."""
+    furthest: dict[str, float] = {}
+    for number in range(TWINS):
+        chance = np.random.default_rng([case.seed, number])
+        stirred = {name: _stirred(value, chance) for name, value in start.items()}
+        apart = _apart(_oracle(case, dtype, stirred, steps), right, start)
+        furthest = {what: max(size, furthest.get(what, 0.0)) for what, size in apart.items()}
+    return furthest
+
+
+def _stirred(values: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+    """Each number a rounding up or down; zeros, which have no rounding, stay."""
+    rounding = np.finfo(values.dtype).eps * chance.choice([-1, 1], values.shape)
+    return (values * (1 + rounding)).astype(values.dtype)
+
+
+def _engine(case: Case, name: Any, dtype: np.dtype, steps: int) -> Trained:
+    """The engine's training of so many steps; one that is not finite is the last."""
     batches = _batches(case, dtype)
     model = _model(case, dtype)
     engine = choose_engine(
@@ -118,13 +142,15 @@ def _train(case: Case, name: Any, dtype: np.dtype, steps: int) -> tuple[Engine, 
         normalisation=batches.normalisation, soft_targets=bool(case.mixing), **case.settings,
     ).engine  # fmt: skip
     reports: list[Any] = []
-    while len(reports) < steps:
+    while len(reports) < steps and (not reports or reports[-1].is_finite):
         number, place = divmod(len(reports), len(batches))
         stop = min(len(batches), place + steps - len(reports))
         reports += engine.train(batches.epoch(number), place, stop)
-        if not reports[-1].is_finite:
-            break
-    return engine, reports
+    state = engine.state_dict()
+    weights = {key: state[f"model.{key}"] for key in model.state_dict()}
+    x = batches.epoch(0)[0].x
+    evaluation = engine.evaluate(x, case.labels[: len(x)])
+    return Trained(reports, weights, engine.predict(x), evaluation.loss_sum)
 
 
 def _model(case: Case, dtype: np.dtype) -> nn.Sequential:
@@ -199,6 +225,19 @@ def _compiled_for(target: str | None) -> Iterator[None]:
 # -- how far ------------------------------------------------------------------------------------
 
 
+def _apart(ours: Trained, right: Trained, start: Weights) -> dict[str, float]:
+    """What was compared, and how far it is from what is right."""
+    found = dict(_compare_steps(right.reports, ours.reports))
+    found["the weights"] = _moved_apart(ours.weights, right.weights, start)
+    if np.isfinite(right.outputs).all():
+        smallest = 1e-3 * len(right.outputs)
+        apart = abs(ours.loss_sum - right.loss_sum)
+        found["the loss of an evaluation"] = apart / max(abs(right.loss_sum), smallest)
+        largest = max(1.0, np.abs(right.outputs).max())
+        found["a prediction"] = float(np.abs(ours.outputs - right.outputs).max() / largest)
+    return found
+
+
 def _compare_steps(wanted: list[Step], found: list[Any]) -> Iterator[tuple[str, float]]:
     if len(found) != len(wanted):
         yield "the number of steps", float("inf")
@@ -211,9 +250,7 @@ def _compare_steps(wanted: list[Step], found: list[Any]) -> Iterator[tuple[str, 
         yield f"gradient norm {number}", apart / max(theirs.grad_norm, 1e-3)
 
 
-def _moved_apart(
-    ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], start: dict[str, np.ndarray]
-) -> float:
+def _moved_apart(ours: Weights, theirs: Weights, start: Weights) -> float:
     """‖w - w'‖ / ‖w' - w₀‖, all weights and statistics together."""
     moved = np.sqrt(sum(float(np.square(theirs[k] - start[k]).sum()) for k in theirs))
     apart = np.sqrt(sum(float(np.square(ours[k] - theirs[k]).sum()) for k in theirs))
