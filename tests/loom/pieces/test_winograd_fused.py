@@ -14,6 +14,7 @@ from convolutions import (
     prediction_computes_the_same,
     trial_of,
 )
+from covering import covering
 from harness import AVX2, HOST
 
 from handloom import nn
@@ -43,40 +44,53 @@ CASES = [
 ]
 """All sizes of kernels; maps that are whole tiles and not, and of several turns of tiles; filters
 that are whole vectors and not; poolings that leave something over."""
+NAMED = {case.name: case for case in CASES}
+POINTS = {f"{points} points": points for points in PIXELS}
+MACHINES = {"host": HOST, "avx2": AVX2, "sse2": sse2()}
 
 
-@pytest.fixture(params=PIXELS, ids=lambda points: f"{points} points")
+def are_tiles(case: Case, points: int, *_: Machine) -> bool:
+    """Whether the windows of its pooling are part of tiles with so many points."""
+    assert isinstance(case.kernel, int)
+    window = np.atleast_1d(case.pool or 1)
+    return not any((points - case.kernel + 1) % window)
+
+
+@pytest.fixture
 def points(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """So many, whatever costs least."""
 
     def chosen(shape: Convolution) -> Tiling:
         tiling = Tiling(shape, request.param)
-        if any(tiling.size % side for side in shape.window):
-            pytest.skip("windows that are no part of such tiles")
+        assert not any(tiling.size % side for side in shape.window)
         return tiling
 
     monkeypatch.setattr(winograd_fused, "best_tiling", chosen)
     return request.param
 
 
-@pytest.mark.usefixtures("points")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-@pytest.mark.parametrize("machine", [HOST, AVX2, sse2()], ids=["host", "avx2", "sse2"])
+@covering(case=NAMED, points=POINTS, machine=MACHINES, fits=are_tiles, indirect=["points"])
 def test_a_step_against_the_textbook(
-    case: Case, machine: Machine, rng: np.random.Generator
+    case: Case, points: int, machine: Machine, rng: np.random.Generator
 ) -> None:
     a_step_against_the_textbook(WinogradFusedPiece, case, machine, rng)
 
 
-@pytest.mark.usefixtures("points")
-@pytest.mark.parametrize("case", CASES[::2], ids=lambda case: case.name)
-def test_a_first_layer_has_no_errors_below(case: Case, rng: np.random.Generator) -> None:
+@covering(
+    case={case.name: case for case in CASES[::2]},
+    points=POINTS, fits=are_tiles, indirect=["points"],
+)  # fmt: skip
+def test_a_first_layer_has_no_errors_below(
+    case: Case, points: int, rng: np.random.Generator
+) -> None:
     a_first_layer(WinogradFusedPiece, case, rng)
 
 
-@pytest.mark.usefixtures("points")
-@pytest.mark.parametrize("case", CASES[:8], ids=lambda case: case.name)
-def test_prediction_computes_the_same(case: Case, rng: np.random.Generator) -> None:
+@covering(
+    case={case.name: case for case in CASES[:8]},
+    points=POINTS, fits=are_tiles, indirect=["points"],
+)  # fmt: skip
+def test_prediction_computes_the_same(case: Case, points: int, rng: np.random.Generator) -> None:
     prediction_computes_the_same(WinogradFusedPiece, case, rng)
 
 
@@ -85,8 +99,10 @@ def test_any_number_of_threads_gives_the_same_bits(rng: np.random.Generator) -> 
     any_number_of_threads(WinogradFusedPiece, case, rng)
 
 
-@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
-@pytest.mark.parametrize("kernel", [2, 3, 4, 5])
+@covering(
+    kernel={str(kernel): kernel for kernel in (2, 3, 4, 5)},
+    points=POINTS, machine={"host": HOST, "avx2": AVX2}, indirect=["points"],
+)  # fmt: skip
 def test_float_rounds_within_the_bound(
     kernel: int, machine: Machine, points: int, rng: np.random.Generator
 ) -> None:

@@ -12,6 +12,7 @@ from convolutions import (
     float_rounds_within,
     prediction_computes_the_same,
 )
+from covering import covering
 from harness import AVX2, HOST
 
 from handloom.loom.kernels.activation import LeakyReLU, ReLU, Sigmoid, Tanh
@@ -34,40 +35,49 @@ CASES = [
 ]
 """Rows that are whole lines and not; kernels that are square and not; filters that are whole turns
 and not; poolings of one row and of several; one channel and more."""
+NAMED = {case.name: case for case in CASES}
+MANY = {f"{points} points": points for points in POINTS}
+MACHINES = {"host": HOST, "avx2": AVX2, "sse2": sse2()}
 
 
-@pytest.fixture(params=POINTS, ids=lambda points: f"{points} points")
+def are_lines(case: Case, points: int, *_: Machine) -> bool:
+    """Whether the windows of its pooling are part of lines with so many points."""
+    kernel, window = (np.broadcast_to(side or 1, 2) for side in (case.kernel, case.pool))
+    return (points - kernel[1] + 1) % window[1] == 0
+
+
+@pytest.fixture
 def points(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """So many, whatever costs least."""
 
     def chosen(shape: Convolution, registers: int) -> Lines:
         lines = Lines(shape, request.param, registers)
-        if lines.size % shape.window[1]:
-            pytest.skip("windows that are no part of such lines")
+        assert lines.size % shape.window[1] == 0
         return lines
 
     monkeypatch.setattr(winograd_lines, "best_lines", chosen)
     return request.param
 
 
-@pytest.mark.usefixtures("points")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-@pytest.mark.parametrize("machine", [HOST, AVX2, sse2()], ids=["host", "avx2", "sse2"])
+@covering(case=NAMED, points=MANY, machine=MACHINES, fits=are_lines, indirect=["points"])
 def test_a_step_against_the_textbook(
-    case: Case, machine: Machine, rng: np.random.Generator
+    case: Case, points: int, machine: Machine, rng: np.random.Generator
 ) -> None:
     a_step_against_the_textbook(WinogradLinesPiece, case, machine, rng)
 
 
-@pytest.mark.usefixtures("points")
-@pytest.mark.parametrize("case", CASES[::2], ids=lambda case: case.name)
-def test_a_first_layer_has_no_errors_below(case: Case, rng: np.random.Generator) -> None:
+@covering(
+    case={case.name: case for case in CASES[::2]},
+    points=MANY, fits=are_lines, indirect=["points"],
+)  # fmt: skip
+def test_a_first_layer_has_no_errors_below(
+    case: Case, points: int, rng: np.random.Generator
+) -> None:
     a_first_layer(WinogradLinesPiece, case, rng)
 
 
-@pytest.mark.usefixtures("points")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_prediction_computes_the_same(case: Case, rng: np.random.Generator) -> None:
+@covering(case=NAMED, points=MANY, fits=are_lines, indirect=["points"])
+def test_prediction_computes_the_same(case: Case, points: int, rng: np.random.Generator) -> None:
     prediction_computes_the_same(WinogradLinesPiece, case, rng)
 
 
@@ -76,11 +86,12 @@ def test_any_number_of_threads_gives_the_same_bits(rng: np.random.Generator) -> 
     any_number_of_threads(WinogradLinesPiece, case, rng)
 
 
-@pytest.mark.usefixtures("points")
-@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
-@pytest.mark.parametrize("kernel", [2, 3, 4, 5])
+@covering(
+    kernel={str(kernel): kernel for kernel in (2, 3, 4, 5)},
+    points=MANY, machine={"host": HOST, "avx2": AVX2}, indirect=["points"],
+)  # fmt: skip
 def test_float_rounds_within_the_bound(
-    kernel: int, machine: Machine, rng: np.random.Generator
+    kernel: int, points: int, machine: Machine, rng: np.random.Generator
 ) -> None:
     """Every number within 5e-6 of the largest of its array, whatever lay in the scratch before."""
     case = Case((3, 14, 14), 8, kernel, {"padding": 1}, batch=32)
