@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,8 @@ def room_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def imported_modules(path: Path) -> set[str]:
+@cache
+def imported_modules(path: Path) -> frozenset[str]:
     """Every module that a file imports, at its top, within functions, for types only."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -73,7 +75,7 @@ def imported_modules(path: Path) -> set[str]:
             found.add(node.module or "")
             if node.module == "handloom":
                 found |= {f"handloom.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def rooms_imported(path: Path) -> set[str]:

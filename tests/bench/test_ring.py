@@ -33,13 +33,21 @@ def deviation(ring: Ring, row: Contestant) -> float:
         return ring.deviation(row, worker)
 
 
-@pytest.mark.parametrize("name", ["W1", "W2", "W4", "W6-mlp-1", "W6-lenet-1000"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "W1", "W6-lenet-1000",
+        # a process for each of both; a network or a size of batch that the others have
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("W2", "W4", "W6-mlp-1")),
+    ],
+)  # fmt: skip
 def test_textbook_and_numpy_engine_give_the_same_answer(ring: RingOf, name: str) -> None:
     place = ring(name, ("numpy",))
     for row in (place.entrants.ours()[-1], *place.entrants.others()):
         assert deviation(place, row) < place.tolerance(row)
 
 
+@pytest.mark.slow  # its process imports PyTorch
 def test_pytorch_agrees_with_the_numpy_engine(ring: RingOf) -> None:
     pytest.importorskip("torch")
     place = ring("W4", ("torch",))
@@ -47,6 +55,7 @@ def test_pytorch_agrees_with_the_numpy_engine(ring: RingOf) -> None:
     assert deviation(place, row) < place.tolerance(row) < 1e-2
 
 
+@pytest.mark.slow  # its processes import scikit-learn
 def test_whoever_has_only_relu_is_compared_with_relu(ring: RingOf) -> None:
     place = ring("W1", ("sklearn",))
     (row,) = place.entrants.others()
@@ -57,7 +66,12 @@ def test_whoever_has_only_relu_is_compared_with_relu(ring: RingOf) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", ["pop('weight_decay')", "update(momentum=0.8)", "update(lr=0.0101)"]
+    "change",
+    [
+        "update(lr=0.0101)",  # the smallest; each has a process of its own
+        pytest.param("pop('weight_decay')", marks=pytest.mark.slow),
+        pytest.param("update(momentum=0.8)", marks=pytest.mark.slow),
+    ],
 )
 def test_another_step_is_far_from_it(ring: RingOf, tmp_path: Path, change: str) -> None:
     script = tmp_path / "wrong.py"

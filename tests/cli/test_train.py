@@ -148,8 +148,22 @@ def first_epoch(process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, process.stderr.read()
 
 
+@pytest.mark.parametrize(
+    ("each_engine", "number", "code"),
+    [
+        ("numpy", signal.SIGINT, 130), ("loom", signal.SIGTERM, 143),
+        # a process for each, and of PyTorch's the import alone takes seconds
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ("numpy", signal.SIGTERM, 143), ("loom", signal.SIGINT, 130),
+                ("torch", signal.SIGINT, 130), ("torch", signal.SIGTERM, 143),
+            )
+        ),
+    ],
+    indirect=["each_engine"],
+)  # fmt: skip
 @pytest.mark.usefixtures("each_engine")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_training_says_how_to_go_on(
     number: signal.Signals, code: int, bars, start, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from covering import covering
 
 from handloom import nn, optim
 from handloom.data import Augmentation, Batches, Dataset, Epoch, Normalisation
@@ -42,8 +43,8 @@ def maps(dtype: Any, rng: np.random.Generator) -> list[nn.Layer]:
 
 
 NETWORKS = {"rows": rows, "maps": maps}
-every_network = pytest.mark.parametrize("name", NETWORKS)
-every_machine = pytest.mark.parametrize("target", ["", "avx2"], ids=["host", "avx2"])
+NAMES = {name: name for name in NETWORKS}
+TARGETS = {"host": "", "avx2": "avx2"}
 
 
 def parts(name: str, dtype: Any = np.float32, **how: Any) -> tuple[Any, Any, Any]:
@@ -72,8 +73,7 @@ def same_bits(one: LoomEngine, other: LoomEngine) -> None:
         np.testing.assert_array_equal(array, second[name], err_msg=name)
 
 
-@every_network
-@every_machine
+@covering(name=NAMES, target=TARGETS)
 def test_the_number_of_threads_changes_nothing(
     name: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,9 +87,10 @@ def test_the_number_of_threads_changes_nothing(
         np.testing.assert_array_equal(other.predict(x), one.predict(x))
 
 
-@every_network
-@every_machine
-@pytest.mark.parametrize("settings", [{}, {"clip_norm": 0.5, "clip_value": 0.1, "ema": 0.7}])
+@covering(
+    name=NAMES, target=TARGETS,
+    settings={"plain": {}, "clipped": {"clip_norm": 0.5, "clip_value": 0.1, "ema": 0.7}},
+)  # fmt: skip
 def test_float64_networks_are_trained_in_float64(
     name: str, target: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

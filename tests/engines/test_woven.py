@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from covering import covering
 from numpy.random import Generator
 
 from handloom import nn, optim
@@ -154,10 +155,10 @@ def batches(count: int = 4) -> list[tuple[Any, Any]]:
     return [(rng.normal(size=(n, *SHAPE)), rng.integers(0, CLASSES, n)) for n in sizes]
 
 
-@every_network
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize(
-    "settings", [{}, {"clip_norm": 0.5, "clip_value": 0.1, "ema": 0.8}], ids=str
+@covering(
+    name={name: name for name in NETWORKS},
+    loss={name: name for name in LOSSES},
+    settings={"plain": {}, "clipped": {"clip_norm": 0.5, "clip_value": 0.1, "ema": 0.8}},
 )
 def test_a_training_is_that_of_the_numpy_engine(
     name: str, loss: str, settings: dict[str, Any]

@@ -25,7 +25,7 @@ from handloom.optim import muon  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 TARGETS = (None, *machine.kinds_here())
-QUICK, SLOW = 5, 300
+QUICK, SLOW = 3, 300
 ADAM, GROWING = 249, 198
 """Cases: Adam and a short last batch; Muon, whose roundings grow to 1e-3."""
 

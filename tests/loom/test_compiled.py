@@ -30,12 +30,20 @@ WAYS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def trials() -> list[tuple[str, str, str]]:
-    """Every network in two ways, the second of them for the lesser machine, too."""
+def trials() -> list[Any]:
+    """Every network in two ways, the second of them for the lesser machine, too.
+
+    Each is always tried once, in turns here and there; the others are slow, for they compile more.
+    """
     ways = list(WAYS)
-    first = [(name, ways[i % len(ways)], "") for i, name in enumerate(NETWORKS)]
-    second = [(name, ways[(i + 2) % len(ways)]) for i, name in enumerate(NETWORKS)]
-    return [*first, *((*trial, target) for trial in second for target in ("", "avx2"))]
+    found = []
+    for i, name in enumerate(NETWORKS):
+        first, second = ways[i % len(ways)], ways[(i + 2) % len(ways)]
+        quick = (first, "") if i % 2 == 0 else (second, "avx2")
+        for trial in ((first, ""), (second, ""), (second, "avx2")):
+            marks = [] if trial == quick else [pytest.mark.slow]
+            found.append(pytest.param(name, *trial, marks=marks))
+    return found
 
 
 def same_bits(one: Training, other: Training) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from covering import covering
 from networks import NETWORKS, network
 
 from handloom import nn, optim
@@ -100,8 +101,7 @@ class NegatedEpilogue(Identity):
         return -1.0 * error
 
 
-@pytest.mark.parametrize("norm", [False, True], ids=["conv", "norm"])
-@pytest.mark.parametrize("pooled_first", [False, True])
+@covering(norm={"conv": False, "norm": True}, pooled_first={"activation": False, "pooling": True})
 def test_an_activation_that_is_not_increasing_is_not_fused_with_a_pooling(
     norm: bool, pooled_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from covering import covering
 from numpy.random import Generator
 
 from handloom import nn
@@ -80,8 +81,7 @@ class Run:
 every_run = pytest.mark.parametrize("name", RUNS)
 
 
-@every_run
-@pytest.mark.parametrize("input_errors", [True, False])
+@covering(name={name: name for name in RUNS}, input_errors={"True": True, "False": False})
 def test_forward_and_backward_are_the_layers(name: str, input_errors: bool, rng: Generator) -> None:
     """Batches of the size it was made for, short ones, longer ones; the gradients of each."""
     run = Run(name, input_errors=input_errors)

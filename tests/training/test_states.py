@@ -247,13 +247,21 @@ def test_a_run_with_its_own_and_the_recipes_early_stop_goes_on(bars: Path, tmp_p
     def mine() -> Callback:
         return EarlyStop("val_loss", 50)
 
-    whole = hl.train(bars, overrides=changes, run_dir=tmp_path / "whole", callbacks=[mine()])
+    whole = hl.train(
+        bars, overrides=changes, run_dir=tmp_path / "whole", callbacks=[mine()], pictures=False
+    )
     with pytest.raises(KeyboardInterrupt):
-        hl.train(bars, overrides=changes, run_dir=tmp_path / "run", callbacks=[mine(), Kill()])
+        hl.train(
+            bars,
+            overrides=changes,
+            run_dir=tmp_path / "run",
+            callbacks=[mine(), Kill()],
+            pictures=False,
+        )
     last = tmp_path / "run" / "checkpoints" / "last.safetensors"
     with pytest.raises(CheckpointError, match=r"last\.safetensors: .* the state of EarlyStop 2"):
         hl.resume(tmp_path / "run")
-    again = hl.resume(tmp_path / "run", callbacks=[mine()])
+    again = hl.resume(tmp_path / "run", callbacks=[mine()], pictures=False)
     assert again.result["epochs"] == whole.result["epochs"] == 5
     assert last.read_bytes() == whole.folder.checkpoint("last").read_bytes()
     assert hl.resume(tmp_path / "run").is_finished, "what has ended needs no callbacks"

@@ -9,7 +9,9 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,14 +22,30 @@ COMMAND = (
     "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))\n"
     "from handloom.cli.main import main; main()"
 )
-UNDRAWN = "from handloom.run import session; session.draw = lambda run, parts: []\n"
+Limited = Callable[..., tuple[int, str]]
 
 
-def limited(num_bytes: int, *arguments: str | Path, draw: bool = False) -> tuple[int, str]:
+@pytest.fixture
+def limited(handloom: Callable[..., Any]) -> Limited:
     """(exit code, standard error) of a command that may write no file longer than that."""
-    program = COMMAND if draw else UNDRAWN + COMMAND
+
+    def run(num_bytes: int, *arguments: str | Path) -> tuple[int, str]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+        try:
+            done = handloom(*arguments, "-q")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert done.out == ""
+        return done.code, done.err
+
+    return run
+
+
+def limited_alone(num_bytes: int, *arguments: str | Path) -> tuple[int, str]:
+    """The same in a process of its own, which draws."""
     done = subprocess.run(
-        [sys.executable, "-c", program, str(num_bytes), *map(str, arguments), "-q"],
+        [sys.executable, "-c", COMMAND, str(num_bytes), *map(str, arguments), "-q"],
         capture_output=True,
         text=True,
         timeout=120,
@@ -64,7 +82,14 @@ def refused(code: int, err: str, path: Path) -> None:
     ids=["metrics", "last", "best"],
 )
 def test_a_run_goes_on_after_the_disk_was_full(
-    changes: list[str], limit: int, file: str, finished_epochs: int, bars, handloom, tmp_path: Path
+    changes: list[str],
+    limit: int,
+    file: str,
+    finished_epochs: int,
+    bars: Path,
+    handloom: Callable[..., Any],
+    limited: Limited,
+    tmp_path: Path,
 ) -> None:
     run, whole = tmp_path / "run", tmp_path / "whole"
     overrides = [part for change in changes for part in ("-o", change)]
@@ -85,7 +110,7 @@ def test_a_run_goes_on_after_the_disk_was_full(
     assert bits(run) == bits(whole)
 
 
-def test_a_disk_that_is_full_from_the_start(bars, handloom, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_from_the_start(bars, handloom, limited, tmp_path: Path) -> None:
     run = tmp_path / "run"
     code, err = limited(0, "train", bars, "--out", run)
     refused(code, err, run / "environment.json")
@@ -93,9 +118,10 @@ def test_a_disk_that_is_full_from_the_start(bars, handloom, tmp_path: Path) -> N
     assert handloom("train", bars, "--resume", run, "-q").code == 0
 
 
+@pytest.mark.slow  # two processes that train and draw
 def test_pictures_that_found_no_room_are_drawn_later(bars, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    code, err = limited(4_000, "train", bars, "--out", run, draw=True)
+    code, err = limited_alone(4_000, "train", bars, "--out", run)
     assert code == 0, "the training stands"
     curves = run / "figures" / "curves.png"
     told = f"handloom: warning: {run}: not drawn: curves.png (cannot write {curves}: File too large"
@@ -103,11 +129,13 @@ def test_pictures_that_found_no_room_are_drawn_later(bars, tmp_path: Path) -> No
     assert err.count("\n") == 1
     assert not list(run.rglob("*.part"))
     assert (run / "result.json").exists()
-    assert limited(resource.RLIM_INFINITY, "train", "--resume", run, draw=True) == (0, "")
+    assert limited_alone(resource.RLIM_INFINITY, "train", "--resume", run) == (0, "")
     assert len(list((run / "figures").glob("*.png"))) >= 7
 
 
-def test_predictions_that_find_no_room_leave_the_old_ones(trained, bars, tmp_path: Path) -> None:
+def test_predictions_that_find_no_room_leave_the_old_ones(
+    trained, bars, limited, tmp_path: Path
+) -> None:
     table = tmp_path / "submit.csv"
     table.write_text("the old ones\n")
     pictures = bars.parent / "test-images.npy"

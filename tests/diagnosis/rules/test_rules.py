@@ -23,6 +23,7 @@ HEALTHY = {
         "optimizer": {"name": "adam", "lr": 0.003},
     },
 }
+TRAINED_LONG = {"an average", "tanh"}  # three seconds each: trained, then examined by every rule
 
 
 def test_every_rule_has_its_illness(illnesses: dict[str, object]) -> None:
@@ -46,7 +47,13 @@ def test_the_rule_names_its_illness(name: str, fall_ill: Callable[[str], hl.Run]
     assert finding.figures
 
 
-@pytest.mark.parametrize("settings", HEALTHY.values(), ids=HEALTHY)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(settings, id=name, marks=[pytest.mark.slow] if name in TRAINED_LONG else [])
+        for name, settings in HEALTHY.items()
+    ],
+)
 def test_all_are_silent_on_healthy_runs(
     settings: dict[str, object], stay_healthy: Callable[..., hl.Run]
 ) -> None:

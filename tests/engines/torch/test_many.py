@@ -215,6 +215,7 @@ def test_a_mistake_is_told_once_and_leaves_nothing_behind(
     assert not (lasting_bars.parent / "no").exists()
 
 
+@pytest.mark.slow  # the launcher and each process import PyTorch: four times three seconds
 def test_torchrun_starts_the_command(lasting_bars: Path, tmp_path: Path) -> None:
     """The real launcher: one answer on standard output, and a run that anybody can open."""
     command = str(Path(sys.executable).with_name("handloom"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +14,14 @@ from handloom.engines.torch.shared_norm import share_norms  # noqa: E402
 from handloom.engines.torch.world import World  # noqa: E402
 from handloom.errors import ConfigError, RunError  # noqa: E402
 
-MATHEMATICS = """
+PROGRAM = """
+import os, sys, time
+from pathlib import Path
+
 import torch
 import torch._dynamo  # which DistributedDataParallel would import, in every process anew
 from handloom.engines.processes import joined
+from handloom.errors import HandloomError, RunError
 import handloom.engines.torch.world
 
 def network(shape):
@@ -63,22 +66,6 @@ def mathematics():
         labels = torch.arange(7)
         assert (world.whole(labels[world.part(7)], 7) == labels).all()
     print("all equal")
-"""
-
-
-def test_a_batch_in_parts_has_the_gradients_of_the_whole(tmp_path: Path) -> None:
-    (ended,) = launch(MATHEMATICS, tmp_path, (3, "mathematics"))
-    assert [process.out for process in ended] == ["all equal\n"] * 3, ended
-
-
-LEAVING = """
-import os, sys, time
-from pathlib import Path
-
-import torch
-from handloom.engines.processes import joined
-from handloom.errors import HandloomError, RunError
-import handloom.engines.torch.world
 
 def spoken(happens):
     '''As the command line tells errors.'''
@@ -159,13 +146,20 @@ BAD = {
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Ended]]:
-    """How the two processes of each case ended."""
+    """How the processes of each case ended: two of each, and three that compute together."""
     folder = tmp_path_factory.mktemp("leaving")
     takes_folder = ("in_turn", "the_others_wait")
-    cases = [
-        (2, name, str(folder)) if name in takes_folder else (2, name) for name in (*GOOD, *BAD)
-    ]
-    return dict(zip((*GOOD, *BAD), launch(LEAVING, folder, *cases), strict=True))
+    cases = {
+        name: (2, name, str(folder)) if name in takes_folder else (2, name)
+        for name in (*GOOD, *BAD)
+    }
+    cases["mathematics"] = (3, "mathematics")
+    return dict(zip(cases, launch(PROGRAM, folder, *cases.values()), strict=True))
+
+
+def test_a_batch_in_parts_has_the_gradients_of_the_whole(left: dict[str, list[Ended]]) -> None:
+    ended = left["mathematics"]
+    assert [process.out for process in ended] == ["all equal\n"] * 3, ended
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -15,6 +15,7 @@ from convolutions import (
     textbook,
     trial_of,
 )
+from covering import covering
 from harness import AVX2, HOST
 
 from handloom import nn
@@ -45,8 +46,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
+@covering(case={case.name: case for case in CASES}, machine={"host": HOST, "avx2": AVX2})
 def test_a_step_against_the_textbook(
     case: Case, machine: Machine, rng: np.random.Generator
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from convolutions import Case, assert_close, layers_of
+from covering import covering
 from harness import HOST
 
 from handloom import nn, optim
@@ -46,8 +47,10 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("target", ["", "avx2", "sse2"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@covering(
+    case={case.name: case for case in CASES},
+    target={"host": "", "avx2": "avx2", "sse2": "sse2"},
+)
 def test_one_picture_against_the_textbook(
     case: Case, target: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

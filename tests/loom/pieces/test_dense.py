@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from covering import covering
 from harness import AVX2, HOST, Trial
 
 from handloom import nn
@@ -39,6 +40,7 @@ CASES = [
     Case(515, 65, nn.Sigmoid(), batch=8, bias=False),
     Case(41, 801, nn.LeakyReLU(0.3), batch=3, rows=2),
 ]
+MACHINES = {"host": HOST, "avx2": AVX2}
 
 
 def same(found: Any, right: Any) -> None:
@@ -74,8 +76,7 @@ def values(layer: nn.Linear) -> dict[str, Any]:
     return {f"0.{name}": p.value for name, p in layer.named_parameters().items()}
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.inputs} to {case.units}")
-@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
+@covering(case={f"{case.inputs} to {case.units}": case for case in CASES}, machine=MACHINES)
 def test_a_step_against_the_textbook(
     case: Case, machine: Machine, rng: np.random.Generator
 ) -> None:
@@ -103,9 +104,10 @@ def test_both_ways_of_sharing_work_were_tried() -> None:
     assert min(weights) < SMALL < max(weights)
 
 
-@pytest.mark.parametrize("real", ["float", "double"])
-@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
-@pytest.mark.parametrize("share", [0.0, 0.8, 1.0], ids="{:.0%} dark".format)
+@covering(
+    share={f"{share:.0%} dark": share for share in (0.8, 0.0, 1.0)},
+    machine=MACHINES, real={"float": "float", "double": "double"},
+)  # fmt: skip
 def test_dark_pixels_are_left_out_and_not_a_bit_is_another(
     share: float, machine: Machine, real: Any, rng: np.random.Generator
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from covering import covering
 from harness import AVX2, HOST, MOST_THREADS, Trial
 
 from handloom import nn
@@ -133,10 +134,9 @@ def assert_close(got: dict[str, FloatArray], wanted: dict[str, FloatArray], boun
         assert error < bound, f"{name}: {error:.1e}"
 
 
-@pytest.mark.parametrize(
-    ("case", "machine"),
-    [*((case, HOST) for case in CASES), *((case, AVX2) for case in CASES[2:5])],
-    ids=lambda value: f"{value.shape}-{value.filters}" if isinstance(value, Case) else value.cpu,
+@covering(
+    case={f"{case.shape}-{case.filters}": case for case in CASES},
+    machine={"host": HOST, "avx2": AVX2},
 )
 def test_double_equals_the_textbook(case: Case, machine: Any, rng: np.random.Generator) -> None:
     layer, arrays = layer_of(case, rng), arrays_of(case, rng)
