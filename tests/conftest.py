@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was collected stays to the end: the garbage collector need not go through it each time."""
+    """What was collected stays: the garbage collector need not go through it each time."""
     gc.collect()
     gc.freeze()
 
