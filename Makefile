@@ -6,7 +6,7 @@ PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Tests need one torch; this exact version first, since a small CPU build of it may be at hand.
 TORCH  ?= torch==2.13.0
 
-.PHONY: help train test test-slow mutants lint types check bench clean
+.PHONY: help train test test-slow near light mutants lint types check bench clean
 
 help:            ## list the recipes
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -16,6 +16,12 @@ train: $(VENV)/.installed      ## train the embedded digits; leaves runs/digits 
 
 test: $(VENV)/.installed-dev   ## the tests, on all cores; real data where HANDLOOM_DATA names them
 	$(BIN)/python -m pytest -n auto
+
+near: $(VENV)/.installed-dev   ## the tests of what has changed since the last commit, or since BASE=main
+	$(BIN)/python tests/near.py $(BASE)
+
+light: $(VENV)/.installed-dev  ## under a minute: the tests that need neither PyTorch nor a compiler
+	$(BIN)/python -m pytest -n auto --light
 
 test-slow: $(VENV)/.installed-dev  ## the long tests too
 	$(BIN)/python -m pytest --slow

@@ -20,6 +20,9 @@ import pytest  # noqa: E402
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the long tests too")
     parser.addoption(
+        "--light", action="store_true", help="leave out what imports torch or compiles"
+    )
+    parser.addoption(
         "--kills", type=int, default=0, help="kills that each training survives in the kill tests"
     )
 
@@ -36,6 +39,23 @@ def pytest_collection_finish() -> None:
     """What was collected stays: the garbage collector need not go through it each time."""
     gc.collect()
     gc.freeze()
+
+
+LIGHT = (
+    "data", "models", "nn", "optim", "recipes", "run/test_folder", "run/test_lock", "series/test_p",
+    "test_files", "test_imports", "test_kept", "test_writers", "training/test_h", "training/test_m",
+    "training/test_t",
+)  # fmt: skip
+"""What of tests/ runs with --light."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --light, only the LIGHT part is imported."""
+    if not config.getoption("--light") or collection_path.is_dir():
+        return None
+    name = collection_path.relative_to(Path(__file__).parent).as_posix()
+    heavy = ("torch", "onnx", "page")
+    return not name.startswith(LIGHT) or any(word in name for word in heavy) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

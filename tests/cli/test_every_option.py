@@ -219,7 +219,7 @@ def test_workers_reach_the_series_of_a_comparison(
     found = heard("compare", bars, "--workers", "3", "--on", "ray=head:1").keywords
     assert (found["workers"], found["on"]) == (3, "ray=head:1")
     found = heard("compare", bars).keywords
-    assert (found["workers"], found["on"]) == (1, None)
+    assert (found["workers"], found["on"]) == (None, None)
 
 
 def test_a_comparison_is_printed_in_its_format_and_written_where_it_is_told(

@@ -132,7 +132,7 @@ def compare(
     # A table for a file has standard output to itself.
     trains = voice if form is Format.TERMINAL or voice is not Voice.PERSON else Voice.PROGRAM
     with resumable(lambda: "the same command resumes it"):
-        gathered = _gathered(rows, data_dir, trains, workers or 1, on)
+        gathered = _gathered(rows, data_dir, trains, workers, on)
         with telling(quiet=quiet) as tell:
             tell("looking at the pictures")
             comparison = room.compare(
@@ -191,7 +191,7 @@ def _gathered(
     rows: Sequence[Run | Group | Planned],
     data_dir: Path | None,
     voice: Voice,
-    workers: int,
+    workers: int | None,
     on: str | None,
 ) -> list[Run | Group]:
     """The rows, with what is missing of their recipes' runs trained."""

@@ -48,7 +48,7 @@ def train_together(
         with resumable(lambda: _way(place.path, data_dir, workers, on)):
             if resume is not None:
                 ensemble = resume_ensemble(
-                    resume, data_dir=data_dir, workers=workers or 1, on=on, listener=place
+                    resume, data_dir=data_dir, workers=workers, on=on, listener=place
                 )
             else:
                 if base.data.name is not None:
@@ -60,7 +60,7 @@ def train_together(
                     seeds=chosen,
                     run_dir=out,
                     data_dir=data_dir,
-                    workers=workers or 1,
+                    workers=workers,
                     on=on,
                     listener=place,
                 )

@@ -99,7 +99,7 @@ def reproduce(
             quick=quick,
             out=out,
             data_dir=data_dir,
-            workers=workers or 1,
+            workers=workers,
             on=on,
             threads=threads,
             tell=tell,

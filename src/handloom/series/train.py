@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from handloom import errors
+from handloom._files import make_folder
 from handloom.engines import check_threads
 from handloom.errors import HandloomError, InUseError, RunError
 from handloom.run import RunFolder
@@ -38,16 +39,16 @@ class Listener:
 def train_all(
     members: Sequence[Member],
     *,
-    workers: int = 1,
+    workers: int | None = None,
     on: str | None = None,
     listener: Listener | None = None,
 ) -> list[Run]:
     """The finished runs of `members`, in their order; only what is missing is trained.
 
-    One worker is this process. More are processes of their own, each with its share of the cores;
-    `on` "ray" or "ray=HOST:PORT", Ray places the runs on the machines of a cluster. Raises the
-    error of the first run that cannot be trained; whatever else was running can be resumed, by
-    another call.
+    One worker, the default, is this process. More are processes of their own, each with its share
+    of the cores. With `on` "ray" or "ray=HOST:PORT", Ray places the runs on the machines of a
+    cluster, as many as have room or `workers` at a time. Raises the error of the first run that
+    cannot be trained; whatever else was running can be resumed, by another call.
     """
     for member in members:
         if on is None:  # a cluster has machines of its own
@@ -55,12 +56,14 @@ def train_all(
     listener = listener or Listener()
     missing = [member for member in members if not member.is_finished]
     listener.on_start(members, len(members) - len(missing))
-    if workers == 1 and on is None:
+    if on is None and (workers or 1) == 1:
         for member in missing:
             _train_here(member, listener)
     elif missing:
         recipes = [member.recipe for member in missing]
-        with closing(open_pool(recipes, members[0].root / LOGS, workers=workers, on=on)) as pool:
+        root = members[0].root
+        make_folder(root, within=None)  # a machine that does not see it cannot train in it
+        with closing(open_pool(recipes, root / LOGS, workers=workers, on=on)) as pool:
             _train_in(pool, missing, listener)
     return [Run(RunFolder(member.path)) for member in members]
 

@@ -35,7 +35,7 @@ def train_ensemble(
     overrides: Mapping[str, Any] | Sequence[str] = (),
     run_dir: str | Path | None = None,
     data_dir: str | Path | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     on: str | None = None,
     listener: Listener | None = None,
 ) -> Ensemble:
@@ -73,7 +73,7 @@ def resume_ensemble(
     run_dir: str | Path,
     *,
     data_dir: str | Path | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     on: str | None = None,
     listener: Listener | None = None,
 ) -> Ensemble:
@@ -113,7 +113,7 @@ def _train(
     folder: Path,
     plan: Series,
     data_dir: str | Path | None,
-    workers: int,
+    workers: int | None,
     on: str | None,
     listener: Listener | None,
 ) -> Ensemble:

@@ -28,7 +28,7 @@ def reproduce(
     quick: bool = False,
     out: str | Path = FOLDER,
     data_dir: str | Path | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     threads: int | None = None,
     on: str | None = None,
     tell: Tell = _nobody,

@@ -24,8 +24,8 @@ class Workshop:
     data_dir: Path | None
     tell: Tell
     """Gets a line now and then that says what is being done."""
-    workers: int = 1
-    """Processes that train at a time."""
+    workers: int | None = None
+    """Processes that train at a time; None: one, or as many as a cluster has room for."""
     threads: int | None = None
     """Of a training that begins; None: its worker's share of the cores."""
     on: str | None = None

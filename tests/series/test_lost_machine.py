@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,19 @@ seeds = [1]
 """
 PATIENCE_S = 150.0
 MACHINE = {"num_cpus": 1, "object_store_memory": 80_000_000}
-COMMAND = [sys.executable, "-c", "from handloom.cli.main import main; main()", "tune"]
+COMMAND = [sys.executable, "-c", "from handloom.cli.main import main; main()"]
+LONG = ["-o", "training.epochs=250", "-o", "training.batch_size=4"]
+REPRODUCING = """
+import sys
+from pathlib import Path
+from handloom.studies.reproduce import reproduction
+from handloom.studies.reproduce.experiment import Experiment, Training
+long = {"training.epochs": 250, "training.batch_size": 4}
+subject = Training(sys.argv[1], long, seeds=(0, 1, 2, 3), name="bars")
+reproduction.EXPERIMENTS = {"bars": Experiment("bars", "", "", {"bars": subject})}
+print(len(list(reproduction.reproduce(out=sys.argv[2], on=sys.argv[3] if sys.argv[3:] else None))))
+"""
+"""No shipped experiment is as short as a test."""
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +92,17 @@ def machines() -> Iterator[Any]:
     cluster.shutdown()
 
 
+def begun(plan: Path, study: Path, machines: Any, flag: str) -> Any:
+    """The search, which is killed at the end if it runs by then."""
+    on = ["--on", f"ray={machines.address}"]
+    return started([*COMMAND, "tune", str(plan), "--out", str(study), *on, flag])
+
+
 @contextmanager
-def begun(plan: Path, study: Path, machines: Any, flag: str) -> Iterator[subprocess.Popen[str]]:
+def started(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """The command, which is killed at the end if it runs by then."""
     with subprocess.Popen(
-        [*COMMAND, str(plan), "--out", str(study), "--on", f"ray={machines.address}", flag],
+        command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -118,10 +136,10 @@ def name_of(process: int) -> str:
 
 
 def trial_on(raylet: int) -> tuple[int, str] | None:
-    """The process that trains a trial on the raylet's machine, and the trial's key."""
+    """The process that trains a task on the raylet's machine, and the task's key."""
     for process in children(raylet):
         title = name_of(process)
-        if "handloom " in title and "lr=" in title:
+        if "handloom " in title and ("lr=" in title or "seed-" in title):
             return process, title.split("handloom ")[1].split()[0]
     return None
 
@@ -171,6 +189,43 @@ def test_a_machine_is_lost_and_nothing_with_it(machines: Any, plan: Path, tmp_pa
     assert theirs.keys() == ours.keys()
     for place, tensors in theirs.items():
         assert all((tensors[name] == ours[place][name]).all() for name in tensors), place
+
+
+def series(question: str, bars: Path, folder: Path) -> list[str]:
+    """The command that trains four runs for one of the questions."""
+    if question == "ensemble":
+        some = ["--folds", "2", "--seeds", "2", "--out", str(folder)]
+        return [*COMMAND, "train", str(bars), *some, *LONG]
+    if question == "comparison":
+        some = ["--seeds", "4", "--runs", str(folder), "--no-pace"]
+        return [*COMMAND, "compare", str(bars), *some, *LONG]
+    return [sys.executable, "-c", REPRODUCING, str(bars), str(folder)]
+
+
+@pytest.mark.parametrize("question", ["ensemble", "comparison", "reproduction"])
+def test_no_series_loses_anything_with_a_machine(
+    question: str, machines: Any, lasting_bars: Path, tmp_path: Path
+) -> None:
+    second = patiently(lambda: machines.add_node(**MACHINE))
+    raylet, folder = raylet_of(second), tmp_path / "lost"
+    on = [f"ray={machines.address}"] if question == "reproduction" else None
+    command = series(question, lasting_bars, folder)
+    with started([*command, *(on or ["--on", f"ray={machines.address}"])]) as running:
+        _, key = eventually(running, lambda: trial_on(raylet), "a run on the second machine")
+        rows = lambda: sum(  # noqa: E731
+            len(path.read_text().splitlines()) for path in folder.rglob(f"{key}/metrics.jsonl")
+        )
+        eventually(running, lambda: rows() > 3, "its epochs")
+        lose(raylet)
+        assert rows() < 250, "the run had ended before its machine was lost"
+        _, complaints = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 0, complaints
+    subprocess.run(series(question, lasting_bars, tmp_path / "alone"), check=True)
+    found = {path.relative_to(folder): path for path in folder.rglob("best.safetensors")}
+    assert len(found) == 4
+    for name, path in found.items():
+        ours, theirs = (load_checkpoint(each).tensors for each in (path, tmp_path / "alone" / name))
+        assert all((ours[tensor] == theirs[tensor]).all() for tensor in theirs), name
 
 
 def test_the_study_is_killed_and_goes_on(machines: Any, plan: Path, tmp_path: Path) -> None:
