@@ -31,7 +31,7 @@ from handloom.recipes import load_recipe, to_toml
 from handloom.recipes.load import make_recipe
 from handloom.run import RunFolder
 from handloom.run.results import Run
-from handloom.studies.ensemble.ensemble import TOGETHER, Plan
+from handloom.studies.ensemble.ensemble import TOGETHER, read_plan
 from handloom.studies.search import load_study, open_study
 from handloom.studies.search.folder import TrialFolder
 from handloom.training import load_checkpoint, save_checkpoint
@@ -231,7 +231,7 @@ class Spoilt:
         folder = self.folder / "together"
         folder.mkdir(exist_ok=True)
         (folder / "ensemble.json").write_bytes(self._spoilt_json(plan, rng))
-        return Plan.read(folder)
+        return read_plan(folder)
 
     def spoil_ensemble_result(self, rng: random.Random) -> object:
         whole = {
