@@ -132,15 +132,15 @@ def bars_twice(bars: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     from handloom.studies.reproduce import reproduction
     from handloom.studies.reproduce.checks import Beats
     from handloom.studies.reproduce.claims import Claim
-    from handloom.studies.reproduce.experiment import Experiment, Published, Training
+    from handloom.studies.reproduce.experiment import Experiment, Published, SeriesSubject
 
     row = Experiment(
         name="bars",
         title="Bars, wide and narrow",
         source="report 0",
         subjects={
-            "wide": Training(str(bars), quick=quick, name="wide"),
-            "narrow": Training(str(bars), {"model.hidden": [1]}, quick=quick, name="narrow"),
+            "wide": SeriesSubject(str(bars), quick=quick, name="wide"),
+            "narrow": SeriesSubject(str(bars), {"model.hidden": [1]}, quick=quick, name="narrow"),
         },
         published=(
             Published("wide", "test_accuracy", 0.9),

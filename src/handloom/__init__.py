@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from handloom.run.results import PartResult, Run, open_run
     from handloom.run.session import resume, train
     from handloom.studies.compare import Comparison, compare
-    from handloom.studies.ensemble import Committee, Ensemble, open_ensemble, train_ensemble
+    from handloom.studies.ensemble import CombinedRuns, Ensemble, open_ensemble, train_ensemble
     from handloom.studies.search import Study, StudyTrial, open_study, tune
     from handloom.training import callbacks
 
 __version__ = "0.1.0"
 __all__ = [
     "Classifier",
-    "Committee",
+    "CombinedRuns",
     "Comparison",
     "Diagnosis",
     "Ensemble",
@@ -59,7 +59,7 @@ _ROOMS = {
 }
 _HOMES = {
     "Classifier": "handloom.estimator",
-    "Committee": "handloom.studies.ensemble",
+    "CombinedRuns": "handloom.studies.ensemble",
     "Comparison": "handloom.studies.compare",
     "Diagnosis": "handloom.diagnosis",
     "Ensemble": "handloom.studies.ensemble",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from handloom.cli import compared
-from handloom.cli.compared import cut
+from handloom.cli import comparison
+from handloom.cli.comparison import cut
 from handloom.run.results import open_run
 from handloom.studies.compare.subjects import plan_row
 
@@ -133,7 +133,7 @@ def test_no_look_is_spent_where_nothing_can_be_written(trained: Path, handloom) 
 def test_a_row_fits_in_eighty_columns(bars, idle, handloom, monkeypatch) -> None:
     long = bars.with_name("a-recipe-whose-name-is-much-too-long-for-a-line.toml")
     long.write_text(bars.read_text())
-    monkeypatch.setattr(compared, "console", lambda: type("Screen", (), {"width": 80}))
+    monkeypatch.setattr(comparison, "console", lambda: type("Screen", (), {"width": 80}))
     done = handloom("compare", long, idle, "--seeds", "0,1", "--reach", "0.99")
     tables = done.out.partition("\n\n")[2].partition("The recipes")[0]
     assert re.search(r"^A a-re\S*…\S* ", tables, re.MULTILINE)
@@ -185,7 +185,7 @@ def test_a_termination_says_how_to_go_on(bars, start, handloom, elsewhere: Path)
 
 def test_no_probability_is_parted_at_the_end_of_a_line() -> None:
     for ahead in range(60, 80):
-        lines = compared.wrapped(f"{'x' * ahead} p = 0.032; p < 0.0001").splitlines()
+        lines = comparison.wrapped(f"{'x' * ahead} p = 0.032; p < 0.0001").splitlines()
         assert all(not line.endswith(("p", "=", "<")) for line in lines)
         assert " ".join(map(str.strip, lines)).endswith("p = 0.032; p < 0.0001")
 

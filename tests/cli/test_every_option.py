@@ -111,7 +111,7 @@ TRAIN: dict[str, tuple[list[str], Look, Any]] = {
     "resume": (
         ["--resume", "there"], lambda h: (h.name, h.arguments[0]), ("resume", Path("there")),
     ),
-    "quiet": (["-q"], listeners, ["Place"]),
+    "quiet": (["-q"], listeners, ["FolderWatcher"]),
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from handloom.cli.trials import LiveTrials, PlainTrials
+from handloom.cli.study import LiveTrials, PlainTrials
 from handloom.recipes import load_recipe
 from handloom.series import Progress
 from handloom.studies.search import list_studies, open_study, pictures

@@ -18,11 +18,11 @@ from handloom import data
 from handloom.data.known import catalogue
 from handloom.data.known import names as known
 from handloom.data.known.names import KnownFile, KnownSet
-from handloom.data.known.transport import Patience
+from handloom.data.known.transport import Timeouts
 from handloom.data.readers.idx import write_idx
 from handloom.errors import ConfigError, DataError, DownloadError
 
-QUICK = Patience(connect=1.0, silence=1.0, rounds=1)
+QUICK = Timeouts(connect=1.0, silence=1.0, rounds=1)
 NAMES = [file.name for file in known.known_set("mnist").files]
 
 

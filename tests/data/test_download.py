@@ -26,11 +26,11 @@ from handloom.data.known import names as known
 from handloom.data.known import transport
 from handloom.data.known.download import download_file
 from handloom.data.known.names import KnownFile
-from handloom.data.known.transport import Patience
+from handloom.data.known.transport import Timeouts
 from handloom.errors import DataError, DownloadError
 
 NAME = "train-images-idx3-ubyte.gz"
-QUICK = Patience(connect=2.0, silence=0.4, slowest=1e6, rounds=2, pause=0.01)
+QUICK = Timeouts(connect=2.0, silence=0.4, slowest=1e6, rounds=2, pause=0.01)
 
 
 def packed(seed: int, num_bytes: int) -> bytes:

@@ -15,7 +15,7 @@ import pytest
 from handloom import load_recipe, train
 from handloom.run import RunLock
 from handloom.series import Series, Task, remote
-from handloom.series.remote import Mailbox, Place
+from handloom.series.remote import Mailbox, Workplace
 from handloom.training import load_checkpoint
 
 
@@ -83,8 +83,8 @@ def task(bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
     return task | {"root": "study", "paths": [str(member.path) for member in members]}
 
 
-def place(tmp_path: Path) -> Place:
-    return Place(str(tmp_path), {})
+def place(tmp_path: Path) -> Workplace:
+    return Workplace(str(tmp_path), {})
 
 
 def test_a_placed_trial_is_trained_as_any_other(
@@ -114,7 +114,7 @@ def test_the_environment_of_the_study_is_the_trials(
     task: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HANDLOOM_DATA", "elsewhere")
-    there = Place(str(tmp_path), {"HANDLOOM_DATA": "here"})
+    there = Workplace(str(tmp_path), {"HANDLOOM_DATA": "here"})
     remote.train(task, 0, AnsweringMailbox(last=1), there)
     assert os.environ["HANDLOOM_DATA"] == "here"
 
@@ -122,7 +122,7 @@ def test_the_environment_of_the_study_is_the_trials(
 def test_a_machine_that_does_not_see_the_folder_says_so(
     task: dict[str, Any], tmp_path: Path
 ) -> None:
-    outcome = remote.train(task, 0, AnsweringMailbox(), Place(str(tmp_path / "else"), {}))
+    outcome = remote.train(task, 0, AnsweringMailbox(), Workplace(str(tmp_path / "else"), {}))
     assert outcome["state"] == "stopped"
     assert f"does not see {tmp_path / 'else' / 'study'}" in outcome["why"]
     assert not (tmp_path / "else").exists()

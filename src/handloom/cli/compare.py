@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handloom.cli.compared import show_comparison
+from handloom.cli.comparison import show_comparison
 from handloom.cli.data import fetch_files
+from handloom.cli.interrupts import resumable
 from handloom.cli.options import (
     DataDir,
     JsonFlag,
@@ -21,7 +22,6 @@ from handloom.cli.options import (
     complete_run,
 )
 from handloom.cli.output import Voice, telling
-from handloom.cli.stopping import resumable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handloom.cli.data import fetch_files
+from handloom.cli.interrupts import resumable, resuming
 from handloom.cli.output import Voice, number
 from handloom.cli.series import shown
-from handloom.cli.stopping import resumable, resuming
 from handloom.errors import ConfigError
 from handloom.recipes import load_recipe
 from handloom.series import Listener, check_on, parse_seeds
@@ -44,7 +44,7 @@ def train_together(
     chosen = parse_seeds(seeds, base.seed) if seeds is not None else (base.seed,)
     check_on(on)
     with shown(voice) as listener:
-        place = Place(resume or out, listener)
+        place = FolderWatcher(resume or out, listener)
         with resumable(lambda: _way(place.path, data_dir, workers, on)):
             if resume is not None:
                 ensemble = resume_ensemble(
@@ -68,7 +68,7 @@ def train_together(
     _tell(voice, ensemble)
 
 
-class Place(Listener):
+class FolderWatcher(Listener):
     """Passes everything on, and notes the ensemble's folder once it has one."""
 
     def __init__(self, path: Path | None, listener: Listener | None) -> None:

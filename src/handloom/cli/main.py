@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from handloom._reasons import explained
-from handloom.cli import stopping, streams
+from handloom.cli import interrupts, streams
 from handloom.errors import HandloomError, PictureWarning
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     # It warns of a home that cannot be written, where it does as well with a temporary folder.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
-        with stopping.signals_interrupt(), warnings.catch_warnings():
+        with interrupts.signals_interrupt(), warnings.catch_warnings():
             warnings.simplefilter("always", PictureWarning)
             warnings.showwarning = partial(_warn, warnings.showwarning)
             from handloom.cli.app import app

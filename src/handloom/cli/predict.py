@@ -76,11 +76,11 @@ def predict(
     """
     from handloom import data
     from handloom._files import write_atomic
-    from handloom.studies.ensemble import open_together
+    from handloom.studies.ensemble import open_combined
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     _check_output(output)
-    trained = open_together(runs)
+    trained = open_combined(runs)
     channels, height, width = trained.image_shape
     images = data.read_images(source, size=(height, width), mode="RGB" if channels == 3 else "L")
     table = _table(source, len(images), sample)

@@ -89,7 +89,7 @@ class PlainProgress(Callback):
         self.say(line)
 
 
-class Place(Callback):
+class FolderWatcher(Callback):
     """Where the training writes: a default folder has its name only when the training begins."""
 
     def __init__(self, path: Path | None) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from handloom.cli.interrupts import resumable
 from handloom.cli.options import DataDir, JsonFlag, On, QuietFlag, Workers
 from handloom.cli.output import Voice, telling
-from handloom.cli.stopping import resumable
 
 if TYPE_CHECKING:
     from handloom.studies.reproduce import Reproduction

@@ -36,12 +36,12 @@ def test(
     Prints loss, accuracy, a row a class, and the confusion matrix. Each look is counted in the
     run's result.json: a test set that is looked at often is a test no more.
     """
-    from handloom.studies.ensemble import Committee, open_together
+    from handloom.studies.ensemble import CombinedRuns, open_combined
     from handloom.views import class_scores, confusion, listed_scores
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
-    trained = open_together(runs)
-    members = len(trained.runs) if isinstance(trained, Committee) else 1
+    trained = open_combined(runs)
+    members = len(trained.runs) if isinstance(trained, CombinedRuns) else 1
     tested = trained.test(data_dir, tta=listed(tta))
     matrix = confusion(tested.labels, tested.predicted, trained.class_names, "test")
     if voice is Voice.PROGRAM:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handloom.cli.data import fetch_files
+from handloom.cli.interrupts import resumable, resuming
 from handloom.cli.options import (
     DataDir,
     JsonFlag,
@@ -20,7 +21,6 @@ from handloom.cli.options import (
     complete_run,
 )
 from handloom.cli.output import Voice, number
-from handloom.cli.stopping import resumable, resuming
 
 if TYPE_CHECKING:
     from handloom.run.results import Run
@@ -32,7 +32,7 @@ Examples:
   handloom train mnist-lenet -o optimizer.lr=0.02 -o training.epochs=2
   handloom train mine.toml --seed 1 --data-dir ~/pictures
   handloom train --resume runs/a                go on after a kill
-  handloom train mnist-lenet --folds 5 --seeds 3 --workers 2   an ensemble of 15 runs
+  handloom train digits --folds 5 --seeds 3 --workers 2   15 runs
   handloom train digits --json -q | jq .test.accuracy
 """
 
@@ -129,7 +129,7 @@ def train(
     pictures. Whatever is wrong with recipe, data or shapes is said before anything is written.
     """
     from handloom.cli.ensemble import train_together
-    from handloom.cli.progress import Place, choose_progress
+    from handloom.cli.progress import FolderWatcher, choose_progress
     from handloom.engines import joined
     from handloom.errors import ConfigError
     from handloom.recipes import load_recipe
@@ -166,7 +166,7 @@ def train(
             )
         silent = quiet or not processes.is_first
         voice = Voice.choose(as_json=as_json and processes.is_first, quiet=silent)
-        place = Place(resume or out)
+        place = FolderWatcher(resume or out)
         had_ended = False
         progress = None if silent else choose_progress(voice)
         callbacks = [place] if progress is None else [place, progress]

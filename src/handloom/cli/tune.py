@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from handloom.cli.data import fetch_files
+from handloom.cli.interrupts import resumable
 from handloom.cli.options import DataDir, JsonFlag, On, Overrides, QuietFlag, Workers
 from handloom.cli.output import Voice
-from handloom.cli.stopping import resumable
 
 EXAMPLES = """\b
 Examples:
@@ -106,7 +106,7 @@ def tune(
     folder keeps them, a table (trials.csv), the best one as a recipe (best.toml), and pictures. The
     same command goes on after a kill, and with a study that was widened.
     """
-    from handloom.cli.trials import choose_listener, show_study
+    from handloom.cli.study import choose_listener, show_study
     from handloom.errors import ConfigError
     from handloom.series import check_on
     from handloom.studies import search as room

@@ -20,7 +20,7 @@ from typing import Any
 from handloom._optional import require
 from handloom.errors import RunError
 from handloom.recipes import Recipe
-from handloom.series.remote import Mailbox, Place, train
+from handloom.series.remote import Mailbox, Workplace, train
 from handloom.series.resources import Need, check_room, fair_share, need_of
 from handloom.series.task import Outcome, Progress, Task
 from handloom.series.workers import MOST_DEATHS
@@ -148,7 +148,7 @@ class Cluster:
         # Ray's own retries are off: it would not know that a task came further each time.
         function = self._ray.remote(num_cpus=need.cores, num_gpus=need.gpus, max_retries=0)(train)
         passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        place = Place(str(Path.cwd()), passed_on)
+        place = Workplace(str(Path.cwd()), passed_on)
         named = function.options(name=f"handloom {task.key}")
         running = named.remote(asdict(task), attempt.number, self._mailbox, place)
         self._under_way[running] = attempt

@@ -21,7 +21,7 @@ Letter = tuple[int, dict[str, Any]]
 """The number of an attempt, and a Progress as JSON-ready values."""
 
 
-class Place(NamedTuple):
+class Workplace(NamedTuple):
     """Where the series is trained from, so that paths mean the same on every machine."""
 
     folder: str
@@ -58,7 +58,7 @@ class Mailbox:
             answer.set_result(go_on)
 
 
-def train(task: dict[str, Any], attempt: int, mailbox: Any, place: Place) -> dict[str, Any]:
+def train(task: dict[str, Any], attempt: int, mailbox: Any, place: Workplace) -> dict[str, Any]:
     """Train a Task where Ray has placed it; returns its Outcome. Both as JSON-ready values.
 
     A task that is restarted may be quicker than the end of its former process, whose machine the
@@ -85,6 +85,6 @@ def train(task: dict[str, Any], attempt: int, mailbox: Any, place: Place) -> dic
     return asdict(outcome)
 
 
-def _is_seen(task: Task, place: Place) -> bool:
+def _is_seen(task: Task, place: Workplace) -> bool:
     """Whether the folder of the series is there; it might be another machine's."""
     return Path(place.folder, task.root).is_dir()

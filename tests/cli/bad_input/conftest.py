@@ -13,7 +13,7 @@ Refused = Callable[..., None]
 
 
 @dataclass(frozen=True)
-class Place:
+class FolderWatcher:
     """The folder of recipe and data, and a finished run."""
 
     data: Path
@@ -29,8 +29,8 @@ class Place:
 
 
 @pytest.fixture
-def place(bars: Path, trained: Path) -> Place:
-    return Place(bars.parent, trained)
+def place(bars: Path, trained: Path) -> FolderWatcher:
+    return FolderWatcher(bars.parent, trained)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from scipy import stats
 from handloom.studies.compare.evaluation import Evaluation
 from handloom.studies.compare.groups import Group
 from handloom.studies.compare.paired import mcnemar
-from handloom.studies.compare.pairs import Pair, pairs_of
+from handloom.studies.compare.pairs import RowPair, pairs_of
 
 PICTURES = 1000
 
@@ -27,7 +27,7 @@ def made(seen: list[Evaluation], wrong: list[range], same: bool = False) -> list
     return made
 
 
-def pair_of(first: list[Evaluation], second: list[Evaluation]) -> Pair:
+def pair_of(first: list[Evaluation], second: list[Evaluation]) -> RowPair:
     (pair,) = pairs_of([Group("first", ()), Group("second", ())], [first, second])
     return pair
 

@@ -6,19 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from handloom.studies.compare.groups import Witness
+from handloom.studies.compare.groups import RunKey
 from handloom.studies.compare.intervals import Interval
-from handloom.studies.compare.pairs import Pair, PairedTest
+from handloom.studies.compare.pairs import PairedTest, RowPair
 from handloom.studies.compare.sentences import p_in_words, sentence_of
 
-ONE = Pair(
-    "lenet", "mlp", (Witness(0, None),),
+ONE = RowPair(
+    "lenet", "mlp", (RunKey(0, None),),
     difference=0.0115, only_first=212, only_second=143, pictures=6000,
     tests=(PairedTest("McNemar", 0.00025, Interval(0.005, 0.018)),), p_adjusted=0.00025,
 )  # fmt: skip
 THREE = replace(
     ONE,
-    witnesses=tuple(Witness(seed, None) for seed in range(3)),
+    witnesses=tuple(RunKey(seed, None) for seed in range(3)),
     tests=(PairedTest("paired t", 0.0021, Interval(0.0012, 0.0218)), PairedTest("Wilcoxon", 0.25)),
     p_adjusted=0.0063,
 )
@@ -55,7 +55,7 @@ def test_the_better_one_comes_first() -> None:
 
 
 @pytest.mark.parametrize("pair", [ONE, THREE])
-def test_what_is_not_proved_is_not_called_real(pair: Pair) -> None:
+def test_what_is_not_proved_is_not_called_real(pair: RowPair) -> None:
     told = sentence_of(replace(pair, p_adjusted=0.05), "validation", 1)
     assert "cannot be told apart" in told
     assert "real" not in told
@@ -95,7 +95,7 @@ def test_single_seeds_that_tell_more_are_mentioned() -> None:
     ],
 )
 def test_folds_are_told_as_such(witnesses: list[tuple[int, int]], told: str) -> None:
-    folded = replace(THREE, witnesses=tuple(Witness(*witness) for witness in witnesses))
+    folded = replace(THREE, witnesses=tuple(RunKey(*witness) for witness in witnesses))
     assert f"it holds over {told} (" in sentence_of(folded, "validation", 1)
     what = told.partition(" ")[2]
     unclear = sentence_of(replace(folded, p_adjusted=0.3), "validation", 1)
@@ -105,7 +105,7 @@ def test_folds_are_told_as_such(witnesses: list[tuple[int, int]], told: str) -> 
 def test_equal_and_untested_pairs_say_so() -> None:
     same = replace(ONE, only_first=0, only_second=0, difference=0.0)
     assert sentence_of(same, "test", 1) == "lenet and mlp are right on the very same pictures."
-    untested = Pair("lenet", "mlp", (), why_untested="they have no seed in common")
+    untested = RowPair("lenet", "mlp", (), why_untested="they have no seed in common")
     assert sentence_of(untested, "test", 0) == (
         "lenet and mlp cannot be tested: they have no seed in common."
     )

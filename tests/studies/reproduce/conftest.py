@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handloom.studies.reproduce.figures import Figures, Outcome
+from handloom.studies.reproduce.figures import SeedResult, SubjectResults
 
 PICTURES = {"train": 50_000, "validation": 10_000, "test": 10_000}
 OUTCOME: dict[str, Any] = {
@@ -25,14 +25,14 @@ OUTCOME: dict[str, Any] = {
     "pictures": PICTURES,
 }
 
-MakeFigures = Callable[..., Figures]
+MakeFigures = Callable[..., SubjectResults]
 
 
-def make_figures(*values: float, what: str = "test_accuracy", **others: Any) -> Figures:
+def make_figures(*values: float, what: str = "test_accuracy", **others: Any) -> SubjectResults:
     """Of one seed a value of `what`; `others` are alike for all seeds."""
-    return Figures(
+    return SubjectResults(
         tuple(
-            Outcome(**{**OUTCOME, **others, "seed": seed, what: value})
+            SeedResult(**{**OUTCOME, **others, "seed": seed, what: value})
             for seed, value in enumerate(values)
         )
     )

@@ -8,7 +8,7 @@ import pytest
 
 from handloom.errors import ConfigError, MissingExtraError
 from handloom.studies.reproduce import EXPERIMENTS, choose, reproduce, reproduction
-from handloom.studies.reproduce.experiment import Experiment, Search
+from handloom.studies.reproduce.experiment import Experiment, StudySubject
 
 
 def test_all_are_chosen_or_those_that_are_named_in_the_order_of_the_table() -> None:
@@ -42,9 +42,9 @@ def test_whole_and_reduced_are_kept_apart(tmp_path: Path) -> None:
 def test_what_a_missing_library_keeps_from_running_is_left_out(
     bars_twice: Experiment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    searched = Experiment("study", "A study", "report 0", Search("mnist-gamma"))
+    searched = Experiment("study", "A study", "report 0", StudySubject("mnist-gamma"))
 
-    def missing(search: Search, workshop: object) -> None:
+    def missing(search: StudySubject, workshop: object) -> None:
         raise MissingExtraError("optuna is not installed")
 
     monkeypatch.setattr(reproduction, "search_all", missing)

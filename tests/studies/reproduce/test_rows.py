@@ -12,21 +12,21 @@ import pytest
 from handloom import data
 from handloom.recipes import list_recipes, load_recipe
 from handloom.recipes.load import recipe_text
-from handloom.studies.reproduce.experiment import Experiment, Search, Training
-from handloom.studies.reproduce.figures import Outcome
+from handloom.studies.reproduce.experiment import Experiment, SeriesSubject, StudySubject
+from handloom.studies.reproduce.figures import SeedResult
 from handloom.studies.reproduce.rows import EXPERIMENTS, contest
 from handloom.studies.reproduce.searches import label_of, less_of, planned
 from handloom.studies.reproduce.trainings import reduction
 from handloom.studies.search.plan.load import list_studies, load_study
 
 ROWS = list(EXPERIMENTS.values())
-FIGURES = {field.name for field in fields(Outcome)} | {
-    name for name, value in vars(Outcome).items() if isinstance(value, property)
+FIGURES = {field.name for field in fields(SeedResult)} | {
+    name for name, value in vars(SeedResult).items() if isinstance(value, property)
 }
 TRAININGS = [
     pytest.param(subject, id=f"{row.name}-{label}")
     for row in ROWS
-    if not isinstance(row.subjects, Search)
+    if not isinstance(row.subjects, StudySubject)
     for label, subject in row.subjects.items()
 ]
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -35,7 +35,7 @@ each_training = pytest.mark.parametrize("subject", TRAININGS)
 
 def labels(row: Experiment) -> set[str]:
     """All configurations that it trains."""
-    if not isinstance(row.subjects, Search):
+    if not isinstance(row.subjects, StudySubject):
         return set(row.subjects)
     points = load_study(row.subjects.study).space.points()
     assert points is not None, "a grid is shipped"
@@ -61,7 +61,7 @@ def test_its_published_figures_stand_in_the_recipe_or_the_study_as_well(row: Exp
     for each in row.published:
         if each.what in ("seconds", "lowest_epoch"):
             continue  # a recipe does not tell how long it took
-        if isinstance(row.subjects, Search):
+        if isinstance(row.subjects, StudySubject):
             told = study_text(row.subjects.study)
         else:
             told = recipe_text(row.subjects[each.label].recipe)
@@ -84,7 +84,7 @@ def test_it_says_what_was_published_and_where(row: Experiment) -> None:
 
 
 def test_every_shipped_study_and_published_recipe_is_reproduced() -> None:
-    searched = {row.subjects.study for row in ROWS if isinstance(row.subjects, Search)}
+    searched = {row.subjects.study for row in ROWS if isinstance(row.subjects, StudySubject)}
     assert searched == set(list_studies())
     trained = {case.values[0].recipe for case in TRAININGS}
     of_a_report = {name for name in list_recipes() if "ublished:" in recipe_text(name)}
@@ -93,7 +93,7 @@ def test_every_shipped_study_and_published_recipe_is_reproduced() -> None:
 
 
 @each_training
-def test_whole_and_reduced_are_recipes(subject: Training) -> None:
+def test_whole_and_reduced_are_recipes(subject: SeriesSubject) -> None:
     for overrides in (subject.overrides, {**subject.overrides, **subject.quick}):
         recipe = load_recipe(subject.recipe, {**overrides, "seed": subject.seeds[0]})
         assert recipe.training.epochs >= 1
@@ -101,7 +101,7 @@ def test_whole_and_reduced_are_recipes(subject: Training) -> None:
 
 
 @each_training
-def test_the_reduced_version_has_less_to_do(subject: Training) -> None:
+def test_the_reduced_version_has_less_to_do(subject: SeriesSubject) -> None:
     def work(overrides: dict[str, object], seeds: tuple[int, ...]) -> float:
         recipe = load_recipe(subject.recipe, overrides)
         return recipe.training.epochs * recipe.data.sample * len(seeds)
@@ -112,10 +112,10 @@ def test_the_reduced_version_has_less_to_do(subject: Training) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in ROWS if isinstance(row.subjects, Search)], ids=lambda row: row.name
+    "row", [row for row in ROWS if isinstance(row.subjects, StudySubject)], ids=lambda row: row.name
 )
 def test_a_reduced_study_is_a_study_with_less_to_do(row: Experiment) -> None:
-    assert isinstance(row.subjects, Search)
+    assert isinstance(row.subjects, StudySubject)
     whole = load_study(row.subjects.study)
     less = planned(row.subjects, quick=True)
     work = [

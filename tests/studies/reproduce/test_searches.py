@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handloom.studies.reproduce.experiment import Search
+from handloom.studies.reproduce.experiment import StudySubject
 from handloom.studies.reproduce.searches import label_of, less_of, search_all
 from handloom.studies.reproduce.trainings import Workshop
 from handloom.studies.search import list_studies, load_study
@@ -28,7 +28,7 @@ def test_no_two_configurations_of_a_shipped_study_have_one_label(name: str) -> N
 
 
 @pytest.fixture
-def study(bars: Path) -> Search:
+def study(bars: Path) -> StudySubject:
     """Three learning rates of the bars, the last of which diverges."""
     text = """
         recipe = "bars.toml"
@@ -39,11 +39,13 @@ def study(bars: Path) -> Search:
         seeds = [0, 4]
     """
     (bars.parent / "rates.toml").write_text(text)
-    return Search(str(bars.parent / "rates.toml"), quick={"training.epochs": 1}, quick_seeds=(4,))
+    return StudySubject(
+        str(bars.parent / "rates.toml"), quick={"training.epochs": 1}, quick_seeds=(4,)
+    )
 
 
 def test_a_study_gives_the_figures_of_what_it_trained_to_the_end(
-    study: Search, tmp_path: Path
+    study: StudySubject, tmp_path: Path
 ) -> None:
     pytest.importorskip("optuna")
     told: list[str] = []
@@ -59,7 +61,7 @@ def test_a_study_gives_the_figures_of_what_it_trained_to_the_end(
     assert not any("epoch" in line for line in told)
 
 
-def test_the_reduced_version_is_less(study: Search, tmp_path: Path) -> None:
+def test_the_reduced_version_is_less(study: StudySubject, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     workshop = Workshop(tmp_path / "out", True, None, lambda line: None, workers=2)
     evidence = search_all(study, workshop)

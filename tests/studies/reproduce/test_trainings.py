@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from handloom.recipes import load_recipe
-from handloom.studies.reproduce.experiment import Training
+from handloom.studies.reproduce.experiment import SeriesSubject
 from handloom.studies.reproduce.trainings import Workshop, reduction
 
 
@@ -14,7 +14,7 @@ def workshop(folder: Path, *, quick: bool = False, told: list[str] | None = None
 
 
 def test_a_subject_is_trained_with_each_of_its_seeds(bars: Path, tmp_path: Path) -> None:
-    subject = Training(str(bars), {"training.epochs": 2}, seeds=(0, 7), name="bars")
+    subject = SeriesSubject(str(bars), {"training.epochs": 2}, seeds=(0, 7), name="bars")
     told: list[str] = []
     evidence = workshop(tmp_path / "out", told=told).train_all({"a": subject})
     assert [outcome.seed for outcome in evidence["a"].outcomes] == [0, 7]
@@ -28,7 +28,7 @@ def test_a_subject_is_trained_with_each_of_its_seeds(bars: Path, tmp_path: Path)
 
 
 def test_threads_are_those_of_a_training_that_begins(bars: Path, tmp_path: Path) -> None:
-    subject = Training(str(bars), quick_seeds=(0,), name="bars")
+    subject = SeriesSubject(str(bars), quick_seeds=(0,), name="bars")
     for threads in (3, 2):
         Workshop(tmp_path / "out", True, None, str, threads=threads).train_all({"a": subject})
         recipe = load_recipe(tmp_path / "out" / "bars" / "seed-0" / "recipe.toml")
@@ -36,7 +36,7 @@ def test_threads_are_those_of_a_training_that_begins(bars: Path, tmp_path: Path)
 
 
 def test_the_reduced_version_is_less(bars: Path, tmp_path: Path) -> None:
-    subject = Training(
+    subject = SeriesSubject(
         str(bars),
         {"training.epochs": 3},
         quick={"training.epochs": 1, "data.sample": 0.5},
@@ -50,7 +50,7 @@ def test_the_reduced_version_is_less(bars: Path, tmp_path: Path) -> None:
         "data.sample 0.5 instead of 1",
         "seeds 1 instead of 3",
     ]
-    assert reduction(Training(str(bars), quick_seeds=(0, 1, 2))) == []
+    assert reduction(SeriesSubject(str(bars), quick_seeds=(0, 1, 2))) == []
 
 
 def test_what_a_subject_needs_is_made_for_it(bars: Path, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_what_a_subject_needs_is_made_for_it(bars: Path, tmp_path: Path) -> None
         asked.append((folder, data_dir))
         return {"data.images": str(bars.parent / "images.npy")}
 
-    subject = Training(
+    subject = SeriesSubject(
         str(bars), {"data.images": "nowhere.npy"}, seeds=(0,), prepare=prepare, name="bars"
     )
     evidence = workshop(tmp_path / "out").train_all({"a": subject})

@@ -12,10 +12,10 @@ import pytest
 
 from handloom.series import Outcome, Progress, Task, train_task
 from handloom.studies.search import Study, StudyPlan, load_study
-from handloom.studies.search.conduct import Conductor
 from handloom.studies.search.folder import StudyFolder
-from handloom.studies.search.listener import Listener
-from handloom.studies.search.sampling import Search
+from handloom.studies.search.listener import TrialListener
+from handloom.studies.search.runner import StudyRunner
+from handloom.studies.search.sampling import Sampler
 from handloom.studies.search.storage import Storage
 
 GRID = """
@@ -84,7 +84,7 @@ class InProcess:
         return self._answers.get()
 
 
-class Diary(Listener):
+class Diary(TrialListener):
     """Remembers what it heard."""
 
     def __init__(self) -> None:
@@ -149,11 +149,11 @@ def search(tmp_path: Path) -> Callable[..., tuple[Study, InProcess, Diary]]:
         folder, crew, diary = StudyFolder(tmp_path / name), InProcess(die_after), Diary()
         prepare(folder)
         write_down(folder, plan)
-        hands_out = Search(
+        hands_out = Sampler(
             plan, storage, token=folder.token(), place=str(folder.path), say=diary.on_note
         )
         try:
-            study = Conductor(plan, folder, crew, hands_out, listener=diary).run()
+            study = StudyRunner(plan, folder, crew, hands_out, listener=diary).run()
         finally:
             crew.close()
         return study, crew, diary

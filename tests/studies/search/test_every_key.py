@@ -120,28 +120,28 @@ KEYS: dict[str, Key] = {
     "schema.StudyFile.space": Key(
         study(), study(space="optimizer.lr = { choice = [0.3] }"), drawn, [0.3]
     ),
-    "schema.Search.sampler": Key(
+    "schema.SearchTable.sampler": Key(
         study(rest=RANDOM), study(rest="[budget]\ntrials = 3\n"), sampler, "TPESampler"
     ),
-    "schema.Search.pruner": Key(
+    "schema.SearchTable.pruner": Key(
         study(), study(rest=f'{GRID}pruner = "median"\n'), pruner, "MedianPruner"
     ),
-    "schema.Search.pruner=hyperband": Key(
+    "schema.SearchTable.pruner=hyperband": Key(
         study(), study(rest=f'{GRID}pruner = "hyperband"\n'), pruner, "HyperbandPruner"
     ),
-    "schema.Search.pruner=successive-halving": Key(
+    "schema.SearchTable.pruner=successive-halving": Key(
         study(), study(rest=f'{GRID}pruner = "successive-halving"\n'), pruner,
         "SuccessiveHalvingPruner",
     ),
-    "schema.Search.maximise": Key(
+    "schema.SearchTable.maximise": Key(
         study(rest=f'{GRID}minimise = "val_loss"\n'),
         study(rest=f'{GRID}maximise = "val_accuracy"\n'),
         lambda plan, _: plan.search.metric, "val_accuracy",
     ),
-    "schema.Search.minimise": Key(
+    "schema.SearchTable.minimise": Key(
         study(), study(rest=f'{GRID}minimise = "val_loss"\n'), ranked_by_loss, True
     ),
-    "schema.Search.seeds": Key(
+    "schema.SearchTable.seeds": Key(
         study(), study(rest=f"{GRID}seeds = [3, 4]\n"),
         lambda plan, searched: [
             run.recipe.seed for trial in searched(plan).trials for run in trial.runs
@@ -188,12 +188,12 @@ KEYS: dict[str, Key] = {
     "domains.Int.log": Key(
         of("{ int = [8, 16] }"), of("{ int = [8, 16], log = true }"), log_of, (8, 16, True)
     ),
-    "domains.Row.length": Key(
+    "domains.ListOf.length": Key(
         widths("{ length = [1, 2], each = { choice = [4, 5] } }"),
         widths("{ length = [2, 2], each = { choice = [4, 5] } }"), values,
         [[4, 4], [4, 5], [5, 4], [5, 5]],
     ),
-    "domains.Row.each": Key(
+    "domains.ListOf.each": Key(
         widths("{ length = [1, 1], each = { choice = [4, 5] } }"),
         widths("{ length = [1, 1], each = { choice = [6] } }"), values, [[6]],
     ),
@@ -201,11 +201,11 @@ KEYS: dict[str, Key] = {
     "domains.Range.when": waiting("range = [0.1, 0.2]"),
     "domains.Log.when": waiting("log = [0.1, 0.2]"),
     "domains.Int.when": waiting("int = [8, 16]", "training.batch_size"),
-    "domains.Row.when": waiting(
+    "domains.ListOf.when": waiting(
         "length = [1, 2], each = { choice = [4, 5] }", "model.hidden"
     ),
 }  # fmt: skip
-TABLES = {"schema.StudyFile.search", "schema.StudyFile.budget", "schema.Search.seed"}
+TABLES = {"schema.StudyFile.search", "schema.StudyFile.budget", "schema.SearchTable.seed"}
 """Tables whose keys are here one by one; and a seed, which gives other draws: below."""
 
 
@@ -254,16 +254,16 @@ def test_a_pruner_hears_the_first_seed_alone(
     plan_of: Any, search: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Epochs of later seeds would be told of again under the same numbers."""
-    from handloom.studies.search.sampling import Search
+    from handloom.studies.search.sampling import Sampler
 
     heard: list[tuple[int, float | None]] = []
-    told = Search.is_hopeless
+    told = Sampler.is_hopeless
 
-    def listening(self: Search, ticket: Any, epoch: int, value: float | None) -> bool:
+    def listening(self: Sampler, ticket: Any, epoch: int, value: float | None) -> bool:
         heard.append((epoch, value))
         return told(self, ticket, epoch, value)
 
-    monkeypatch.setattr(Search, "is_hopeless", listening)
+    monkeypatch.setattr(Sampler, "is_hopeless", listening)
     rest = 'sampler = "grid"\npruner = "median"\nseeds = [7, 0]\n'
     study, *_ = search(plan_of(f"[space]\noptimizer.lr = {{ choice = [0.2] }}\n[search]\n{rest}"))
     (trial,) = study.trials

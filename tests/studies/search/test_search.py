@@ -11,7 +11,7 @@ import pytest
 
 from handloom.errors import RunError
 from handloom.studies.search import StudyPlan
-from handloom.studies.search.sampling import Past, Search
+from handloom.studies.search.sampling import EndedTrial, Sampler
 from handloom.studies.search.storage import Storage
 
 optuna = pytest.importorskip("optuna")
@@ -24,8 +24,8 @@ model.dropout = { range = [0.0, 0.5], step = 0.1 }
 """
 
 
-def made(plan: StudyPlan, storage: Storage | None = None, token: str = "one") -> Search:
-    return Search(plan, storage, token=token, place="a folder", say=lambda text: None)
+def made(plan: StudyPlan, storage: Storage | None = None, token: str = "one") -> Sampler:
+    return Sampler(plan, storage, token=token, place="a folder", say=lambda text: None)
 
 
 def lr_is_good(parameters: dict[str, Any]) -> float:
@@ -54,7 +54,7 @@ def test_a_search_that_is_made_anew_goes_on_as_the_old_one_would(
     assert all(plan.space.axes(point) is not None for point in points)
     for kept in (0, 1, 11, 19):
         search = made(plan)
-        pasts = [Past(str(n), p, [], lr_is_good(p)) for n, p in enumerate(points[:kept])]
+        pasts = [EndedTrial(str(n), p, [], lr_is_good(p)) for n, p in enumerate(points[:kept])]
         search.sync(pasts, {})
         ticket = search.ask(kept, 0, fresh=True)
         assert ticket is not None
@@ -140,7 +140,7 @@ def test_pruners_decide_as_optuna_does_by_itself(
         state = optuna.trial.TrialState.PRUNED if pruned else optuna.trial.TrialState.COMPLETE
         alone.tell(trial, values=None if pruned else curve[-1], state=state)
         value = None if pruned else curve[-1]
-        pasts.append(Past(str(number), ticket.parameters, curve[:seen], value))
+        pasts.append(EndedTrial(str(number), ticket.parameters, curve[:seen], value))
     assert decisions == expected
     assert any(expected)
     assert not all(expected)
@@ -171,7 +171,7 @@ def _let_time_pass(database: Path) -> None:
 
 def sharing(
     plan_of: Callable[..., StudyPlan], folder: Path
-) -> tuple[dict[str, Any], Search, Search]:
+) -> tuple[dict[str, Any], Sampler, Sampler]:
     """A point that waits under the name a, and two searches that share it."""
     plan = plan_of(f"{WIDE}[budget]\ntrials = 9\n")
     point = searched(plan, 1)[0]
@@ -205,9 +205,9 @@ def test_a_trial_that_has_ended_and_is_not_told_of_yet_counts_once(
     point, one, other = sharing(plan_of, tmp_path)
     ticket = one.ask(0, 0, fresh=False)
     assert ticket is not None
-    other.sync([Past("a", point, [0.5], 0.5)], {})
+    other.sync([EndedTrial("a", point, [0.5], 0.5)], {})
     one.tell(ticket, 0.5)
-    other.sync([Past("a", point, [0.5], 0.5)], {})
+    other.sync([EndedTrial("a", point, [0.5], 0.5)], {})
     values = [trial.value for trial in one._study.trials if trial.value is not None]
     assert values == [0.5]
 
@@ -218,5 +218,5 @@ def test_a_trial_that_has_ended_is_learnt_of_when_who_trained_it_is_gone(
     point, one, other = sharing(plan_of, tmp_path)
     assert one.ask(0, 0, fresh=False) is not None
     _let_time_pass(tmp_path / "shared.db")
-    other.sync([Past("a", point, [0.5], 0.5)], {})
+    other.sync([EndedTrial("a", point, [0.5], 0.5)], {})
     assert [trial.value for trial in one._study.trials if trial.value is not None] == [0.5]

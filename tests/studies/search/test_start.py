@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from handloom.studies.search import StudyPlan
-from handloom.studies.search.backlog import Backlog
 from handloom.studies.search.folder import StudyFolder, TrialRecord
 from handloom.studies.search.plan.schema import StudyFile
 from handloom.studies.search.plan.space import Parameters, Space
-from handloom.studies.search.sampling import Search
+from handloom.studies.search.sampling import Sampler
 from handloom.studies.search.start import STARTUP, start_point
 from handloom.studies.search.storage import Storage
+from handloom.studies.search.trial_queue import TrialQueue
 
 EIGHT = 8
 SEEDS = range(12)
@@ -147,16 +147,16 @@ def plan_with(plan_of: PlanOf, seed: int, trials: int = EIGHT, more: str = "") -
     return plan_of(TWO.replace("SEED", str(seed)).replace("TRIALS", str(trials)) + more)
 
 
-def backlog_of(plan: StudyPlan, path: Path, storage: Storage | None = None) -> Backlog:
+def backlog_of(plan: StudyPlan, path: Path, storage: Storage | None = None) -> TrialQueue:
     pytest.importorskip("optuna")
     path.mkdir(exist_ok=True)
-    search = Search(plan, storage, token="t", place="p", say=print)
-    backlog = Backlog(plan, StudyFolder(path), search, set())
+    search = Sampler(plan, storage, token="t", place="p", say=print)
+    backlog = TrialQueue(plan, StudyFolder(path), search, set())
     backlog.sync()
     return backlog
 
 
-def taken(backlog: Backlog, count: int = 99) -> list[Parameters]:
+def taken(backlog: TrialQueue, count: int = 99) -> list[Parameters]:
     points = []
     while len(points) < count and (found := backlog.next()) is not None:
         ticket, configuration = found

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handloom.errors import ConfigError, HandloomError, RunError
-from handloom.studies.search.storage import Patience, Storage
+from handloom.studies.search.storage import Retries, Storage
 
 pytest.importorskip("optuna")
 
@@ -36,7 +36,7 @@ def test_a_database_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) 
     from optuna.exceptions import StorageInternalError
 
     heard: list[str] = []
-    patience = Patience(Storage("postgresql://me:secret@host/studies", grace=60), heard.append)
+    patience = Retries(Storage("postgresql://me:secret@host/studies", grace=60), heard.append)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     failures = iter([StorageInternalError("the server went away\nand more")] * 3)
 
@@ -59,6 +59,6 @@ def test_a_database_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_other_mistakes_are_not_repeated() -> None:
-    patience = Patience(Storage("sqlite:///a.db"), print)
+    patience = Retries(Storage("sqlite:///a.db"), print)
     with pytest.raises(ZeroDivisionError):
         patience(lambda: 1 // 0)

@@ -16,14 +16,14 @@ import pytest
 from handloom.engines import available_cores
 from handloom.series import Progress
 from handloom.series.workers import MOST_DEATHS, Workers
-from handloom.studies.search import Listener, StudyPlan, open_study, tune
+from handloom.studies.search import StudyPlan, TrialListener, open_study, tune
 
 pytest.importorskip("optuna")
 KILLER = """
 import os, signal, sys
-from handloom.studies.search import Listener, tune
+from handloom.studies.search import TrialListener, tune
 
-class Killer(Listener):
+class Killer(TrialListener):
     def on_progress(self, progress):
         if progress.epoch == 2:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -32,7 +32,7 @@ tune(sys.argv[1], out=sys.argv[2], listener=Killer())
 """
 
 
-class Reaper(Listener):
+class Reaper(TrialListener):
     """Kills all workers once, in the middle of a trial."""
 
     def __init__(self, pids: Callable[[], list[int]]) -> None:
@@ -130,7 +130,7 @@ def test_a_worker_that_was_frozen_and_wakes_up_finds_its_study_gone(
     frozen = int(killed.stdout)
     notes: list[str] = []
 
-    class Notes(Listener):
+    class Notes(TrialListener):
         def on_note(self, text: str) -> None:
             notes.append(text)
 
@@ -162,7 +162,7 @@ def test_a_study_waits_for_a_worker_that_is_frozen(
     plan = plan_of("[space]\noptimizer.lr = { choice = [0.05] }\n[search]\nsampler = 'grid'\n")
     told: list[int] = []
 
-    class Freezer(Listener):
+    class Freezer(TrialListener):
         def on_progress(self, progress: Progress) -> None:
             told.append(progress.epoch)
             if progress.epoch == 1:

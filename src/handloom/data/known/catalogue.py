@@ -26,7 +26,7 @@ from handloom.errors import DataError, DownloadError
 
 if TYPE_CHECKING:
     from handloom.data.known.download import Progress
-    from handloom.data.known.transport import Patience
+    from handloom.data.known.transport import Timeouts
 
 
 class SetDescription(NamedTuple):
@@ -100,7 +100,7 @@ def fetch(
     data_dir: Path | str | None = None,
     *,
     progress: Progress | None = None,
-    patience: Patience | None = None,
+    patience: Timeouts | None = None,
 ) -> tuple[Path, ...]:
     """See to it that the files of `name` are on this machine, verified; gives their paths.
 

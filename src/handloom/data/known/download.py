@@ -12,7 +12,7 @@ from pathlib import Path
 
 from handloom._files import open_own, sync_folder
 from handloom.data.known.names import KnownFile, owner_of, owner_of_size
-from handloom.data.known.transport import MirrorFailure, Patience, receive
+from handloom.data.known.transport import MirrorFailure, Timeouts, receive
 from handloom.data.readers.file import shown
 from handloom.data.readers.idx import GZIP_MAGIC
 from handloom.errors import DataError, DownloadError
@@ -29,7 +29,7 @@ def download_file(
     folder: Path,
     *,
     progress: Progress | None = None,
-    patience: Patience | None = None,
+    patience: Timeouts | None = None,
 ) -> Path:
     """Fetch `file` into `folder`, under its own name, and give its path.
 
@@ -40,7 +40,7 @@ def download_file(
     Raises DownloadError, one line a mirror on what it did; DataError if the folder cannot be
     written to.
     """
-    patience = patience or Patience()
+    patience = patience or Timeouts()
     _prepare(folder, file)
     failures: dict[str, MirrorFailure] = {}
     for round_number in range(patience.rounds):
@@ -72,7 +72,7 @@ def _prepare(folder: Path, file: KnownFile) -> None:
 
 
 def _from_mirror(
-    url: str, file: KnownFile, folder: Path, progress: Progress | None, patience: Patience
+    url: str, file: KnownFile, folder: Path, progress: Progress | None, patience: Timeouts
 ) -> Path:
     with _Part(file, folder, progress) as part:
         try:

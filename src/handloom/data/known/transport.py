@@ -45,7 +45,7 @@ class MirrorFailure(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long is waited for a server, and how often it is asked."""
 
     connect: float = 10.0  # seconds until it accepts a connection
@@ -59,7 +59,7 @@ class Patience:
         return self.silence + num_bytes / self.slowest
 
 
-def receive(url: str, sink: Sink, num_bytes: int, patience: Patience) -> None:
+def receive(url: str, sink: Sink, num_bytes: int, patience: Timeouts) -> None:
     """Give the body at `url`, piece by piece, to `sink`; 'archive.zip#member' is that member.
 
     `num_bytes` is the length expected, which sets the limit on time.
@@ -76,7 +76,7 @@ class _Answer:
     """One request and its answer."""
 
     def __init__(
-        self, patience: Patience, num_bytes: int, begin: Callable[[int], None] | None = None
+        self, patience: Timeouts, num_bytes: int, begin: Callable[[int], None] | None = None
     ) -> None:
         self._patience = patience
         self._begin = begin
@@ -165,7 +165,7 @@ def _explained(error: OSError) -> MirrorFailure:
     return MirrorFailure(f"broke off the connection ({type(error).__name__})", again=True)
 
 
-def _receive_member(archive: str, member: str, sink: Sink, patience: Patience) -> None:
+def _receive_member(archive: str, member: str, sink: Sink, patience: Timeouts) -> None:
     try:
         remote = io.BufferedReader(_RemoteFile(archive, patience), _RANGE_BYTES)
         with zipfile.ZipFile(remote) as opened, opened.open(member) as stream:
@@ -181,7 +181,7 @@ def _receive_member(archive: str, member: str, sink: Sink, patience: Patience) -
 class _RemoteFile(io.RawIOBase):
     """A file on a server that hands out ranges of bytes, as zipfile wants it: one can seek."""
 
-    def __init__(self, url: str, patience: Patience) -> None:
+    def __init__(self, url: str, patience: Timeouts) -> None:
         self._url = url
         self._patience = patience
         self._position = 0

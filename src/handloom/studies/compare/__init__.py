@@ -6,5 +6,5 @@ from handloom.studies.compare.comparison import compare as compare
 from handloom.studies.compare.figures import Figures as Figures
 from handloom.studies.compare.figures import RunFigures as RunFigures
 from handloom.studies.compare.groups import Group as Group
-from handloom.studies.compare.pairs import Pair as Pair
 from handloom.studies.compare.pairs import PairedTest as PairedTest
+from handloom.studies.compare.pairs import RowPair as RowPair

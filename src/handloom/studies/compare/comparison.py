@@ -12,7 +12,7 @@ from handloom.run.results import Run
 from handloom.studies.compare.evaluation import Part, evaluate, pictures_per_second
 from handloom.studies.compare.figures import Figures, figures_of
 from handloom.studies.compare.groups import Group, differing, grouped
-from handloom.studies.compare.pairs import Pair, pairs_of
+from handloom.studies.compare.pairs import RowPair, pairs_of
 from handloom.studies.compare.sentences import sentence_of
 
 MOST_ANSWERS = 10
@@ -27,7 +27,7 @@ class Comparison:
     reach: float | None
     """The validation accuracy whose epoch was asked for."""
     rows: tuple[Figures, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[RowPair, ...]
     """All pairs of rows: (A, B), (A, C), … (B, C) …"""
     differences: dict[str, tuple[Any, ...]]
     """Key paths in which the recipes differ -> the value of each row."""
@@ -122,7 +122,7 @@ def compare(
     )
 
 
-def _untested(pairs: Sequence[Pair]) -> Iterator[str]:
+def _untested(pairs: Sequence[RowPair]) -> Iterator[str]:
     """A sentence a reason; of many pairs, how many there are."""
     for why in dict.fromkeys(pair.why_untested for pair in pairs):
         names = [f"{pair.first} and {pair.second}" for pair in pairs if pair.why_untested == why]

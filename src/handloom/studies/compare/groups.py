@@ -22,7 +22,7 @@ _SEPARATORS = re.compile(r"([-_. ]+)")
 _LEFT_OF_A_SEED = re.compile(r"[-_. ]+(?:seeds?|s)?[-_. ]*$")
 
 
-class Witness(NamedTuple):
+class RunKey(NamedTuple):
     """What a run of a row stands for, and what it is paired by."""
 
     seed: int
@@ -81,9 +81,9 @@ def name_of(runs: Sequence[Run]) -> str:
     return stem or f"{names[0]} and {len(names) - 1} more"
 
 
-def witness_of(run: Run) -> Witness:
+def run_key(run: Run) -> RunKey:
     """The run's seed, and its fold where its recipe divides the data into folds."""
-    return Witness(run.recipe.seed, run.recipe.data.fold)
+    return RunKey(run.recipe.seed, run.recipe.data.fold)
 
 
 def differing(recipes: Sequence[Recipe]) -> dict[str, tuple[Any, ...]]:
@@ -111,9 +111,9 @@ def _folder_name(run: Run) -> str:
 
 def _refuse_twins(runs: Sequence[Run]) -> None:
     """Raise ConfigError where two runs are one training."""
-    seen: dict[Witness, Run] = {}
+    seen: dict[RunKey, Run] = {}
     for run in runs:
-        if (other := seen.setdefault(witness_of(run), run)) is not run:
+        if (other := seen.setdefault(run_key(run), run)) is not run:
             raise ConfigError(
                 f"{other.path} and {run.path} are one training: the same recipe with the seed "
                 f"{run.recipe.seed}; name one of them"

@@ -14,7 +14,7 @@ from handloom._typing import IntArray
 from handloom.studies.compare import paired
 from handloom.studies.compare.evaluation import Evaluation
 from handloom.studies.compare.figures import overlap_of
-from handloom.studies.compare.groups import Group, Witness, witness_of
+from handloom.studies.compare.groups import Group, RunKey, run_key
 from handloom.studies.compare.intervals import (
     Interval,
     over_pictures_interval,
@@ -40,12 +40,12 @@ class PairedTest(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pair:
+class RowPair:
     """What is known of two rows, by their names; differences are first - second."""
 
     first: str
     second: str
-    witnesses: tuple[Witness, ...]
+    witnesses: tuple[RunKey, ...]
     """The seeds, with folds where there are any, that both have."""
     why_untested: str = ""
     """Why they cannot be paired; then all that follows is empty."""
@@ -79,7 +79,7 @@ class Pair:
         }
 
 
-def pairs_of(groups: Sequence[Group], evaluations: Sequence[Sequence[Evaluation]]) -> list[Pair]:
+def pairs_of(groups: Sequence[Group], evaluations: Sequence[Sequence[Evaluation]]) -> list[RowPair]:
     """All pairs of rows, tested, with Holm's correction over all that could be."""
     rows = zip(groups, evaluations, strict=True)
     pairs = [
@@ -93,11 +93,11 @@ def pairs_of(groups: Sequence[Group], evaluations: Sequence[Sequence[Evaluation]
 
 def _tested(
     first: str, second: str, ours: Sequence[Evaluation], theirs: Sequence[Evaluation]
-) -> Pair:
-    mine = {witness_of(evaluation.run): evaluation for evaluation in ours}
-    other = {witness_of(evaluation.run): evaluation for evaluation in theirs}
+) -> RowPair:
+    mine = {run_key(evaluation.run): evaluation for evaluation in ours}
+    other = {run_key(evaluation.run): evaluation for evaluation in theirs}
     common = tuple(witness for witness in mine if witness in other)
-    pair = Pair(first, second, common)
+    pair = RowPair(first, second, common)
     both = [(mine[witness], other[witness]) for witness in common]
     if len(mine) < len(ours) or len(other) < len(theirs):
         return replace(pair, why_untested="a seed stands twice in one of them")

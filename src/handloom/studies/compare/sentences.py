@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from handloom.studies.compare.evaluation import Part
-from handloom.studies.compare.pairs import ALPHA, Pair
+from handloom.studies.compare.pairs import ALPHA, RowPair
 
 LEAST_P = 1e-4  # smaller ones are told as smaller than it
 
 
-def sentence_of(pair: Pair, part: Part, pairs: int) -> str:
+def sentence_of(pair: RowPair, part: Part, pairs: int) -> str:
     """Whether the difference is real, and by which figures; `pairs` were tested together."""
     if pair.why_untested:
         return f"{pair.first} and {pair.second} cannot be tested: {pair.why_untested}."
@@ -18,7 +18,7 @@ def sentence_of(pair: Pair, part: Part, pairs: int) -> str:
     return tell(pair, part, _probability(pair, pairs))
 
 
-def _of_one_seed(pair: Pair, part: Part, probability: str) -> str:
+def _of_one_seed(pair: RowPair, part: Part, probability: str) -> str:
     better, worse = _ranked(pair)
     more, fewer = sorted((pair.only_first, pair.only_second), reverse=True)
     figures = (
@@ -33,7 +33,7 @@ def _of_one_seed(pair: Pair, part: Part, probability: str) -> str:
     return f"{better} and {worse} cannot be told apart by one seed: {figures}."
 
 
-def _of_seeds(pair: Pair, part: Part, probability: str) -> str:
+def _of_seeds(pair: RowPair, part: Part, probability: str) -> str:
     better, worse = _ranked(pair)
     lead, what = _lead(pair), _kind(pair)
     counted, decides = f"{len(pair.witnesses)} {what}", pair.tests[0]
@@ -56,14 +56,14 @@ def _of_seeds(pair: Pair, part: Part, probability: str) -> str:
     )
 
 
-def _kind(pair: Pair) -> str:
+def _kind(pair: RowPair) -> str:
     """What the runs differ in."""
     if len({witness.fold for witness in pair.witnesses}) == 1:
         return "seeds"
     return "folds" if len({witness.seed for witness in pair.witnesses}) == 1 else "folds and seeds"
 
 
-def _one_by_one(pair: Pair) -> str:
+def _one_by_one(pair: RowPair) -> str:
     """What two networks at a time tell, where that is clearer than all together."""
     clear = sum(
         p < ALPHA and difference * pair.difference > 0
@@ -77,13 +77,13 @@ def _one_by_one(pair: Pair) -> str:
     )
 
 
-def _ranked(pair: Pair) -> tuple[str, str]:
+def _ranked(pair: RowPair) -> tuple[str, str]:
     """The better one first."""
     first, second = pair.first, pair.second
     return (first, second) if pair.difference >= 0 else (second, first)
 
 
-def _lead(pair: Pair) -> str:
+def _lead(pair: RowPair) -> str:
     """'0.0031 (95 %: 0.0012 to 0.0050)', of the better one."""
     interval = pair.tests[0].interval
     told = f"{abs(pair.difference):.4f}"
@@ -93,7 +93,7 @@ def _lead(pair: Pair) -> str:
     return f"{told} (95 %: {low:.4f} to {high:.4f})"
 
 
-def _probability(pair: Pair, pairs: int) -> str:
+def _probability(pair: RowPair, pairs: int) -> str:
     """'McNemar, p = 0.0021; 0.0063 by Holm's correction for 3 pairs'."""
     decides = pair.tests[0]
     told = f"{decides.name}, {p_in_words(decides.p)}"

@@ -24,7 +24,7 @@ from handloom.run import RunFolder, assemble, counting
 from handloom.run.results import PartResult, Run, open_run
 from handloom.series import Series
 from handloom.series.plan import MOST_MEMBERS, check_members
-from handloom.studies.ensemble.committee import Committee, judged, mean_probabilities
+from handloom.studies.ensemble.combined import CombinedRuns, judged, mean_probabilities
 
 FORMAT = 1
 FOLDER_FILE = "ensemble.json"
@@ -81,7 +81,7 @@ def read_plan(folder: Path) -> Series:
     return Series(make_recipe(plan["recipe"], str(path)), tuple(plan["seeds"]), plan["folds"])
 
 
-class Ensemble(Committee):
+class Ensemble(CombinedRuns):
     """The trained members of an ensemble's folder; raises RunError while one is not finished."""
 
     def __init__(self, path: Path) -> None:
@@ -166,10 +166,10 @@ def open_ensemble(path: str | Path) -> Ensemble:
     return Ensemble(Path(path))
 
 
-def open_together(paths: Sequence[str | Path]) -> Run | Committee:
+def open_combined(paths: Sequence[str | Path]) -> Run | CombinedRuns:
     """What predicts for some folders: a run, an ensemble, or a committee of all their runs."""
     if len(paths) == 1:
         return open_ensemble(paths[0]) if is_ensemble(paths[0]) else open_run(paths[0])
-    opened = [open_together([path]) for path in paths]
-    runs = [one.runs if isinstance(one, Committee) else (one,) for one in opened]
-    return Committee([run for some in runs for run in some])
+    opened = [open_combined([path]) for path in paths]
+    runs = [one.runs if isinstance(one, CombinedRuns) else (one,) for one in opened]
+    return CombinedRuns([run for some in runs for run in some])

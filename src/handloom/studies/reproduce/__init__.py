@@ -12,9 +12,9 @@ from handloom.studies.reproduce.reproduction import FOLDER as FOLDER
 from handloom.studies.reproduce.reproduction import choose as choose
 from handloom.studies.reproduce.reproduction import reproduce as reproduce
 from handloom.studies.reproduce.rows import EXPERIMENTS as EXPERIMENTS
-from handloom.studies.reproduce.tell import Reproduction as Reproduction
-from handloom.studies.reproduce.wording import COLUMNS as COLUMNS
-from handloom.studies.reproduce.wording import as_markdown as as_markdown
-from handloom.studies.reproduce.wording import cells as cells
-from handloom.studies.reproduce.wording import claimed as claimed
-from handloom.studies.reproduce.wording import counted_verdicts as counted_verdicts
+from handloom.studies.reproduce.table import Reproduction as Reproduction
+from handloom.studies.reproduce.text import COLUMNS as COLUMNS
+from handloom.studies.reproduce.text import as_markdown as as_markdown
+from handloom.studies.reproduce.text import cells as cells
+from handloom.studies.reproduce.text import claimed as claimed
+from handloom.studies.reproduce.text import counted_verdicts as counted_verdicts

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from handloom.studies.reproduce.claims import Judgement, Verdict
 from handloom.studies.reproduce.difference import difference, margin_of
-from handloom.studies.reproduce.figures import Evidence, Figures
+from handloom.studies.reproduce.figures import Evidence, SubjectResults
 
 QUICKER = 1.1  # times: shared machines make smaller differences of seconds by themselves
 RISES = 0.01  # of the lowest validation loss
@@ -214,7 +214,7 @@ def _verdict(*, held: bool, failed: bool) -> Verdict:
     return Verdict.HELD if held else Verdict.OPEN
 
 
-def _listed(figures: Figures, what: str) -> str:
+def _listed(figures: SubjectResults, what: str) -> str:
     """'42', or of several seeds '42, 39 and 44'."""
     *rest, last = (f"{value:.0f}" for value in figures.values(what).values())
     return f"{', '.join(rest)} and {last}" if rest else last

@@ -7,7 +7,7 @@ import statistics
 from typing import NamedTuple
 
 from handloom.studies.compare.intervals import CONFIDENCE, t_interval
-from handloom.studies.reproduce.figures import Figures
+from handloom.studies.reproduce.figures import SubjectResults
 
 
 class Difference(NamedTuple):
@@ -31,7 +31,7 @@ class Difference(NamedTuple):
         return self.mean < -self.margin
 
 
-def difference(one: Figures, other: Figures, what: str) -> Difference:
+def difference(one: SubjectResults, other: SubjectResults, what: str) -> Difference:
     """`one` less `other` in the accuracy `what`, over the seeds that both have.
 
     Seeds are paired, for a seed fixes the split and the order of the pictures (the interval:

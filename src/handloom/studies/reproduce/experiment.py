@@ -14,7 +14,7 @@ Prepare = Callable[[Path, Path | None], Settings]
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class SeriesSubject:
     """A shipped recipe, trained once a seed.
 
     `quick` is laid over `overrides` for the reduced version. `prepare(folder, data_dir)` makes what
@@ -33,7 +33,7 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class StudySubject:
     """A shipped study; its configurations are named by the values that it gave them."""
 
     study: str
@@ -65,7 +65,7 @@ class Experiment:
     title: str
     source: str
     """Which publication, and where in it."""
-    subjects: Mapping[str, Training] | Search
+    subjects: Mapping[str, SeriesSubject] | StudySubject
     """Trainings by label, or a study."""
     published: tuple[Published, ...] = ()
     claims: tuple[Claim, ...] = ()

@@ -11,7 +11,7 @@ from handloom.run.results import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SeedResult:
     """The figures of one run. A run whose data have no test part has None for those of it."""
 
     seed: int
@@ -44,10 +44,10 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class SubjectResults:
     """What one configuration gave: an outcome a seed, at least one."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[SeedResult, ...]
 
     def values(self, what: str) -> dict[int, float]:
         """The figure `what`, an attribute of Outcome, by seed; without the seeds that lack it."""
@@ -78,15 +78,15 @@ class Figures:
         return 0.0 if what == "test_accuracy" else pictures["validation"] / pictures["train"]
 
 
-Evidence = Mapping[str, Figures]
+Evidence = Mapping[str, SubjectResults]
 """The figures of an experiment by the labels of its configurations, in the order of its table."""
 
 
-def outcome_of(run: Run) -> Outcome:
+def outcome_of(run: Run) -> SeedResult:
     """The figures of a finished run; raises RunError where it has not ended."""
     result, epochs = run.result, run.history.epochs
     validation, test = result["validation"], result.get("test", {})
-    return Outcome(
+    return SeedResult(
         seed=result["seed"],
         validation_accuracy=validation["accuracy"],
         validation_loss=_loss(validation["loss"]),
@@ -102,9 +102,9 @@ def outcome_of(run: Run) -> Outcome:
     )
 
 
-def figures_of(runs: Sequence[Run]) -> Figures:
+def figures_of(runs: Sequence[Run]) -> SubjectResults:
     """The figures of one configuration's runs, in the order of their seeds."""
-    return Figures(tuple(sorted(map(outcome_of, runs), key=lambda outcome: outcome.seed)))
+    return SubjectResults(tuple(sorted(map(outcome_of, runs), key=lambda outcome: outcome.seed)))
 
 
 def _loss(told: float | None) -> float:

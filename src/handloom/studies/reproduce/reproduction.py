@@ -8,11 +8,11 @@ from pathlib import Path
 from handloom.engines import check_threads
 from handloom.errors import ConfigError, MissingExtraError
 from handloom.series import check_on
-from handloom.studies.reproduce.experiment import Experiment, Search, Training
+from handloom.studies.reproduce.experiment import Experiment, SeriesSubject, StudySubject
 from handloom.studies.reproduce.figures import Evidence
 from handloom.studies.reproduce.rows import EXPERIMENTS
 from handloom.studies.reproduce.searches import less_of, search_all
-from handloom.studies.reproduce.tell import Reproduction, hold_against
+from handloom.studies.reproduce.table import Reproduction, hold_against
 from handloom.studies.reproduce.trainings import Tell, Workshop, reduction
 
 FOLDER = Path("runs/reproduce")
@@ -75,14 +75,14 @@ def _reproduced(experiment: Experiment, workshop: Workshop) -> Reproduction:
     return hold_against(experiment, evidence, reduced)
 
 
-def _evidence(subjects: Mapping[str, Training] | Search, workshop: Workshop) -> Evidence:
-    if isinstance(subjects, Search):
+def _evidence(subjects: Mapping[str, SeriesSubject] | StudySubject, workshop: Workshop) -> Evidence:
+    if isinstance(subjects, StudySubject):
         return search_all(subjects, workshop)
     return workshop.train_all(subjects)
 
 
-def _less(subjects: Mapping[str, Training] | Search) -> Iterable[str]:
+def _less(subjects: Mapping[str, SeriesSubject] | StudySubject) -> Iterable[str]:
     """What is less in the reduced version, each thing once."""
-    if isinstance(subjects, Search):
+    if isinstance(subjects, StudySubject):
         return less_of(subjects)
     return dict.fromkeys(part for each in subjects.values() for part in reduction(each))

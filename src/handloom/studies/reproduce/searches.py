@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from handloom.series import Progress
-from handloom.studies.reproduce.experiment import Search, Settings
+from handloom.studies.reproduce.experiment import Settings, StudySubject
 from handloom.studies.reproduce.figures import Evidence, figures_of
 from handloom.studies.reproduce.trainings import Tell, Workshop, lessened
 from handloom.studies.search import (
-    Listener,
     Study,
     StudyPlan,
     StudyTrial,
+    TrialListener,
     load_study,
     tune,
     written,
@@ -24,7 +24,7 @@ TITLES = {"optimizer.lr": "lr", "optimizer.weight_decay": "L2", "schedule.factor
 """How keys are called whose values do not speak for themselves."""
 
 
-def search_all(search: Search, workshop: Workshop) -> Evidence:
+def search_all(search: StudySubject, workshop: Workshop) -> Evidence:
     """The figures of every configuration that a study has trained to its end.
 
     A study that is there goes on. Raises MissingExtraError without Optuna.
@@ -47,7 +47,7 @@ def search_all(search: Search, workshop: Workshop) -> Evidence:
     }
 
 
-def planned(search: Search, overrides: Settings | None = None, *, quick: bool) -> StudyPlan:
+def planned(search: StudySubject, overrides: Settings | None = None, *, quick: bool) -> StudyPlan:
     """The study, whole or reduced, with `overrides` laid over its recipe."""
     if not quick:
         return load_study(search.study, overrides or {})
@@ -55,7 +55,7 @@ def planned(search: Search, overrides: Settings | None = None, *, quick: bool) -
     return replace(plan, search=plan.search.model_copy(update={"seeds": search.quick_seeds}))
 
 
-def less_of(search: Search) -> list[str]:
+def less_of(search: StudySubject) -> list[str]:
     """What is less in the reduced version of a study."""
     whole = load_study(search.study)
     return lessened(whole.recipe, search.quick, whole.search.seeds, search.quick_seeds)
@@ -75,7 +75,7 @@ def label_of(parameters: Mapping[str, Any]) -> str:
     return ", ".join(plain + titled)
 
 
-class TellingOfTrials(Listener):
+class TellingOfTrials(TrialListener):
     """Says after each epoch how far a study has come."""
 
     def __init__(self, tell: Tell) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from handloom.recipes import Recipe, load_recipe
 from handloom.recipes.flat import flattened
 from handloom.series import Listener, Member, Progress, Series, train_all
-from handloom.studies.reproduce.experiment import Settings, Training
+from handloom.studies.reproduce.experiment import SeriesSubject, Settings
 from handloom.studies.reproduce.figures import Evidence, figures_of
 
 Tell = Callable[[str], None]
@@ -36,7 +36,7 @@ class Workshop:
         """What it lays over every recipe."""
         return {} if self.threads is None else {"training.threads": self.threads}
 
-    def train_all(self, subjects: Mapping[str, Training]) -> Evidence:
+    def train_all(self, subjects: Mapping[str, SeriesSubject]) -> Evidence:
         """The figures of every subject, trained with each of its seeds."""
         members = {label: self._members(each) for label, each in subjects.items()}
         every = {member.path: member for some in members.values() for member in some}
@@ -49,7 +49,7 @@ class Workshop:
             for label, some in members.items()
         }
 
-    def _members(self, subject: Training) -> list[Member]:
+    def _members(self, subject: SeriesSubject) -> list[Member]:
         name = subject.name or subject.recipe
         overrides = {**subject.overrides, **(subject.quick if self.quick else {}), **self.overrides}
         data_dir = self.data_dir
@@ -79,7 +79,7 @@ class _Lines(Listener):
         self.tell(f"{member.name}: epoch {progress.epoch} of {progress.epochs}, {accuracy}")
 
 
-def reduction(subject: Training) -> list[str]:
+def reduction(subject: SeriesSubject) -> list[str]:
     """What is less in the reduced version of a subject."""
     whole = load_recipe(subject.recipe, subject.overrides)
     return lessened(whole, subject.quick, subject.seeds, subject.quick_seeds)

@@ -1,6 +1,6 @@
 """The search: configurations of a recipe are tried, and the folder keeps what came of each."""
 
-from handloom.studies.search.listener import Listener as Listener
+from handloom.studies.search.listener import TrialListener as TrialListener
 from handloom.studies.search.plan.configuration import Configuration as Configuration
 from handloom.studies.search.plan.configuration import name_of as name_of
 from handloom.studies.search.plan.configuration import short_names as short_names

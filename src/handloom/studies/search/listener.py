@@ -6,7 +6,7 @@ from handloom.series import Progress
 from handloom.studies.search.study import Study, StudyTrial
 
 
-class Listener:
+class TrialListener:
     """Hears of a study under way; override what is of interest."""
 
     def on_start(self, study: Study, total: int | None) -> None:

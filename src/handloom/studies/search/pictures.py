@@ -11,7 +11,7 @@ from handloom._typing import FloatArray
 from handloom.run.pictures import sparing
 from handloom.run.results import Run
 from handloom.studies.search.importance import importance
-from handloom.studies.search.plan.domains import Axis, Choice, Int, Log, Row
+from handloom.studies.search.plan.domains import Axis, Choice, Int, ListOf, Log
 from handloom.studies.search.plan.space import Space
 from handloom.studies.search.study import Study, StudyTrial
 from handloom.views.study.trials import MOST_LEVELS, Scale
@@ -70,7 +70,7 @@ def _scales(space: Space) -> dict[str, Scale]:
     """How the axis of each parameter is divided, where its values do not tell it."""
     axes: dict[str, Axis] = {}
     for path, domain in space.items():
-        if isinstance(domain, Row):
+        if isinstance(domain, ListOf):
             axes |= {f"{path}.{place}": domain.each for place in range(domain.length[1])}
         else:
             axes[path] = domain

@@ -20,7 +20,7 @@ from handloom.errors import RunError
 from handloom.studies.search import optuna_terms as terms
 from handloom.studies.search.plan.load import StudyPlan
 from handloom.studies.search.plan.space import Parameters
-from handloom.studies.search.storage import Patience, Storage
+from handloom.studies.search.storage import Retries, Storage
 
 if TYPE_CHECKING:
     import optuna
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Ticket:
+class Proposal:
     """A point that was handed out, to be told of."""
 
     trial: optuna.Trial
@@ -39,7 +39,7 @@ class Ticket:
 
 
 @dataclass(frozen=True)
-class Past:
+class EndedTrial:
     """A trial that has ended."""
 
     key: str
@@ -50,7 +50,7 @@ class Past:
     """None where it was pruned or failed."""
 
 
-class Search:
+class Sampler:
     """Hands out points of a plan's space and learns what became of them.
 
     `token` tells one study's folder from another's in a shared `storage`; `place` says to a person
@@ -71,7 +71,7 @@ class Search:
         self._states = self._optuna.trial.TrialState
         self._plan = plan
         self.is_shared = storage is not None
-        self._patience = None if storage is None else Patience(storage, say)
+        self._patience = None if storage is None else Retries(storage, say)
         self._beat = 0.0 if storage is None else storage.beat
         self._beaten_at = 0.0
         with _no_warnings():
@@ -90,7 +90,7 @@ class Search:
         fresh: bool,
         at_random: bool = False,
         start: Parameters | None = None,
-    ) -> Ticket | None:
+    ) -> Proposal | None:
         """A point that waits, or a `fresh` one of the sampler's; None where there is neither.
 
         What the sampler draws depends on the study's seed, the `number` of trials so far, the
@@ -108,13 +108,13 @@ class Search:
             parameters = self._plan.space.walk(
                 lambda name, axis: self._do(lambda: terms.suggest(trial, name, axis))
             )
-        return Ticket(trial, parameters, bool(trial.user_attrs.get("goes on")))
+        return Proposal(trial, parameters, bool(trial.user_attrs.get("goes on")))
 
-    def mark(self, ticket: Ticket, key: str) -> None:
+    def mark(self, ticket: Proposal, key: str) -> None:
         """Write to the point whose configuration it is."""
         self._on_running(lambda: ticket.trial.set_user_attr("key", key))
 
-    def sync(self, ended: Iterable[Past], begun: Mapping[str, Parameters]) -> None:
+    def sync(self, ended: Iterable[EndedTrial], begun: Mapping[str, Parameters]) -> None:
         """Learn of trials that the folder knows, and let those wait that nobody goes on with.
 
         What has ended and is still under way here is told by the process that is at it.
@@ -137,7 +137,7 @@ class Search:
 
     # -- news in ----------------------------------------------------------------------------------
 
-    def is_hopeless(self, ticket: Ticket, epoch: int, value: float | None) -> bool:
+    def is_hopeless(self, ticket: Proposal, epoch: int, value: float | None) -> bool:
         """Take the metric after an epoch of the first seed; whether the pruner gives it up."""
         if self._plan.search.pruner == "none" or value is None:
             return False
@@ -149,16 +149,16 @@ class Search:
         with _no_warnings():  # of an epoch that is told again, after its process died
             return bool(self._on_running(judge))
 
-    def tell(self, ticket: Ticket, value: float | None) -> None:
+    def tell(self, ticket: Proposal, value: float | None) -> None:
         """The point's value, or None where it was pruned or failed: then it counts as bad."""
         self._do(lambda: self._end(ticket.trial, value))
 
-    def dismiss(self, ticket: Ticket, *, as_bad: bool = False) -> None:
+    def dismiss(self, ticket: Proposal, *, as_bad: bool = False) -> None:
         """Take a point back that is not trained; `as_bad` teaches the sampler to avoid it."""
         state = self._states.PRUNED if as_bad else self._states.FAIL
         self._do(lambda: self._study.tell(ticket.trial, state=state, skip_if_finished=True))
 
-    def keep_alive(self, tickets: Iterable[Ticket]) -> bool:
+    def keep_alive(self, tickets: Iterable[Proposal]) -> bool:
         """Give signs of life for what is under way, as often as a shared storage needs them.
 
         Returns whether it was time to, which is a good moment to `sync` as well.
@@ -195,13 +195,13 @@ class Search:
         self._do(lambda: self._study.set_user_attr("place", place))
         self._do(lambda: self._study.set_user_attr("token", token))
 
-    def _learn(self, past: Past) -> None:
+    def _learn(self, past: EndedTrial) -> None:
         """Live through a trial again, as its pruner saw it."""
         identity = self._add(self._states.RUNNING, past.parameters, {"key": past.key})
         if identity is None:
             return
         trial = self._do(lambda: self._optuna.Trial(self._study, identity))
-        ticket = Ticket(trial, past.parameters, goes_on=True)
+        ticket = Proposal(trial, past.parameters, goes_on=True)
         for epoch, value in enumerate(past.curve, start=1):
             self.is_hopeless(ticket, epoch, value)
         self.tell(ticket, past.value)

@@ -91,7 +91,7 @@ class Storage:
             ) from None
 
 
-class Patience:
+class Retries:
     """Repeats what a database could not do because it was away, as while it is restarted."""
 
     def __init__(self, storage: Storage, say: Callable[[str], None]) -> None:

@@ -16,10 +16,10 @@ from handloom.recipes.overrides import Overrides
 from handloom.run import RUNS, RunLock, assemble
 from handloom.series import check_on, identity, open_pool
 from handloom.studies.search import Study, StudyPlan, load_study
-from handloom.studies.search.conduct import Conductor
 from handloom.studies.search.folder import StudyFolder
-from handloom.studies.search.listener import Listener
-from handloom.studies.search.sampling import Search
+from handloom.studies.search.listener import TrialListener
+from handloom.studies.search.runner import StudyRunner
+from handloom.studies.search.sampling import Sampler
 from handloom.studies.search.storage import Storage
 from handloom.studies.search.table import write_table
 
@@ -35,7 +35,7 @@ def tune(
     on: str | None = None,
     storage: str | Storage | None = None,
     data_dir: str | Path | None = None,
-    listener: Listener | None = None,
+    listener: TrialListener | None = None,
     pictures: bool = True,
 ) -> Study:
     """Search a study (a shipped name, a file, or the folder of one) and leave its folder.
@@ -64,11 +64,11 @@ def tune(
     else:
         assemble.load_parts(plan.recipe, Path(data_dir))
     shared = Storage(storage) if isinstance(storage, str) else storage
-    listener = listener or Listener()
+    listener = listener or TrialListener()
     prepare(folder)
     with _alone(folder) if shared is None else nullcontext():
         write_down(folder, plan)
-        search = Search(
+        search = Sampler(
             plan,
             shared,
             token=folder.token(),
@@ -77,7 +77,7 @@ def tune(
         )
         pool = open_pool([plan.recipe], folder.own(folder.logs), workers=workers, on=on)
         try:
-            conductor = Conductor(
+            conductor = StudyRunner(
                 plan,
                 folder,
                 pool,

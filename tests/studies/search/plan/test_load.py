@@ -9,7 +9,7 @@ import pytest
 
 from handloom.errors import ConfigError
 from handloom.studies.search import list_studies, load_study
-from handloom.studies.search.plan.domains import Choice, Int, Row
+from handloom.studies.search.plan.domains import Choice, Int, ListOf
 
 SIZES = {
     "fashion-grid": 48,
@@ -70,7 +70,7 @@ def test_key_paths_are_told_in_quotes_or_without(tmp_path: Path) -> None:
     assert dict(quoted.space) == dict(bare.space)
     assert quoted.recipe == bare.recipe
     assert quoted.recipe.training.epochs == 3
-    assert isinstance(bare.space["model.hidden"], Row)
+    assert isinstance(bare.space["model.hidden"], ListOf)
     assert bare.name == "mine"
 
 

@@ -12,7 +12,7 @@ from handloom import data
 from handloom._files import make_folder, write_atomic
 from handloom.studies.reproduce.checks import Reaches
 from handloom.studies.reproduce.claims import Claim
-from handloom.studies.reproduce.experiment import Experiment, Published, Training
+from handloom.studies.reproduce.experiment import Experiment, Published, SeriesSubject
 
 RESNET = "ResNet-18"
 SEED, LABELLED, HIDDEN = 2021, 30_000, 5_000
@@ -47,7 +47,7 @@ CONTEST = Experiment(
     title="A contest, ResNet-18 on 28×28, its pictures made of Fashion-MNIST",
     source="report 4, its validation and its two places on the leaderboard",
     subjects={
-        RESNET: Training(
+        RESNET: SeriesSubject(
             "contest-resnet",
             # Published: 40 epochs. On a CPU each takes minutes, and five suffice.
             {"training.epochs": 5},

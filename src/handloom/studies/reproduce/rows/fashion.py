@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handloom.studies.reproduce.checks import IsBest, LowestNear, Overfits, Reaches
 from handloom.studies.reproduce.claims import Claim
-from handloom.studies.reproduce.experiment import Experiment, Published, Search, Training
+from handloom.studies.reproduce.experiment import Experiment, Published, SeriesSubject, StudySubject
 
 STEPPED, CONSTANT = "rate × 0.9 an epoch", "constant rate"
 
@@ -13,9 +13,9 @@ DEEP_MLP = Experiment(
     title="Fashion-MNIST, 784-512-128-10: where overfitting starts",
     source="report 1, its curves of 50 epochs",
     subjects={
-        STEPPED: Training("fashion-mlp-512", quick={"data.sample": 0.25}),
+        STEPPED: SeriesSubject("fashion-mlp-512", quick={"data.sample": 0.25}),
         # Not published: it tells whether the rate's decay is what moves the lowest point.
-        CONSTANT: Training(
+        CONSTANT: SeriesSubject(
             "fashion-mlp-512",
             {"schedule.name": "constant"},
             quick={"data.sample": 0.25},
@@ -42,7 +42,7 @@ GRID = Experiment(
     name="fashion-grid",
     title="Fashion-MNIST, three networks × four learning rates × four L2: the best of 48",
     source="report 2, the winner of its grid",
-    subjects=Search("fashion-grid", quick={"training.epochs": 6, "data.sample": 0.2}),
+    subjects=StudySubject("fashion-grid", quick={"training.epochs": 6, "data.sample": 0.2}),
     published=(
         Published(WINNER, "validation_accuracy", 0.8922),
         Published(WINNER, "validation_loss", 0.3198),
@@ -70,7 +70,7 @@ GRID_WINNER = Experiment(
     name="fashion-mlp-256",
     title="Fashion-MNIST, 784-256-128-10: the grid's winner on the test part",
     source="report 2, its test of the best weights",
-    subjects={NETWORK: Training("fashion-mlp-256", quick={"training.epochs": 15})},
+    subjects={NETWORK: SeriesSubject("fashion-mlp-256", quick={"training.epochs": 15})},
     published=(
         Published(NETWORK, "test_accuracy", 0.8932),
         Published(NETWORK, "test_loss", 0.3213),

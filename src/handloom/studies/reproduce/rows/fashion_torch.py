@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handloom.studies.reproduce.checks import Beats
 from handloom.studies.reproduce.claims import Claim
-from handloom.studies.reproduce.experiment import Experiment, Training
+from handloom.studies.reproduce.experiment import Experiment, SeriesSubject
 
 MLP, CNN = "MLP", "CNN"
 RECIPES = {
@@ -21,7 +21,7 @@ COMPARISON = Experiment(
     title="Fashion-MNIST in PyTorch, 784-200-200-10 beside five variants",
     source="report 5, its comparison",
     subjects={
-        label: Training(recipe, seeds=(0,), quick={"training.epochs": 3, "data.sample": 0.2})
+        label: SeriesSubject(recipe, seeds=(0,), quick={"training.epochs": 3, "data.sample": 0.2})
         for label, recipe in RECIPES.items()
     },
     figures=("test_accuracy", "best_epoch", "parameters"),

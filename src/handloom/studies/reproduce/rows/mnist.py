@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handloom.studies.reproduce.checks import Beats, IsQuicker, KeepsUp, Reaches
 from handloom.studies.reproduce.claims import Claim
-from handloom.studies.reproduce.experiment import Experiment, Published, Training
+from handloom.studies.reproduce.experiment import Experiment, Published, SeriesSubject
 
 MLP_1000, NO_L2, AUGMENTED, STOPPED = "784-1000-10", "no L2", "augmented", "early stopping"
 RECIPES = {
@@ -22,7 +22,7 @@ MLP = Experiment(
     title="MNIST, 784-1000-10: what L2, augmentation and early stopping change",
     source="report 3, its table of final models",
     subjects={
-        label: Training(recipe, quick=SMALLER, quick_seeds=SEEDS)
+        label: SeriesSubject(recipe, quick=SMALLER, quick_seeds=SEEDS)
         for label, recipe in RECIPES.items()
     },
     published=(
@@ -50,7 +50,7 @@ LENET = Experiment(
     title="MNIST, LeNet: whether convolutions beat a wide layer",
     source="report 3, its table of final models",
     subjects={
-        label: Training(recipe, quick=SMALLER, quick_seeds=SEEDS)
+        label: SeriesSubject(recipe, quick=SMALLER, quick_seeds=SEEDS)
         for label, recipe in ((LENET_6_16, "mnist-lenet"), (MLP_1000, RECIPES[MLP_1000]))
     },
     published=(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from handloom.studies.reproduce.checks import Beats, Descends, IsBest, Reaches
 from handloom.studies.reproduce.claims import Claim
-from handloom.studies.reproduce.experiment import Experiment, Published, Search
+from handloom.studies.reproduce.experiment import Experiment, Published, StudySubject
 
 ACTIVATIONS = Experiment(
     name="mnist-activations",
     title="A tenth of MNIST, 784-1000-10: which activation wins",
     source="report 3, its comparison of activations",
-    subjects=Search("mnist-activations"),
+    subjects=StudySubject("mnist-activations"),
     published=(
         Published("sigmoid", "test_accuracy", 0.9124),
         Published("relu", "test_accuracy", 0.9427),
@@ -31,7 +31,7 @@ OPTIMIZERS = Experiment(
     name="mnist-optimizers",
     title="A tenth of MNIST, 784-1000-10: whether momentum helps",
     source="report 3, its comparison of optimizers",
-    subjects=Search("mnist-optimizers"),
+    subjects=StudySubject("mnist-optimizers"),
     published=(
         Published("sgd", "test_accuracy", 0.9225),
         Published("momentum", "test_accuracy", 0.9423),
@@ -47,7 +47,7 @@ SAMPLE_GRID = Experiment(
     name="mnist-grid",
     title="A tenth of MNIST, three widths × three learning rates × three L2: the best of 27",
     source="report 3, its grid; the settings are those that it went on with",
-    subjects=Search("mnist-grid", quick={"training.epochs": 5}),
+    subjects=StudySubject("mnist-grid", quick={"training.epochs": 5}),
     published=(Published(CHOSEN, "test_accuracy", 0.9611),),
     claims=(
         Claim("1000 units, lr 0.1 and L2 1e-3 are the best of 27", "0.9611", IsBest(CHOSEN)),
@@ -68,7 +68,7 @@ GAMMA = Experiment(
     name="mnist-gamma",
     title="A tenth of MNIST, 784-1000-10: what the rate's decay does, × gamma every 5 epochs",
     source="report 3, its comparison of StepLR",
-    subjects=Search("mnist-gamma"),
+    subjects=StudySubject("mnist-gamma"),
     published=tuple(
         Published(label, "test_accuracy", accuracy)
         for label, accuracy in zip(GAMMAS, (0.9688, 0.9674, 0.9668, 0.9649), strict=True)

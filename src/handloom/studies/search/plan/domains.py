@@ -194,14 +194,14 @@ Axis = Choice | Range | Log | Int
 """A domain of single values: one dimension of what is searched."""
 
 
-class Row(_Domain):
+class ListOf(_Domain):
     """A list of values, as of layers' widths: first how many, then each."""
 
     length: _Lengths
     each: AxisTable
 
     @model_validator(mode="after")
-    def _rises(self) -> Row:
+    def _rises(self) -> ListOf:
         if self.length[0] != self.length[1]:
             _check_rising("length", *self.length)
         if self.each.when:
@@ -267,8 +267,8 @@ _Axes = (
     | Annotated[Int, Tag("int")]
 )
 AxisTable = Annotated[_Axes, _told_apart(error="each is a choice, a range, a log or an int")]
-Domain = Annotated[_Axes | Annotated[Row, Tag("length")], _told_apart(error=_SHAPES)]
-Row.model_rebuild()
+Domain = Annotated[_Axes | Annotated[ListOf, Tag("length")], _told_apart(error=_SHAPES)]
+ListOf.model_rebuild()
 
 
 def same(one: Value, other: Value) -> bool:

@@ -21,7 +21,7 @@ from handloom.recipes.load import recipe_text
 from handloom.recipes.overrides import Overrides
 from handloom.studies.search.plan.configuration import Configuration, without_empty
 from handloom.studies.search.plan.domains import kind_of
-from handloom.studies.search.plan.schema import Budget, Search, StudyFile
+from handloom.studies.search.plan.schema import Budget, SearchTable, StudyFile
 from handloom.studies.search.plan.space import Parameters, Space
 
 STUDY_FILE = "study.toml"
@@ -41,7 +41,7 @@ class StudyPlan:
     recipe: Recipe
     """The study's, its overrides laid over it."""
     space: Space
-    search: Search
+    search: SearchTable
     budget: Budget
 
     def configuration(self, parameters: Parameters) -> Configuration:

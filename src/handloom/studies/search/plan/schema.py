@@ -16,7 +16,7 @@ Metric = Literal["val_accuracy", "val_loss"]
 Seeds = Annotated[tuple[Seed, ...], Field(strict=False, min_length=1, max_length=1000)]
 
 
-class Search(Table):
+class SearchTable(Table):
     """How the space is gone through, and what makes one configuration better than another."""
 
     sampler: Literal["grid", "random", "tpe"] = "tpe"
@@ -27,7 +27,7 @@ class Search(Table):
     seed: Seed = 0  # of the sampler
 
     @model_validator(mode="after")
-    def _one_aim(self) -> Search:
+    def _one_aim(self) -> SearchTable:
         if self.maximise is not None and self.minimise is not None:
             refuse("it can either maximise or minimise; leave one of them out")
         if len(set(self.seeds)) < len(self.seeds):
@@ -60,7 +60,7 @@ class StudyFile(Table):
     recipe: Text  # a shipped recipe's name, or a file
     overrides: dict[str, Any] = Field(default_factory=dict)  # by key path; "" takes a key out
     space: Annotated[dict[str, Domain], Field(min_length=1)]
-    search: Search = Search()
+    search: SearchTable = SearchTable()
     budget: Budget = Budget()
 
     @model_validator(mode="after")

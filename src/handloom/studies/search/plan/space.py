@@ -11,7 +11,7 @@ from handloom.studies.search.plan.domains import (
     Axis,
     Choose,
     Domain,
-    Row,
+    ListOf,
     Value,
     as_list,
 )
@@ -109,7 +109,7 @@ class Space(Mapping[str, Domain]):
         """A point's values by the names of their axes."""
         named: dict[str, Value] = {}
         for path, value in point.items():
-            if isinstance(self.get(path), Row) and isinstance(value, list):
+            if isinstance(self.get(path), ListOf) and isinstance(value, list):
                 named[f"{path}.length"] = len(value)
                 named |= {f"{path}.{index}": each for index, each in enumerate(value)}
             else:

@@ -12,9 +12,9 @@ import pytest
 from handloom.errors import ConfigError
 from handloom.run.assemble import summarise_network
 from handloom.studies.search import StudyPlan
-from handloom.studies.search.backlog import Backlog, grid_points
-from handloom.studies.search.sampling import Search
+from handloom.studies.search.sampling import Sampler
 from handloom.studies.search.storage import Storage
+from handloom.studies.search.trial_queue import TrialQueue, grid_points
 
 pytest.importorskip("optuna")
 SIX = """
@@ -25,10 +25,10 @@ model.hidden = { choice = [[4], [8]] }
 PlanOf = Callable[..., StudyPlan]
 
 
-def taken(plan: StudyPlan, folder: Any, search: Search) -> list[str]:
+def taken(plan: StudyPlan, folder: Any, search: Sampler) -> list[str]:
     """Keys of all that one process gets, each of which it fails to train."""
     held: set[str] = set()
-    backlog, keys = Backlog(plan, folder, search, held), []
+    backlog, keys = TrialQueue(plan, folder, search, held), []
     backlog.sync()
     while (found := backlog.next()) is not None:
         ticket, configuration = found
@@ -38,8 +38,8 @@ def taken(plan: StudyPlan, folder: Any, search: Search) -> list[str]:
     return keys
 
 
-def made(plan: StudyPlan, folder: Any, storage: Storage | None = None) -> Search:
-    return Search(plan, storage, token="t", place="p", say=print)
+def made(plan: StudyPlan, folder: Any, storage: Storage | None = None) -> Sampler:
+    return Sampler(plan, storage, token="t", place="p", say=print)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_two_processes_share_a_budget_and_no_configuration(
     plan = plan_of(f'{SIX}[search]\nsampler = "grid"\n[budget]\ntrials = 5\n')
     storage = Storage(f"sqlite:///{tmp_path / 'shared.db'}")
     searches = [made(plan, folder, storage) for _ in range(2)]
-    backlogs = [Backlog(plan, folder, search, set()) for search in searches]
+    backlogs = [TrialQueue(plan, folder, search, set()) for search in searches]
     for backlog in backlogs:
         backlog.sync()
     keys = []
@@ -103,7 +103,7 @@ def test_networks_beyond_the_budget_are_not_trained(
 def test_nothing_is_begun_when_time_is_up(plan_of: PlanOf, folder: Any) -> None:
     plan = plan_of(f"{SIX}[search]\nsampler = 'grid'\n").limited(minutes=1e-9)
     search = made(plan, folder)
-    backlog = Backlog(plan, folder, search, set())
+    backlog = TrialQueue(plan, folder, search, set())
     backlog.sync()
     time.sleep(0.001)
     assert backlog.time_is_up

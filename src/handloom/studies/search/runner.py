@@ -10,18 +10,18 @@ from typing import Literal
 from handloom.errors import RunError
 from handloom.series import Outcome, Pool, Progress, Series, Task
 from handloom.studies.search import Configuration, Study, StudyPlan
-from handloom.studies.search.backlog import Backlog, curve_of
 from handloom.studies.search.folder import StudyFolder
-from handloom.studies.search.listener import Listener
-from handloom.studies.search.sampling import Search, Ticket
+from handloom.studies.search.listener import TrialListener
+from handloom.studies.search.sampling import Proposal, Sampler
 from handloom.studies.search.table import write_table
+from handloom.studies.search.trial_queue import TrialQueue, curve_of
 
 _TURN_S = 0.5
 _WAITING_S = 3.0  # for trials of other processes
 _BETWEEN_TABLES_S = 20.0
 
 
-class Conductor:
+class StudyRunner:
     """Leads one process's part of a study to its end."""
 
     def __init__(
@@ -29,21 +29,21 @@ class Conductor:
         plan: StudyPlan,
         folder: StudyFolder,
         pool: Pool,
-        search: Search,
+        search: Sampler,
         *,
         data_dir: Path | None = None,
-        listener: Listener | None = None,
+        listener: TrialListener | None = None,
     ) -> None:
         self.plan = plan
         self.folder = folder
         self.pool = pool
         self.search = search
         self.data_dir = data_dir
-        self.listener = listener or Listener()
-        self._under_way: dict[str, Ticket] = {}
+        self.listener = listener or TrialListener()
+        self._under_way: dict[str, Proposal] = {}
         self._set_aside: dict[str, str] = {}
         self._held: set[str] = set()
-        self._backlog = Backlog(plan, folder, search, self._held, data_dir)
+        self._backlog = TrialQueue(plan, folder, search, self._held, data_dir)
         self._written_at = 0.0
 
     @property
@@ -76,7 +76,7 @@ class Conductor:
             trial.state == "running" and trial.key not in self._held for trial in self.study.trials
         )
 
-    def _begin(self, ticket: Ticket, configuration: Configuration) -> None:
+    def _begin(self, ticket: Proposal, configuration: Configuration) -> None:
         trial = self.study.trial(configuration.key)
         for epoch, value in enumerate(curve_of(trial), start=1):
             self.search.is_hopeless(ticket, epoch, value)

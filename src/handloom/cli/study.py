@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from handloom.cli.output import Voice, console, number, write
 from handloom.cli.series import RunningRow, RunningTable
-from handloom.studies.search import Listener, short_names, written
+from handloom.studies.search import TrialListener, short_names, written
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +28,7 @@ def choose_listener(voice: Voice) -> PlainTrials | None:
     return PlainTrials(lambda line: write(f"{line}\n")) if voice is Voice.PERSON else None
 
 
-class PlainTrials(Listener):
+class PlainTrials(TrialListener):
     """A line for each trial that ends; an asterisk marks the best so far."""
 
     def __init__(self, say: Callable[[str], None]) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from handloom.studies.reproduce.claims import Verdict
-from handloom.studies.reproduce.tell import Conclusion, Reproduction, Row
+from handloom.studies.reproduce.table import Conclusion, Reproduction, TableRow
 
 COLUMNS = ("configuration", "figure", "published", "ours", "gap", "s")
 NAMES = {
@@ -22,7 +22,7 @@ WHOLE = ("parameters", "lowest_epoch", "best_epoch", "epochs", "seconds")
 """Figures that are told without digits after the point, if they are large enough."""
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def cells(row: TableRow) -> tuple[str, ...]:
     """A row under COLUMNS; the spread over the seeds stands behind the mean."""
     known = row.published
     published = "" if known is None else _figure(row.what, known.value)

@@ -13,7 +13,7 @@ from handloom.run import assemble
 from handloom.studies.search import Configuration, Study, StudyPlan, StudyTrial
 from handloom.studies.search.folder import StudyFolder, TrialRecord
 from handloom.studies.search.plan.space import Parameters
-from handloom.studies.search.sampling import Past, Search, Ticket
+from handloom.studies.search.sampling import EndedTrial, Proposal, Sampler
 from handloom.studies.search.start import STARTUP, start_point
 
 FRUITLESS = 20
@@ -23,7 +23,7 @@ BALANCED = 10
 """After so many points in a row that cannot be trained, a start-up's balance is given up."""
 
 
-class Backlog:
+class TrialQueue:
     """Takes points from a search until its plan's budget is spent, each configuration once.
 
     Whether a configuration was begun, its folder says, which is made once. `held` are the keys of
@@ -34,7 +34,7 @@ class Backlog:
         self,
         plan: StudyPlan,
         folder: StudyFolder,
-        search: Search,
+        search: Sampler,
         held: Container[str],
         data_dir: Path | None = None,
     ) -> None:
@@ -68,7 +68,7 @@ class Backlog:
 
     def _sync(self) -> None:
         trials = Study(self.folder, self.plan).trials
-        ended = [past_of(trial) for trial in trials if trial.state != "running"]
+        ended = [ended_trial(trial) for trial in trials if trial.state != "running"]
         begun = {trial.key: trial.parameters for trial in trials if trial.state == "running"}
         self.search.sync(
             ended, {key: point for key, point in begun.items() if key not in self.held}
@@ -77,7 +77,7 @@ class Backlog:
             known = {trial.key for trial in trials}
             self.search.offer({key: p for key, p in self.points.items() if key not in known})
 
-    def next(self) -> tuple[Ticket, Configuration] | None:
+    def next(self) -> tuple[Proposal, Configuration] | None:
         """A configuration that is this process's to train; None where none is left for now."""
         for attempt in range(MOST_ATTEMPTS):
             if self.time_is_up or self._is_exhausted:
@@ -109,7 +109,7 @@ class Backlog:
         begun = [record.parameters for record in records]
         return start_point(self.plan.space, begun, f"{search.seed} {number} {attempt}")
 
-    def _take(self, ticket: Ticket) -> Configuration | None:
+    def _take(self, ticket: Proposal) -> Configuration | None:
         """The ticket's configuration, if it can be trained and nobody else has it."""
         try:
             configuration = self.plan.configuration(ticket.parameters)
@@ -125,7 +125,7 @@ class Backlog:
         self.search.dismiss(ticket)
         return None
 
-    def _claim(self, ticket: Ticket, key: str) -> bool:
+    def _claim(self, ticket: Proposal, key: str) -> bool:
         """Whether this process is to train it: nobody has begun it, or who did is gone."""
         if key in self.held:
             return False
@@ -212,10 +212,10 @@ def is_too_large(
     return network.parameters > plan.budget.parameters
 
 
-def past_of(trial: StudyTrial) -> Past:
+def ended_trial(trial: StudyTrial) -> EndedTrial:
     """What a search has to know of a trial that has ended."""
     value = trial.value if trial.state == "complete" else None
-    return Past(trial.key, trial.parameters, curve_of(trial), value)
+    return EndedTrial(trial.key, trial.parameters, curve_of(trial), value)
 
 
 def curve_of(trial: StudyTrial) -> list[float | None]:

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, log_loss
 import handloom as hl
 from handloom.data import Dataset, read_table
 from handloom.errors import ConfigError, RunError, ShapeError
-from handloom.studies.ensemble import Committee, open_together
+from handloom.studies.ensemble import CombinedRuns, open_combined
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def trained(lasting_bars: Path, tmp_path_factory: pytest.TempPathFactory) -> lis
 
 def test_the_mean_of_probabilities(trained: list[Path], part: Dataset) -> None:
     runs = [hl.open_run(path) for path in trained]
-    together = Committee(runs)
+    together = CombinedRuns(runs)
     for tta in ((), ("flip",)):
         each = [run.predict_probabilities(part.images, tta=tta) for run in runs]
         found = together.predict_probabilities(part.images, tta=tta)
@@ -52,7 +52,7 @@ def test_the_mean_of_probabilities(trained: list[Path], part: Dataset) -> None:
 
 def test_a_look_together_is_a_look_of_each(trained: list[Path], part: Dataset) -> None:
     before = [hl.open_run(path).result["test"] for path in trained]
-    together = Committee([hl.open_run(path) for path in trained])
+    together = CombinedRuns([hl.open_run(path) for path in trained])
     tested = together.test(tta=["flip"])
     assert tested.accuracy == together.evaluate(part, tta=["flip"]).accuracy
     for path, earlier in zip(trained, before, strict=True):
@@ -69,7 +69,7 @@ def test_a_look_together_is_a_look_of_each(trained: list[Path], part: Dataset) -
 
 
 def test_certainty_that_was_wrong_costs_much_but_not_everything() -> None:
-    from handloom.studies.ensemble.committee import judged
+    from handloom.studies.ensemble.combined import judged
 
     result = judged(np.array([0, 1]), np.array([[1.0, 0.0], [1.0, 0.0]]))
     assert result.loss == pytest.approx(-np.log(np.finfo(float).tiny) / 2)
@@ -77,10 +77,10 @@ def test_certainty_that_was_wrong_costs_much_but_not_everything() -> None:
 
 
 def test_what_opens_together(trained: list[Path], ensemble: hl.Ensemble) -> None:
-    assert isinstance(open_together(trained[:1]), hl.Run)
-    assert isinstance(open_together([ensemble.path]), hl.Ensemble)
-    together = open_together([ensemble.path, *trained])
-    assert isinstance(together, Committee)
+    assert isinstance(open_combined(trained[:1]), hl.Run)
+    assert isinstance(open_combined([ensemble.path]), hl.Ensemble)
+    together = open_combined([ensemble.path, *trained])
+    assert isinstance(together, CombinedRuns)
     assert [run.path for run in together.runs] == [*(r.path for r in ensemble.runs), *trained]
 
 
@@ -88,15 +88,15 @@ def test_runs_that_cannot_judge_the_same_pictures_are_refused(
     trained: list[Path], bars: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="needs one run at least"):
-        Committee([])
+        CombinedRuns([])
     images = np.load(bars.parent / "images.npy")
     np.save(bars.parent / "images.npy", np.pad(images, ((0, 0), (0, 1), (0, 0))))
     no_test = {"data.test_images": None, "data.test_labels": None, "training.epochs": 1}
     other = hl.train(bars, overrides=no_test, run_dir=tmp_path / "tall", pictures=False)
     with pytest.raises(ShapeError, match=r"a was trained on .* \(1, 6, 6\), .*tall on \(1, 7, 6\)"):
-        open_together([trained[0], other.path])
+        open_combined([trained[0], other.path])
     with pytest.raises(RunError, match="tall: its data have no test part"):
-        Committee([other]).test()
+        CombinedRuns([other]).test()
 
 
 def test_other_classes_and_other_test_parts_are_refused(
@@ -108,11 +108,11 @@ def test_other_classes_and_other_test_parts_are_refused(
     short = {"training.epochs": 1}
     other = hl.train(bars, overrides=short, run_dir=tmp_path / "other", pictures=False)
     with pytest.raises(RunError, match="have different test parts; test them one by one"):
-        open_together([trained[0], other.path]).test()
+        open_combined([trained[0], other.path]).test()
     for name in ("labels.csv", "test-labels.csv"):
         header, *rows = (bars.parent / name).read_text().splitlines()
         words = [f"{row[:-1]}{('zero', 'one', 'two')[int(row[-1])]}\n" for row in rows]
         (bars.parent / name).write_text(f"{header}\n{''.join(words)}")
     worded = hl.train(bars, overrides=short, run_dir=tmp_path / "worded", pictures=False)
     with pytest.raises(RunError, match=r"knows the classes 0, 1, 2, .* one, two, zero; they have"):
-        open_together([trained[0], worded.path])
+        open_combined([trained[0], worded.path])

@@ -8,14 +8,14 @@ import pytest
 
 from handloom.studies.reproduce.checks import Beats, Reaches
 from handloom.studies.reproduce.claims import Claim
-from handloom.studies.reproduce.experiment import Experiment, Published, Search, Training
-from handloom.studies.reproduce.tell import hold_against
+from handloom.studies.reproduce.experiment import Experiment, Published, SeriesSubject, StudySubject
+from handloom.studies.reproduce.table import hold_against
 
 PAIR = Experiment(
     name="pair",
     title="Two of them",
     source="report 0",
-    subjects={"a": Training("digits"), "b": Training("digits-residual")},
+    subjects={"a": SeriesSubject("digits"), "b": SeriesSubject("digits-residual")},
     published=(
         Published("a", "test_accuracy", 0.92),
         Published("a", "seconds", 100),
@@ -30,7 +30,7 @@ GRID = Experiment(
     name="grid",
     title="Five of them",
     source="report 0",
-    subjects=Search("mnist-gamma"),
+    subjects=StudySubject("mnist-gamma"),
     published=(Published("d", "validation_accuracy", 0.95), Published("d", "test_loss", 0.2)),
     figures=("validation_accuracy",),
     top=2,

@@ -14,7 +14,7 @@ from handloom.errors import RunError
 from handloom.recipes import load_recipe
 from handloom.run import RunLock, session
 from handloom.studies.search import Study
-from handloom.studies.search.backlog import curve_of, past_of
+from handloom.studies.search.trial_queue import curve_of, ended_trial
 
 Search = Callable[..., Any]
 TPE = """
@@ -127,7 +127,7 @@ def test_a_sampled_and_pruned_study_has_the_same_result_after_any_number_of_kill
 def test_the_pruner_hears_the_first_seed_alone_and_not_its_last_epoch(
     plan_of: Search, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from handloom.studies.search.sampling import Search as Optuna
+    from handloom.studies.search.sampling import Sampler as Optuna
 
     heard: list[tuple[str, int, float | None]] = []
 
@@ -153,13 +153,13 @@ def test_the_pruner_hears_the_first_seed_alone_and_not_its_last_epoch(
     assert heard == expected
     for trial in study.trials:  # and what a process that goes on tells its pruner
         told = [row["val_accuracy"] for row in trial.runs[0].history.epochs]
-        assert curve_of(trial) == past_of(trial).curve == told
+        assert curve_of(trial) == ended_trial(trial).curve == told
 
 
 def test_a_later_seed_is_not_given_up_however_bad_it_is(
     plan_of: Search, search: Search, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from handloom.studies.search.sampling import Search as Optuna
+    from handloom.studies.search.sampling import Sampler as Optuna
 
     monkeypatch.setattr(Optuna, "is_hopeless", lambda self, ticket, epoch, value: True)
     one = "[space]\noptimizer.lr = { choice = [0.05] }\n[search]\nsampler = 'grid'\n"

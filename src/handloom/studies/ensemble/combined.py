@@ -13,7 +13,7 @@ from handloom.errors import ConfigError, RunError, ShapeError
 from handloom.run.results import PartResult, Run
 
 
-class Committee:
+class CombinedRuns:
     """Runs of the same classes and pictures, whatever their networks.
 
     Its probabilities are the mean of theirs. Raises ConfigError for no run at all, ShapeError or

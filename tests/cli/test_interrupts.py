@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from handloom.cli.stopping import Stopped, resumable, signals_interrupt
+from handloom.cli.interrupts import Stopped, resumable, signals_interrupt
 from handloom.errors import StateError
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from handloom.studies.reproduce.checks import ranking
 from handloom.studies.reproduce.claims import Claim, Judgement
 from handloom.studies.reproduce.experiment import Experiment, Published
-from handloom.studies.reproduce.figures import Evidence, Figures
+from handloom.studies.reproduce.figures import Evidence, SubjectResults
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """One figure of one configuration."""
 
     label: str
@@ -48,7 +48,7 @@ class Reproduction:
     experiment: Experiment
     reduced: str
     """In which way it is less than the published one; empty if it is not."""
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     conclusions: tuple[Conclusion, ...]
     seconds: float
     """Of all its trainings together."""
@@ -105,7 +105,7 @@ def hold_against(
     )
 
 
-def _rows(experiment: Experiment, evidence: Evidence) -> Iterator[Row]:
+def _rows(experiment: Experiment, evidence: Evidence) -> Iterator[TableRow]:
     """A row a figure that was published or is told of all, configuration by configuration."""
     published = {(each.label, each.what): each for each in experiment.published}
     ranks = _ranks(experiment, evidence)
@@ -131,13 +131,13 @@ def _ranks(experiment: Experiment, evidence: Evidence) -> dict[str, int]:
 
 
 def _row(
-    label: str, rank: int | None, what: str, published: Published | None, figures: Figures
-) -> Row:
+    label: str, rank: int | None, what: str, published: Published | None, figures: SubjectResults
+) -> TableRow:
     mean, spread = figures.mean(what), figures.spread(what)
-    return Row(label, rank, what, published, mean, spread, figures.mean("seconds"))
+    return TableRow(label, rank, what, published, mean, spread, figures.mean("seconds"))
 
 
-def _described_row(row: Row) -> dict[str, Any]:
+def _described_row(row: TableRow) -> dict[str, Any]:
     known = row.published
     return {
         "configuration": row.label,
