@@ -40,7 +40,7 @@ types: $(VENV)/.installed-dev  ## static types
 check: lint types test         ## all that CI asks
 
 bench: $(VENV)/.installed-dev   ## our training steps beside those of PyTorch and others, in turns
-	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python -m benchmarks
 
 clean:           ## remove the environment and caches, never runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -1,17 +1,17 @@
 """Seconds from the start of a process to a network that reaches an accuracy: ours and PyTorch.
 
-    python benchmarks/time_to_accuracy.py                     every target, five seeds, on test
-    python benchmarks/time_to_accuracy.py mnist-99 --seeds 1
+    python -m benchmarks.time_to_accuracy                     every target, five seeds, on test
+    python -m benchmarks.time_to_accuracy mnist-99 --seeds 1
 
 Each target has a recipe, benchmarks/recipes/<target>.toml. Its settings and its number of epochs
 were chosen on validation pictures alone, with other seeds than those used here:
 
-    python benchmarks/time_to_accuracy.py mnist-99 --part validation --first-seed 100 -o K=V
+    python -m benchmarks.time_to_accuracy mnist-99 --part validation --first-seed 100 -o K=V
 
 The test pictures are looked at once, at the end of a training that nothing stops before. All of it
 counts: the interpreter's start, imports, data, compilation, training, evaluation. PyTorch has the
 identical recipe, its first weights and its learning rates included, in the configuration that
-`handloom bench` finds to be good: fused, channels-last, tuned allocator. Implementations take
+`python -m benchmarks` finds to be good: fused, channels-last, tuned allocator. Implementations take
 turns, seed by seed. "first time" is ours with nothing compiled before, for the first seed; what it
 compiled is there for all others.
 """
@@ -32,9 +32,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.contestants import TUNED_ALLOCATOR
+from benchmarks.worker import WORKERS
 from handloom import data
-from handloom.bench import WORKERS
-from handloom.bench.contestants import TUNED_ALLOCATOR
 from handloom.cli.output import Voice
 from handloom.recipes import Recipe, load_recipe
 from handloom.run import assemble

@@ -1,7 +1,4 @@
-"""Who may know whom: imports go downwards only, and optional libraries live in a folder each.
-
-The room `bench` measures Handloom beside its peers, so those are at home there, too.
-"""
+"""Who may know whom: imports go downwards only, and optional libraries live in a folder each."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ FLOORS = (
     ("engines",),
     ("training", "views"),
     ("run",),
-    ("bench", "exchange", "estimator", "series"),
+    ("exchange", "estimator", "series"),
     ("studies",),
     ("diagnosis",),
     ("report",),
@@ -35,12 +32,11 @@ FLOORS = (
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 HOMES_OF = {
     "llvmlite": ("loom",),
-    "torch": ("bench", "engines"),
-    "jax": ("bench",),
+    "torch": ("engines",),
     "onnx": ("exchange",),
     "onnxruntime": ("exchange",),
     "cv2": ("data",),
-    "sklearn": ("data", "bench", "studies", "diagnosis", "estimator"),
+    "sklearn": ("data", "studies", "diagnosis", "estimator"),
     "scipy": ("studies", "diagnosis"),  # scikit-learn, a dependency, brings it
     "pooch": ("data",),
     "requests": ("data",),

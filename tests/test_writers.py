@@ -22,13 +22,6 @@ WRITING = {
 
 REASONS = {
     ("_files.py", "*"): "the place",
-    ("bench/contest.py", "TemporaryDirectory"): "a folder of the system's, gone at the end",
-    ("bench/roofline.py", "TemporaryDirectory"): "a folder of the system's, gone at the end",
-    ("bench/stage.py", "save"): "into the folder above",
-    ("bench/stage.py", "savez"): "into the folder above",
-    ("bench/worker.py", "open"): "the peer's complaints, into the folder above",
-    ("bench/workers/shared.py", "fdopen"): "standard output",
-    ("bench/workers/shared.py", "savez"): "into the folder above",
     ("cli/streams.py", "open"): "os.devnull, where a stream is closed",
     (
         "data/known/download.py",

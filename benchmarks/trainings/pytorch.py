@@ -1,6 +1,6 @@
 """The same training with PyTorch at its best, and the accuracy at its end, as JSON.
 
-    PYTHONPATH=src/handloom/bench/workers python benchmarks/trainings/pytorch.py JOB.json
+    PYTHONPATH=benchmarks/peers python benchmarks/trainings/pytorch.py JOB.json
 
 The job holds the recipe with every default, the first weights, the learning rate of every step and
 the files of the pictures. Pictures stay in memory as bytes, batches are gathered from there, the

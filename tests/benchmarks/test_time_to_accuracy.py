@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.worker import WORKERS
 from handloom import data
-from handloom.bench import WORKERS
 from handloom.recipes import load_recipe
 from handloom.run import assemble
 

@@ -13,7 +13,6 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import handloom as hl
-from handloom.bench.contestants import Field
 from handloom.engines import threads
 from handloom.engines.threads import (
     MOST_PER_CORE,
@@ -128,8 +127,6 @@ def test_a_number_far_above_the_cores_is_refused(pools) -> None:
     with pytest.raises(ConfigError, match=r"training\.threads is 33, and this process has 8 cores; "
                        r"use 32 threads at most, or leave training\.threads out"):  # fmt: skip
         check_threads(33)
-    with pytest.raises(ConfigError, match="--threads is 33"):
-        Field(threads=33, peers=())
 
 
 def test_one_core_is_spelled_as_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ import typer
 
 from handloom import __version__
 from handloom.cli import (
-    bench,
     cache,
     compare,
     data,
@@ -52,7 +51,7 @@ app = typer.Typer(
 )
 for command in (
     train, test, predict, show, tune, compare, reproduce, diagnose, report,
-    export, import_, gradcheck, bench,
+    export, import_, gradcheck,
 ):  # fmt: skip
     command.register(app)
 app.add_typer(data.app, name="data")

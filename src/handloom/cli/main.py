@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,12 @@ from handloom.errors import HandloomError, PictureWarning
 
 
 def main() -> None:
-    """Run the command line; an error that the user can mend becomes one line on standard error."""
+    """Run the command `handloom`."""
+    run(_handloom)
+
+
+def run(command: Callable[[], None]) -> None:
+    """Run a command line; an error that the user can mend becomes one line on standard error."""
     streams.prepare()
     # It warns of a home that cannot be written, where it does as well with a temporary folder.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
@@ -29,9 +35,7 @@ def main() -> None:
         with interrupts.signals_interrupt(), warnings.catch_warnings():
             warnings.simplefilter("always", PictureWarning)
             warnings.showwarning = partial(_warn, warnings.showwarning)
-            from handloom.cli.app import app
-
-            app(prog_name="handloom")
+            command()
     except HandloomError as error:
         streams.complain(str(error))
         sys.exit(error.exit_code)
@@ -40,6 +44,12 @@ def main() -> None:
             raise
         streams.complain(sentence)
         sys.exit(HandloomError.exit_code)
+
+
+def _handloom() -> None:
+    from handloom.cli.app import app
+
+    app(prog_name="handloom")
 
 
 def _warn(otherwise: Any, message: Any, category: Any, *where: Any) -> None:

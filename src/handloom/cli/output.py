@@ -111,5 +111,10 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}f}" if abs(value) < LARGEST_IN_FULL else f"{value:.1e}"
 
 
+def counted(number: int, what: str) -> str:
+    """'1 thread', '2 threads'."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _looks_numeric(cell: str) -> bool:
     return set(cell) <= set("0123456789+-.,e%×·")

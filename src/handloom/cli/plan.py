@@ -7,8 +7,7 @@ from dataclasses import asdict, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from handloom.cli.output import Voice, console
-from handloom.cli.standings import counted
+from handloom.cli.output import Voice, console, counted
 
 if TYPE_CHECKING:
     from handloom.loom.network.explain import Explanation, PieceLine, StageLine

@@ -16,9 +16,6 @@ from handloom.views.diagnosis.suspects import draw_suspects as draw_suspects
 from handloom.views.diagnosis.twins import Twin as Twin
 from handloom.views.diagnosis.twins import Twins as Twins
 from handloom.views.diagnosis.twins import draw_twins as draw_twins
-from handloom.views.pace import Pace as Pace
-from handloom.views.pace import PaceRow as PaceRow
-from handloom.views.pace import draw_paces as draw_paces
 from handloom.views.run.activation_sheets import draw_activation_pair as draw_activation_pair
 from handloom.views.run.activation_sheets import draw_activations as draw_activations
 from handloom.views.run.activations import Activations as Activations

@@ -1,4 +1,4 @@
-"""PyTorch as an engine; the only room, with `bench`, that imports it."""
+"""PyTorch as an engine; the only room that imports it."""
 
 from handloom._optional import require
 

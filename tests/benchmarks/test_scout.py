@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from handloom.bench import scout
-from handloom.bench.contestants import AS_IT_COMES, Contestant, Field, is_tuned
-from handloom.bench.ring import Ring
-from handloom.bench.workloads import chosen
+from benchmarks import scout
+from benchmarks.contestants import AS_IT_COMES, Contestant, Field, is_tuned
+from benchmarks.ring import Ring
+from benchmarks.workloads import chosen
 
 
 class Paper:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from handloom.bench.workloads import Workload
+from benchmarks.workloads import Workload
 from handloom.engines import available_cores, check_threads
 from handloom.errors import ConfigError
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from handloom.cli.output import Voice
+from handloom.cli.output import Voice, counted
 
 if TYPE_CHECKING:
-    from handloom.bench import Entry, Roof, Standing
-    from handloom.views import Pace
+    from benchmarks.contest import Entry
+    from benchmarks.figure import Pace
+    from benchmarks.roofline import Roof
+    from benchmarks.standing import Standing
 
 COLUMNS = (
     "implementation", "threads", "µs a step", "least", "most", "images/s", "to PyTorch", "of roof",
     "off by",
 )  # fmt: skip
 SUMMARY = ("", "ours, µs", "PyTorch, µs", "ratio", "best peer, µs", "ratio", "of roof", "best peer")
-
-
-def counted(number: int, what: str) -> str:
-    """'1 thread', '2 threads'."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def roof_in_words(roof: Roof) -> str:
@@ -53,7 +50,7 @@ def show_standing(voice: Voice, standing: Standing) -> None:
 
 
 def _row(standing: Standing, entry: Entry) -> tuple[str, ...]:
-    from handloom.bench import ratio
+    from benchmarks.standing import ratio
 
     return (
         entry.contestant.name,
@@ -69,7 +66,7 @@ def _row(standing: Standing, entry: Entry) -> tuple[str, ...]:
 
 
 def _summary(standing: Standing) -> tuple[str, ...]:
-    from handloom.bench import ratio
+    from benchmarks.standing import ratio
 
     ours, torch, peer = standing.ours, standing.torch, standing.peer
     return (
@@ -98,7 +95,7 @@ def _share(share: float | None) -> str:
 
 def pace_of(standing: Standing) -> Pace:
     """What is drawn of it."""
-    from handloom.views import Pace, PaceRow
+    from benchmarks.figure import Pace, PaceRow
 
     workload = standing.contest.workload
     roof = standing.roof_seconds(max(e.contestant.threads for e in standing.contest.entries))

@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from handloom.bench.contestants import Contestant, Field
-from handloom.bench.quiet import wait_for_quiet
-from handloom.bench.ring import Ring
-from handloom.bench.scout import torch_contestants
-from handloom.bench.stage import Pictures
-from handloom.bench.worker import Worker, WorkerError
-from handloom.bench.workloads import Workload
+from benchmarks.contestants import Contestant, Field
+from benchmarks.quiet import wait_for_quiet
+from benchmarks.ring import Ring
+from benchmarks.scout import torch_contestants
+from benchmarks.stage import Pictures
+from benchmarks.worker import Worker, WorkerError
+from benchmarks.workloads import Workload
 
 Tell = Callable[[str], None]
 

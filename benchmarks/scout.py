@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
-from handloom.bench.contestants import AS_IT_COMES, Contestant, Field, is_tuned
-from handloom.bench.ring import Ring
-from handloom.bench.worker import Worker, WorkerError
+from benchmarks.contestants import AS_IT_COMES, Contestant, Field, is_tuned
+from benchmarks.ring import Ring
+from benchmarks.worker import Worker, WorkerError
 
 TURNS = 2  # the better one counts
 

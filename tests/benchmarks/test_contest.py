@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from handloom.bench.contest import Rules, hold_contest
-from handloom.bench.contestants import Contestant, Field
-from handloom.bench.standing import Standing
-from handloom.bench.worker import WORKERS
-from handloom.bench.workloads import chosen
+from benchmarks.contest import Rules, hold_contest
+from benchmarks.contestants import Contestant, Field
+from benchmarks.standing import Standing
+from benchmarks.worker import WORKERS
+from benchmarks.workloads import chosen
 
 RULES = Rules(seconds=0.01, rounds=2, pictures="random")
 

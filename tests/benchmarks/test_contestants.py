@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from handloom.bench.contestants import AS_IT_COMES, Field, is_tuned
-from handloom.bench.workloads import chosen
+from benchmarks.contestants import AS_IT_COMES, Field, is_tuned
+from benchmarks.workloads import chosen
 from handloom.errors import ConfigError
 
 MLP, LENET, INFERENCE = chosen(["W1", "W4", "W6-lenet-1"])
@@ -72,6 +72,7 @@ def test_only_peers_that_are_asked_for() -> None:
         ({"peers": ("tensorflow",)}, "tensorflow"),
         ({"isa": "avx10"}, "avx10"),
         ({"threads": 0}, "0"),
+        ({"threads": 100_000}, "--threads is 100000"),
     ],
 )
 def test_what_cannot_be_is_refused(options: dict, told: str) -> None:

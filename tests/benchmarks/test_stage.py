@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handloom.bench.stage import load_pictures, set_stage
-from handloom.bench.workloads import chosen
+from benchmarks.stage import load_pictures, set_stage
+from benchmarks.workloads import chosen
 
 
 def test_random_pictures_are_half_zeros_and_always_the_same() -> None:

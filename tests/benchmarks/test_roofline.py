@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from handloom.bench import roofline
-from handloom.bench.contestants import Field
-from handloom.bench.roofline import Bandwidth, Roof, measure_roofs
-from handloom.bench.workloads import chosen
+from benchmarks import roofline
+from benchmarks.contestants import Field
+from benchmarks.roofline import Bandwidth, Roof, measure_roofs
+from benchmarks.workloads import chosen
 
 SLOW = Roof(1, 1e9, (Bandwidth(1000, 8e9), Bandwidth(100_000, 2e9)))
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from handloom.bench import quiet
+from benchmarks import quiet
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from benchmarks.workloads import INPUT_SHAPE, NUM_CLASSES, Workload
 from handloom import data
 from handloom._typing import IntArray, UInt8Array
-from handloom.bench.workloads import INPUT_SHAPE, NUM_CLASSES, Workload
 
 Pictures = Literal["auto", "random"]
 

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.agreement import deviation, tolerance
+from benchmarks.contestants import Contestant, Field
+from benchmarks.stage import Pictures, load_pictures, set_stage
+from benchmarks.worker import CHECK_STEPS, Worker, hired, job
+from benchmarks.workloads import Workload
 from handloom._typing import AnyArray
-from handloom.bench.agreement import deviation, tolerance
-from handloom.bench.contestants import Contestant, Field
-from handloom.bench.stage import Pictures, load_pictures, set_stage
-from handloom.bench.worker import CHECK_STEPS, Worker, hired, job
-from handloom.bench.workloads import Workload
 
 Arrays = dict[str, AnyArray]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from handloom.bench import quiet, stage
-from handloom.bench.contestants import Field
-from handloom.bench.ring import Ring
-from handloom.bench.workloads import chosen
+from benchmarks import quiet, stage
+from benchmarks.contestants import Field
+from benchmarks.ring import Ring
+from benchmarks.workloads import chosen
 
 
 @pytest.fixture(autouse=True)

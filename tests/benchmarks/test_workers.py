@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from handloom.bench.worker import WORKERS, Worker, WorkerError, job
+from benchmarks.worker import WORKERS, Worker, WorkerError, job
 
 LIBRARY_OF = {
     "shared": set(),
@@ -33,11 +33,11 @@ def test_a_worker_knows_numpy_its_library_and_its_neighbours(path: Path) -> None
 
 
 def test_the_house_knows_no_worker() -> None:
-    house = WORKERS.parents[1]
+    house = WORKERS.parent
     knowing = [
         path
         for path in house.rglob("*.py")
-        if WORKERS not in path.parents and "bench.workers" in path.read_text()
+        if WORKERS not in path.parents and "benchmarks.peers" in path.read_text()
     ]
     assert knowing == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handloom.bench.agreement import FLOOR, deviation, tolerance
+from benchmarks.agreement import FLOOR, deviation, tolerance
 
 FIRST = {"w": np.linspace(-1.0, 1.0, 12).reshape(3, 4), "b": np.zeros(3)}
 MOVE = {"w": np.linspace(0.01, 0.02, 12).reshape(3, 4), "b": np.full(3, -0.05)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handloom.bench.workloads import INPUT_SHAPE, WORKLOADS, Workload, chosen
+from benchmarks.workloads import INPUT_SHAPE, WORKLOADS, Workload, chosen
 from handloom.errors import ConfigError
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from handloom.bench.contestants import Contestant
-from handloom.bench.ring import Ring
-from handloom.bench.worker import WORKERS, WorkerError
+from benchmarks.contestants import Contestant
+from benchmarks.ring import Ring
+from benchmarks.worker import WORKERS, WorkerError
 
 RingOf = Callable[..., Ring]
 

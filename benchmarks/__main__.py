@@ -1,4 +1,4 @@
-"""handloom bench: a step of ours beside the same step of others."""
+"""python -m benchmarks: a step of ours beside the same step of others."""
 
 from __future__ import annotations
 
@@ -8,26 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from benchmarks.tables import pace_of, roof_in_words, show_standing, show_summary
+from handloom.cli.main import run
 from handloom.cli.options import DataDir, JsonFlag, QuietFlag
-from handloom.cli.output import Voice, telling
-from handloom.cli.standings import counted, pace_of, roof_in_words, show_standing, show_summary
+from handloom.cli.output import Voice, counted, telling
 
 if TYPE_CHECKING:
-    from handloom.bench import Standing
+    from benchmarks.standing import Standing
 
 EXAMPLES = """\b
 Examples:
-  handloom bench                            everything, against whoever is installed: half an hour
-  handloom bench --workloads W1,W4          a few minutes
-  handloom bench --workloads W1 --peers torch --seconds 0.2 --rounds 3
-  handloom bench --isa avx2                 everybody without AVX-512
-  handloom bench --jax-python ~/jax/bin/python
+  python -m benchmarks                            everything, half an hour
+  python -m benchmarks --workloads W1,W4          a few minutes
+  python -m benchmarks --workloads W1 --peers torch --seconds 0.2 --rounds 3
+  python -m benchmarks --isa avx2                 everybody without AVX-512
+  python -m benchmarks --jax-python ~/jax/bin/python
 """
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("bench", epilog=EXAMPLES)(bench)
 
 
 def bench(
@@ -77,8 +73,13 @@ def bench(
     PyTorch takes part in the quickest of its configurations, found by trying them. The roof is
     measured in the same run. Exit code 2 if a step of ours is wrong.
     """
+    from benchmarks.contest import Rules, hold_contest
+    from benchmarks.contestants import Field
+    from benchmarks.report import describe
+    from benchmarks.roofline import measure_roofs
+    from benchmarks.standing import Standing
+    from benchmarks.workloads import chosen
     from handloom._files import make_folder
-    from handloom.bench import Field, Rules, Standing, chosen, describe, hold_contest, measure_roofs
     from handloom.engines import available_cores
     from handloom.errors import ConfigError, StateError
 
@@ -116,9 +117,10 @@ def _names(listed: str) -> tuple[str, ...]:
 
 
 def _write(folder: Path, report: dict[str, Any], standings: list[Standing]) -> None:
+    from benchmarks.figure import draw_paces
     from handloom._files import write_json
     from handloom.run.pictures import sparing
-    from handloom.views import draw_paces, save_pictures
+    from handloom.views import save_pictures
 
     write_json(folder / "bench.json", report)
     processor = report["environment"]["processor"]
@@ -127,3 +129,18 @@ def _write(folder: Path, report: dict[str, Any], standings: list[Standing]) -> N
     with sparing(folder) as on_failure:
         drawing = ("bench", lambda: draw_paces(map(pace_of, standings), heading))
         save_pictures(folder, [drawing], on_failure)
+
+
+def main() -> None:
+    """Run the command line."""
+    run(_command)
+
+
+def _command() -> None:
+    app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
+    app.command(epilog=EXAMPLES)(bench)
+    app(prog_name="python -m benchmarks")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from handloom.bench.contestants import Field
-from handloom.bench.roofline import Roof
-from handloom.bench.standing import Standing
+from benchmarks.contestants import Field
+from benchmarks.roofline import Roof
+from benchmarks.standing import Standing
 from handloom.run import describe_environment
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from handloom.views import Pace, PaceRow, draw_paces, png
+from benchmarks.figure import Pace, PaceRow, draw_paces
+from handloom.views import png
 
 ROWS = (PaceRow("ours · 2 threads", 500.0, "ours"), PaceRow("theirs", 1500.0, "torch"))
 

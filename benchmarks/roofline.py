@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handloom.bench.contestants import Contestant
-from handloom.bench.worker import Worker, WorkerError, hired, job
-from handloom.bench.workloads import Workload
+from benchmarks.contestants import Contestant
+from benchmarks.worker import Worker, WorkerError, hired, job
+from benchmarks.workloads import Workload
 
 PRODUCT_SIDES = (512, 1024, 2048)
 TRIAD_BYTES = (192_000, 768_000, 3_000_000, 12_000_000, 48_000_000, 384_000_000)  # three arrays

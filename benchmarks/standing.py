@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handloom.bench.contest import Contest, Entry
-from handloom.bench.roofline import Roof
+from benchmarks.contest import Contest, Entry
+from benchmarks.roofline import Roof
 
 MICRO = 1e-6
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from handloom.bench.contestants import Contestant
+from benchmarks.contestants import Contestant
 from handloom.errors import HandloomError
 
-WORKERS = Path(__file__).parent / "workers"
+WORKERS = Path(__file__).parent / "peers"
 
 
 CHECK_STEPS = 3

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from handloom.bench.contest import Contest, Entry
-from handloom.bench.contestants import Contestant, Family
-from handloom.bench.roofline import Bandwidth, Roof
-from handloom.bench.standing import Standing, ratio
-from handloom.bench.workloads import chosen
+from benchmarks.contest import Contest, Entry
+from benchmarks.contestants import Contestant, Family
+from benchmarks.roofline import Bandwidth, Roof
+from benchmarks.standing import Standing, ratio
+from benchmarks.workloads import chosen
 
 (WORKLOAD,) = chosen(["W1"])
 
