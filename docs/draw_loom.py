@@ -227,7 +227,7 @@ def draw_timeline() -> Sheet:
     recipe = load_recipe("mnist-lenet", {"training.threads": 2})
     images = data.with_channels(digits(4000))
     model = assemble.build_model(recipe, images.shape[1:], 10)
-    compiled = compile_timed(recipe, model, images, 10)
+    compiled = compile_timed(recipe, model, images)
     # Somebody may always disturb a step: the one is drawn that was disturbed the least.
     timing = min((measure(compiled, images) for _ in range(10)), key=lambda t: t.spans.max())
     clock = compiled.plan.clock

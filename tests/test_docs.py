@@ -133,18 +133,22 @@ def network(page: dict[str, Any]) -> nn.Sequential:
 def test_the_page_s_activation_and_layer_train_as_they_do_in_numpy(
     taught: dict[str, Any], threads: int
 ) -> None:
-    from handloom.loom.network.compile import compile_network
-    from handloom.loom.pieces.loss import CrossEntropy
+    from handloom.engines import TrainingSetup
+    from handloom.engines.loom.compile import compile_network
 
     rng = np.random.default_rng(4)
     count = STEPS * BATCH + LEFT_OVER
     x, labels = rng.normal(size=(count, *SHAPE)), rng.integers(0, CLASSES, count)
     model = network(taught)
-    numpy = NumpyEngine(model, nn.cross_entropy, optim.RMSprop(model.named_parameters(), 0.01))
+    numpy = NumpyEngine(
+        model, TrainingSetup(nn.cross_entropy, optim.RMSprop(model.named_parameters(), 0.01))
+    )
     twin = network(taught)
     rule = optim.RMSprop(twin.named_parameters(), 0.01)
     compiled = compile_network(
-        twin, CrossEntropy(), rule, input_shape=SHAPE, batch=BATCH, threads=threads
+        twin,
+        TrainingSetup(nn.cross_entropy, rule, batch_size=BATCH, threads=threads),
+        input_shape=SHAPE,
     )
     assert [piece.paths for piece in compiled.plan.pieces] == [("1", "2"), ("3",), ("4",)]
     compiled.write({name: each.value for name, each in twin.named_parameters().items()})

@@ -11,7 +11,7 @@ from shared import Job, Unable, serve
 import handloom
 from handloom import models, nn, optim
 from handloom.data import Batches, Dataset, Normalisation, with_channels
-from handloom.engines import Engine, choose_engine, limited_to
+from handloom.engines import Engine, TrainingSetup, choose_engine, limited_to
 
 INPUT_SHAPE, NUM_CLASSES = (1, 28, 28), 10
 
@@ -36,12 +36,14 @@ class _Base:
         return choose_engine(
             self.job.settings["engine"],
             model,
-            partial(nn.cross_entropy, label_smoothing=0.0),
-            _optimizer(model, self.job),
+            TrainingSetup(
+                partial(nn.cross_entropy, label_smoothing=0.0),
+                _optimizer(model, self.job),
+                batch_size=self.job.batch_size,
+                threads=self.job.threads,
+                normalisation=self.normalisation,
+            ),
             input_shape=INPUT_SHAPE,
-            batch_size=self.job.batch_size,
-            threads=self.job.threads,
-            normalisation=self.normalisation,
         ).engine
 
 
@@ -111,15 +113,11 @@ class Product:
         rng = np.random.default_rng(0)
         layers = [{"layer": "flatten"}, {"layer": "linear", "out_features": job.size}]
         model = models.from_layers(layers, (1, 1, job.size), job.size, rng=rng)
-        self.engine = choose_engine(
-            "loom",
-            model,
-            nn.cross_entropy,
-            _optimizer(model, job),
-            input_shape=(1, 1, job.size),
-            batch_size=job.size,
-            threads=job.threads,
-        ).engine
+        setup = TrainingSetup(
+            nn.cross_entropy, _optimizer(model, job), batch_size=job.size, threads=job.threads
+        )
+        shape = (1, 1, job.size)
+        self.engine = choose_engine("loom", model, setup, input_shape=shape).engine
         self.x = rng.random((job.size, 1, 1, job.size), np.float32)
         self.note = f"handloom {handloom.__version__}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from handloom.diagnosis.probe import (
     examine_units,
     relative_change,
 )
-from handloom.engines import NumpyEngine
+from handloom.engines import NumpyEngine, TrainingSetup
 
 SCALE = Normalisation("scale")
 
@@ -93,11 +94,15 @@ def test_signals_are_the_derivatives_of_each_pictures_loss(
     assert not any("backward" in vars(layer) for _, layer in model.named_layers())
 
 
+def numpy_engine(model: nn.Layer, loss: Any = nn.cross_entropy, lr: float = 0.1) -> NumpyEngine:
+    return NumpyEngine(model, TrainingSetup(loss, optim.SGD(model.named_parameters(), lr)))
+
+
 def test_steps_start_from_the_same_weights_and_leave_them(
     batch: Batch, rng: np.random.Generator
 ) -> None:
     model = network(rng)
-    engine = NumpyEngine(model, nn.cross_entropy, optim.SGD(model.named_parameters(), 7.0))
+    engine = numpy_engine(model, lr=7.0)
     before = {name: each.value.copy() for name, each in model.named_parameters().items()}
     steps = examine_steps(engine, [batch, batch], lr=0.01)
     for name, each in model.named_parameters().items():
@@ -118,7 +123,7 @@ def test_steps_that_are_too_long_make_their_own_batch_worse(
     batch: Batch, rng: np.random.Generator
 ) -> None:
     model = network(rng)
-    engine = NumpyEngine(model, nn.cross_entropy, optim.SGD(model.named_parameters(), 0.1))
+    engine = numpy_engine(model)
     assert examine_steps(engine, [batch] * 2, lr=1000.0).worsened == 1.0
     assert examine_steps(engine, [batch] * 2, lr=1e30).worsened == 1.0, "a loss that is lost, too"
 
@@ -134,7 +139,7 @@ def test_dropout_is_the_same_before_and_after_a_step(
         nn.Linear(64, 3, rng=rng),
     )
     loss = partial(nn.cross_entropy, label_smoothing=0.1)
-    engine = NumpyEngine(model, loss, optim.SGD(model.named_parameters(), 0.1))
+    engine = numpy_engine(model, loss)
     assert examine_steps(engine, [batch] * 3, lr=1e-3).worsened == 0.0
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from handloom import nn, optim
+from handloom._typing import Shape
 from handloom.data import Normalisation
-from handloom.engines import Choice, NumpyEngine, choose_engine
+from handloom.engines import Choice, NumpyEngine, TrainingSetup, choose_engine
 from handloom.engines.loom import weave
 from handloom.errors import ConfigError
 
@@ -25,9 +26,8 @@ class Compiled:
     compile_seconds = 0.4321
     uncovered: tuple[str, ...] = ()
 
-    def __init__(self, *parts: object, **settings: Any) -> None:
-        self.parts = parts
-        self.settings = settings
+    def __init__(self, model: Any, setup: TrainingSetup, *, input_shape: Shape) -> None:
+        self.setup, self.input_shape = setup, input_shape
 
 
 @pytest.fixture
@@ -46,14 +46,15 @@ def choose(name: Any, **settings: Any) -> Choice:
     rng = np.random.default_rng(0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(12, 3, rng=rng))
     rule = optim.SGD(net.named_parameters(), 0.1)
-    shared = {"input_shape": (1, 3, 4), "batch_size": 8, "threads": 2}
-    return choose_engine(name, net, nn.cross_entropy, rule, **{**shared, **settings})
+    setup = TrainingSetup(nn.cross_entropy, rule, **{"batch_size": 8, "threads": 2, **settings})
+    return choose_engine(name, net, setup, input_shape=(1, 3, 4))
 
 
 def test_numpy_is_numpy(loom: type[Compiled]) -> None:
     engine, notes = choose("numpy", clip_norm=1.0, clip_value=2.0, ema=0.9)
     assert isinstance(engine, NumpyEngine)
-    assert (engine.clip_norm, engine.clip_value, engine.ema) == (1.0, 2.0, 0.9)
+    setup = engine.setup
+    assert (setup.clip_norm, setup.clip_value, setup.ema) == (1.0, 2.0, 0.9)
     assert notes == ("numpy: as asked for",)
 
 
@@ -62,10 +63,10 @@ def test_the_loom_is_taken_where_it_runs(name: str, loom: type[Compiled]) -> Non
     scale = Normalisation("scale")
     engine, notes = choose(name, normalisation=scale, ema=0.9)
     assert isinstance(engine, loom)
-    assert engine.settings == {
-        "input_shape": (1, 3, 4), "batch_size": 8, "threads": 2, "normalisation": scale, "ema": 0.9,
-        "soft_targets": False,
-    }  # fmt: skip
+    assert engine.input_shape == (1, 3, 4)
+    setup = engine.setup
+    assert (setup.batch_size, setup.threads, setup.normalisation) == (8, 2, scale)
+    assert (setup.ema, setup.soft_targets) == (0.9, False)
     assert notes == ("loom: compiled for this processor in 0.43 s, 2 threads",)
 
 
@@ -84,7 +85,7 @@ def test_what_is_not_compiled_is_told(
 def test_where_the_loom_cannot_run_auto_is_numpy_and_says_why() -> None:
     engine, notes = choose("auto", clip_norm=1.0)
     assert isinstance(engine, NumpyEngine)
-    assert engine.clip_norm == 1.0
+    assert engine.setup.clip_norm == 1.0
     assert notes == (f"numpy: {MISSING}",)
 
 

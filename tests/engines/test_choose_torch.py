@@ -14,7 +14,14 @@ import torch
 
 from handloom import nn, optim
 from handloom._typing import FloatArray
-from handloom.engines import Choice, TorchSettings, choose, choose_engine, predicting_engine
+from handloom.engines import (
+    Choice,
+    TorchSettings,
+    TrainingSetup,
+    choose,
+    choose_engine,
+    predicting_engine,
+)
 from handloom.engines.torch import TorchEngine, device
 from handloom.errors import ConfigError
 
@@ -27,10 +34,9 @@ def chosen(name: Any, first: type[nn.Layer] = nn.Flatten, **how: Any) -> Choice:
     rng = np.random.default_rng(0)
     net = nn.Sequential(first(), nn.Linear(12, 3, rng=rng))
     rule = optim.SGD(net.named_parameters(), 0.1)
-    return choose_engine(
-        name, net, how.pop("loss", nn.cross_entropy), rule,
-        input_shape=(1, 3, 4), batch_size=8, threads=2, torch=TorchSettings(**how),
-    )  # fmt: skip
+    loss = how.pop("loss", nn.cross_entropy)
+    setup = TrainingSetup(loss, rule, batch_size=8, threads=2, torch=TorchSettings(**how))
+    return choose_engine(name, net, setup, input_shape=(1, 3, 4))
 
 
 @pytest.fixture

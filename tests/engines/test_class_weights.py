@@ -11,7 +11,7 @@ from subjects import CLASSES, engine_of, epoch_of, every_engine, examples
 
 from handloom import nn, optim
 from handloom.data import Batches, Dataset, Mixing, Normalisation
-from handloom.engines import Engine, choose_engine
+from handloom.engines import Engine, TrainingSetup, choose_engine
 from handloom.training import Trainer, evaluate
 
 WEIGHTS = np.array([1.0, 0.0, 100.0], np.float32)
@@ -86,8 +86,13 @@ def test_mixed_pictures_of_classes_that_weigh_nothing(name: str) -> None:
     rng = np.random.default_rng(5)
     model = nn.Sequential(nn.Flatten(), nn.Linear(84, CLASSES, rng=rng))
     engine = choose_engine(
-        name, model, LOSSES["plain"], optim.SGD(model.named_parameters(), 0.0),  # type: ignore[arg-type]
-        input_shape=(2, 7, 6), batch_size=8, threads=1, soft_targets=True,
+        name,  # type: ignore[arg-type]
+        model,
+        TrainingSetup(
+            LOSSES["plain"], optim.SGD(model.named_parameters(), 0.0),
+            batch_size=8, soft_targets=True,
+        ),
+        input_shape=(2, 7, 6),
     ).engine  # fmt: skip
     x, _ = examples(rng, 4)
     nothing = np.eye(CLASSES, dtype=np.float32)[[1, 1, 1, 1]]

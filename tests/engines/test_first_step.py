@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from handloom import models, nn, optim
-from handloom.engines import choose_engine
+from handloom.engines import TrainingSetup, choose_engine
 
 machine = pytest.importorskip("handloom.loom.language.machine")
 if why := machine.unsupported():
@@ -63,10 +63,9 @@ def first_step(name: str, engine: str, stirred: bool, dtype: Any) -> tuple[dict[
     for parameter in model.named_parameters().values():
         if stirred and parameter.value.ndim == 1:
             parameter.value += 0.1 * rng.normal(size=parameter.shape).astype(dtype)
-    made = choose_engine(
-        engine, model, nn.cross_entropy, optim.Momentum(model.named_parameters(), 0.05),
-        input_shape=x.shape[1:], batch_size=11, threads=1,
-    ).engine  # fmt: skip
+    rule = optim.Momentum(model.named_parameters(), 0.05)
+    setup = TrainingSetup(nn.cross_entropy, rule, batch_size=11)
+    made = choose_engine(engine, model, setup, input_shape=x.shape[1:]).engine
     report = made.train_step(x, rng.integers(0, 3, 11))
     return made.state_dict(), report
 

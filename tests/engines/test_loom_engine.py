@@ -11,7 +11,7 @@ from covering import covering
 
 from handloom import nn, optim
 from handloom.data import Augmentation, Batches, Dataset, Epoch, Normalisation
-from handloom.engines import NumpyEngine
+from handloom.engines import NumpyEngine, TrainingSetup
 from handloom.errors import ConfigError, HandloomError, ShapeError
 
 machine = pytest.importorskip("handloom.loom.language.machine")
@@ -54,9 +54,13 @@ def parts(name: str, dtype: Any = np.float32, **how: Any) -> tuple[Any, Any, Any
     return model, how.pop("loss", nn.cross_entropy), kind(model.named_parameters(), 0.05)
 
 
+def arranged(model: Any, loss: Any, rule: Any, **how: Any) -> tuple[Any, TrainingSetup]:
+    return model, TrainingSetup(loss, rule, **{"batch_size": 16, **how})
+
+
 def loom(name: str, dtype: Any = np.float32, threads: int = 1, **how: Any) -> LoomEngine:
     made = parts(name, dtype, loss=how.pop("loss", nn.cross_entropy))
-    return LoomEngine(*made, input_shape=SHAPE, batch_size=16, threads=threads, **how)
+    return LoomEngine(*arranged(*made, threads=threads, **how), input_shape=SHAPE)
 
 
 def epoch_of(count: int = 70, *, dark: float = 0.8, **how: Any) -> Epoch:
@@ -97,7 +101,7 @@ def test_float64_networks_are_trained_in_float64(
     """Not a digit of their weights is lost, and the training is the textbook's to the last ones."""
     monkeypatch.setenv(machine.VARIABLE, target)
     ours = loom(name, np.float64, threads=2, **settings)
-    theirs = NumpyEngine(*parts(name, np.float64), **settings)
+    theirs = NumpyEngine(*arranged(*parts(name, np.float64), **settings))
     for state, right in zip(ours.state_dict().items(), theirs.state_dict().items(), strict=True):
         np.testing.assert_array_equal(state[1], right[1], err_msg=right[0])
     for batch in epoch_of():
@@ -148,7 +152,7 @@ def test_prediction_is_compiled_for_a_few_batch_sizes_only() -> None:
 
 
 def test_a_step_may_have_more_examples_than_was_said(rng: np.random.Generator) -> None:
-    ours, theirs = loom("maps"), NumpyEngine(*parts("maps"))
+    ours, theirs = loom("maps"), NumpyEngine(*arranged(*parts("maps")))
     x, labels = rng.random((50, *SHAPE), np.float32), rng.integers(0, CLASSES, 50)
     found, right = ours.train_step(x, labels), theirs.train_step(x, labels)
     assert found == pytest.approx(right, rel=1e-4)
@@ -220,12 +224,11 @@ def test_what_cannot_be_compiled_is_refused_by_this_engine_and_woven_by_another(
         (parts("rows", loss=own_loss), "the loss own_loss"),
         ((mine, nn.cross_entropy, optim.SGD(mine.named_parameters(), 0.1)), r"2 \(Softmax\)"),
     ]
-    how: Any = {"input_shape": SHAPE, "batch_size": 16, "threads": 1}
     for made, told in cases:
         with pytest.raises(UncoveredError, match=told):
-            LoomEngine(*made, **how)
-        assert type(weave(*made, **how)) is WovenEngine
-    assert type(weave(*parts("rows"), **how)) is LoomEngine
+            LoomEngine(*arranged(*made), input_shape=SHAPE)
+        assert type(weave(*arranged(*made), input_shape=SHAPE)) is WovenEngine
+    assert type(weave(*arranged(*parts("rows")), input_shape=SHAPE)) is LoomEngine
 
 
 def test_losses_in_the_looms_terms() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from handloom import nn, optim
 from handloom.data import Batches, Dataset, Epoch, Normalisation
-from handloom.engines import choose_engine
+from handloom.engines import TrainingSetup, choose_engine
 from handloom.run.assemble.network import MODELS
 
 machine = pytest.importorskip("handloom.loom.language.machine")
@@ -45,10 +45,9 @@ def trained(name: str, engine: Any, **more: Any) -> tuple[Any, list[float]]:
     settings = {**NETWORKS[name], **more}
     rng = np.random.default_rng(3)
     model = MODELS[name](IMAGE, CLASSES, **settings, rng=rng, dtype=np.float64)
-    made = choose_engine(
-        engine, model, nn.cross_entropy, optim.Momentum(model.named_parameters(), 0.05),
-        input_shape=IMAGE, batch_size=8, threads=1,
-    ).engine  # fmt: skip
+    rule = optim.Momentum(model.named_parameters(), 0.05)
+    setup = TrainingSetup(nn.cross_entropy, rule, batch_size=8)
+    made = choose_engine(engine, model, setup, input_shape=IMAGE).engine
     return made, [report.loss for report in made.train(training_part(), 0, 5)]
 
 

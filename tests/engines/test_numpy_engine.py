@@ -8,7 +8,7 @@ import torch
 
 from handloom import nn, optim
 from handloom.data import Batches, Dataset, Epoch, Normalisation
-from handloom.engines import NumpyEngine, StepReport
+from handloom.engines import NumpyEngine, StepReport, TrainingSetup
 from handloom.engines.numpy.engine import count_correct
 from handloom.errors import ConfigError, StateError
 from handloom.nn import cross_entropy
@@ -28,7 +28,7 @@ def small_net(rng: np.random.Generator, dtype: type = np.float32) -> nn.Sequenti
 def engine_of(seed: int = 0, **settings: float) -> NumpyEngine:
     net = small_net(np.random.default_rng(seed))
     optimizer = optim.Momentum(net.named_parameters(), optim.Cosine(0.1, 20), momentum=0.9)
-    return NumpyEngine(net, cross_entropy, optimizer, **settings)
+    return NumpyEngine(net, TrainingSetup(cross_entropy, optimizer, **settings))
 
 
 def batches(rng: np.random.Generator, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -57,7 +57,7 @@ def test_steps_equal_torch_in_float64(rng: np.random.Generator) -> None:
     theirs = torch.optim.SGD(twin.parameters(), lr=0.5, momentum=0.9, weight_decay=0.01)
     decay = optim.WeightDecay(0.01, biases_and_norms=True)
     ours = optim.Momentum(net.named_parameters(), 0.5, momentum=0.9, weight_decay=decay)
-    engine = NumpyEngine(net, cross_entropy, ours, clip_norm=0.2)
+    engine = NumpyEngine(net, TrainingSetup(cross_entropy, ours, clip_norm=0.2))
     for x, labels in batches(rng, 10):
         x = x.astype(np.float64)
         report = engine.train_step(x, labels)

@@ -20,7 +20,7 @@ from shipped import shipped, shortened
 
 from handloom._typing import AnyArray
 from handloom.data import Batches
-from handloom.engines import Engine, choose_engine, limited_to
+from handloom.engines import Engine, TrainingSetup, choose_engine, limited_to
 from handloom.run import assemble
 
 machine = pytest.importorskip("handloom.loom.language.machine")
@@ -63,11 +63,16 @@ class Training:
             assemble.training_batches(recipe, parts, model), dtype=dtype
         )
         self.engine: Engine = choose_engine(
-            engine, model, assemble.build_loss(recipe, classes),
-            assemble.build_optimizer(recipe, model, len(self.batches)),
-            input_shape=(channels, height, width), batch_size=recipe.training.batch_size, threads=1,
-            normalisation=parts.normalisation, clip_norm=recipe.optimizer.clip_norm,
-            clip_value=recipe.optimizer.clip_value, ema=recipe.training.ema,
+            engine,
+            model,
+            TrainingSetup(
+                assemble.build_loss(recipe, classes),
+                assemble.build_optimizer(recipe, model, len(self.batches)),
+                batch_size=recipe.training.batch_size, normalisation=parts.normalisation,
+                clip_norm=recipe.optimizer.clip_norm, clip_value=recipe.optimizer.clip_value,
+                ema=recipe.training.ema,
+            ),
+            input_shape=(channels, height, width),
         ).engine  # fmt: skip
         assert not getattr(self.engine, "uncovered", ()), "compiled as a whole"
 

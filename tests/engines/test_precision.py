@@ -12,7 +12,7 @@ import pytest
 from handloom import nn, optim
 from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation
 from handloom.data.prepare.normalise import NormalisationKind
-from handloom.engines import Engine, choose_engine
+from handloom.engines import Engine, TrainingSetup, choose_engine
 from handloom.training import evaluate
 
 EXACT = 1e-12
@@ -47,10 +47,11 @@ def engine_of(name: str, model: nn.Sequential, batches: Batches) -> Engine:
     loss = partial(nn.cross_entropy, class_weights=WEIGHTS, label_smoothing=0.1)
     if name != "numpy":
         pytest.importorskip({"loom": "llvmlite", "torch": "torch"}[name])
-    return choose_engine(
-        name, model, loss, optim.Momentum(model.named_parameters(), 0.05), input_shape=IMAGE,
-        batch_size=8, threads=1, soft_targets=batches.mixing is not None,
-    ).engine  # fmt: skip
+    setup = TrainingSetup(
+        loss, optim.Momentum(model.named_parameters(), 0.05),
+        batch_size=8, soft_targets=batches.mixing is not None,
+    )  # fmt: skip
+    return choose_engine(name, model, setup, input_shape=IMAGE).engine
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -14,7 +14,7 @@ from numpy.random import Generator
 
 from handloom import nn, optim
 from handloom._typing import FloatArray, Shape
-from handloom.engines import NumpyEngine, choose_engine, statistics
+from handloom.engines import NumpyEngine, TrainingSetup, choose_engine
 from handloom.errors import ConfigError
 
 machine = pytest.importorskip("handloom.loom.language.machine")
@@ -142,8 +142,12 @@ def parts(name: str, loss: Any = nn.mse, kind: Any = optim.Momentum) -> tuple[An
     return model, loss, kind(model.named_parameters(), 0.05, weight_decay=0.01)
 
 
+def arranged(model: Any, loss: Any, rule: Any, **how: Any) -> tuple[Any, TrainingSetup]:
+    return model, TrainingSetup(loss, rule, **{"batch_size": 8, **how})
+
+
 def woven(*made: Any, threads: int = 2, **how: Any) -> WovenEngine:
-    engine = weave(*made, input_shape=SHAPE, batch_size=8, threads=threads, **how)
+    engine = weave(*arranged(*made, threads=threads, **how), input_shape=SHAPE)
     assert isinstance(engine, WovenEngine)
     return engine
 
@@ -165,7 +169,7 @@ def test_a_training_is_that_of_the_numpy_engine(
 ) -> None:
     kind = OwnAdam if settings else OwnRMSprop
     made = [parts(name, LOSSES[loss], kind) for _ in range(2)]
-    ours, theirs = woven(*made[0], **settings), NumpyEngine(*made[1], **settings)
+    ours, theirs = woven(*made[0], **settings), NumpyEngine(*arranged(*made[1], **settings))
     for x, labels in batches():
         assert ours.train_step(x, labels) == pytest.approx(theirs.train_step(x, labels), rel=1e-9)
         np.testing.assert_allclose(ours.predict(x), theirs.predict(x), rtol=1e-8, atol=1e-9)
@@ -206,12 +210,12 @@ def test_a_copy_is_the_plain_network() -> None:
     for key, array in engine.model.state_dict().items():
         np.testing.assert_array_equal(plain.state_dict()[key], array)
     x, labels = batches()[0]
-    paths = [layer.path for layer in statistics(engine, x, labels).layers]
+    paths = [path for path in nn.trace(copy.deepcopy(engine.model), x) if path]
     assert paths == [path for path, _ in parts("in the middle")[0].named_layers() if path]
 
 
 def test_batches_may_be_longer_than_was_said(rng: Generator) -> None:
-    ours, theirs = woven(*parts("in the middle")), NumpyEngine(*parts("in the middle"))
+    ours, theirs = woven(*parts("in the middle")), NumpyEngine(*arranged(*parts("in the middle")))
     for count in (20, 8, 33):
         x, labels = rng.normal(size=(count, *SHAPE)), rng.integers(0, CLASSES, count)
         assert ours.train_step(x, labels) == pytest.approx(theirs.train_step(x, labels), rel=1e-9)
@@ -225,7 +229,7 @@ def test_an_optimizer_of_some_parameters_leaves_the_others_alone() -> None:
         last = {n: p for n, p in model.named_parameters().items() if n.startswith("6.")}
         assert last
         engines.append((model, loss, optim.Adam(last, 0.01)))
-    ours, theirs = woven(*engines[0]), NumpyEngine(*engines[1])
+    ours, theirs = woven(*engines[0]), NumpyEngine(*arranged(*engines[1]))
     before = ours.state_dict()
     for x, labels in batches():
         ours.train_step(x, labels)
@@ -249,30 +253,27 @@ class Doubled(nn.Sequential):
 
 def test_a_network_of_ones_own_stays_whole(rng: Generator) -> None:
     """Its forward may be anything: nothing of it is taken apart, and auto is numpy."""
-    how: Any = {"input_shape": SHAPE, "batch_size": 8, "threads": 1}
     x, labels = batches()[0]
 
     def made() -> tuple[Any, Any, Any]:
         model = Doubled(*head(np.random.default_rng(0), 30))
         return model, nn.cross_entropy, optim.SGD(model.named_parameters(), 0.1)
 
-    choice = choose_engine("auto", *made(), **how)
+    choice = choose_engine("auto", *arranged(*made()), input_shape=SHAPE)
     told = "a Doubled cannot be compiled, nor taken apart as a Sequential can"
     assert choice.notes == (f"numpy: {told}",)
-    twin = NumpyEngine(*made())
+    twin = NumpyEngine(*arranged(*made()))
     assert choice.engine.train_step(x, labels) == twin.train_step(x, labels)
     assert choice.engine.state_dict().keys() == twin.state_dict().keys()
     with pytest.raises(ConfigError, match=told):
-        choose_engine("loom", *made(), **how)
+        choose_engine("loom", *arranged(*made()), input_shape=SHAPE)
 
 
 def test_a_network_that_is_one_known_layer_is_compiled_whole(rng: Generator) -> None:
     model = nn.Residual(nn.Linear(5, 5, rng=rng, dtype=D))
     row = nn.Sequential(nn.Flatten(), linear(rng, 30, 5), model)
-    engine = weave(
-        row, nn.cross_entropy, optim.SGD(row.named_parameters(), 0.1),
-        input_shape=SHAPE, batch_size=8, threads=1,
-    )  # fmt: skip
+    setup = TrainingSetup(nn.cross_entropy, optim.SGD(row.named_parameters(), 0.1), batch_size=8)
+    engine = weave(row, setup, input_shape=SHAPE)
     assert not engine.uncovered
 
 
@@ -281,10 +282,10 @@ def test_on_shares_of_classes_the_layers_are_compiled_and_the_loss_is_not(rng: G
         model = nn.Sequential(*head(np.random.default_rng(0), 30))
         return model, nn.cross_entropy, optim.Muon(model.named_parameters(), 0.1)
 
-    engine = weave(*made(), input_shape=SHAPE, batch_size=8, threads=1, soft_targets=True)
+    engine = weave(*arranged(*made(), soft_targets=True), input_shape=SHAPE)
     assert isinstance(engine, WovenEngine)
     assert engine.uncovered == ("the loss (cross_entropy)", "the optimizer (Muon)")
-    twin = NumpyEngine(*made())
+    twin = NumpyEngine(*arranged(*made()))
     for _ in range(5):
         x, shares = rng.random((8, *SHAPE)), rng.dirichlet(np.ones(CLASSES), 8)
         ours, theirs = engine.train_step(x, shares), twin.train_step(x, shares)
@@ -296,5 +297,5 @@ def test_on_shares_of_classes_the_layers_are_compiled_and_the_loss_is_not(rng: G
 def test_lookahead_is_told_beside_its_rule(rng: Generator) -> None:
     model = nn.Sequential(*head(rng, 30))
     rule = optim.SGD(model.named_parameters(), 0.1, lookahead=optim.Lookahead())
-    engine = weave(model, nn.cross_entropy, rule, input_shape=SHAPE, batch_size=8, threads=1)
+    engine = weave(*arranged(model, nn.cross_entropy, rule), input_shape=SHAPE)
     assert engine.uncovered[-1] == "the optimizer (SGD with Lookahead)"

@@ -16,6 +16,7 @@ import pytest
 
 from handloom import nn
 from handloom.data import Stage
+from handloom.engines import TrainingSetup
 from handloom.estimator import Classifier, learner
 from handloom.recipes import Recipe
 from handloom.recipes.schema.data import Augment
@@ -37,7 +38,7 @@ class Fitted(NamedTuple):
     trainers: list[Any]
     threads: list[int]
     printed: str
-    chosen: list[dict[str, Any]]
+    chosen: list[TrainingSetup]
 
 
 class Case(NamedTuple):
@@ -122,7 +123,7 @@ CASES = {
     ),
     "threads": Case(3, lambda found: found.threads, [3]),
     "settings": Case(
-        {"training.ema": 0.7}, lambda found: found.trainers[-1].engine.ema, 0.7,
+        {"training.ema": 0.7}, lambda found: found.trainers[-1].engine.setup.ema, 0.7,
     ),
     "warm_start": Case(True, seen_twice, True, {"epochs": 20, "random_state": 0}),
     "random_state": Case(
@@ -140,7 +141,7 @@ def fitted(params: dict[str, Any], *, as_rows: bool = False, printed: Any = str)
     """A classifier of these parameters, trained; else the defaults, but for what takes time."""
     trainers: list[Any] = []
     threads: list[int] = []
-    chosen: list[dict[str, Any]] = []
+    chosen: list[TrainingSetup] = []
     with pytest.MonkeyPatch.context() as patch:
 
         class Watched(learner.Trainer):
@@ -150,9 +151,9 @@ def fitted(params: dict[str, Any], *, as_rows: bool = False, printed: Any = str)
 
         limited_to = learner.limited_to
 
-        def choose(*arguments: Any, **settings: Any) -> Any:
-            chosen.append(settings)
-            return choose_engine(*arguments, **settings)
+        def choose(name: Any, model: Any, setup: TrainingSetup, **shape: Any) -> Any:
+            chosen.append(setup)
+            return choose_engine(name, model, setup, **shape)
 
         choose_engine = assembled.choose_engine
         patch.setattr(assembled, "choose_engine", choose)
@@ -213,7 +214,7 @@ def callback(kind: type, attribute: str) -> Callable[[Fitted], Any]:
 
 
 def told_to_torch(name: str) -> Callable[[Fitted], Any]:
-    return lambda found: getattr(found.chosen[-1]["torch"], name)
+    return lambda found: getattr(found.chosen[-1].torch, name)
 
 
 def mid_epoch(found: Fitted) -> list[int]:
@@ -250,7 +251,7 @@ SETTINGS = {
         {"training.evaluate_every": 3}, mid_epoch, [3, 6, 9, 12],
         {**STOPPING, "validation_fraction": 12, "batch_size": 8},
     ),
-    "training.ema": Case({"training.ema": 0.7}, of_trainer("engine.ema"), 0.7),
+    "training.ema": Case({"training.ema": 0.7}, of_trainer("engine.setup.ema"), 0.7),
     "training.eval_batch_size": Case(
         {"training.eval_batch_size": 4}, of_trainer("validation.batch_size"), 4, STOPPING
     ),
@@ -295,7 +296,7 @@ SETTINGS = {
         {"loss.label_smoothing": 0.2},
         lambda found: found.trainers[-1].engine.loss.keywords["label_smoothing"], 0.2,
     ),
-    "optimizer": Case({"optimizer.clip_norm": 0.5}, of_trainer("engine.clip_norm"), 0.5),
+    "optimizer": Case({"optimizer.clip_norm": 0.5}, of_trainer("engine.setup.clip_norm"), 0.5),
     "schedule": Case({"schedule.final": 0.001}, of_trainer("engine.optimizer.lr.final"), 0.001),
 }  # fmt: skip
 WITHOUT_EFFECT = {

@@ -27,7 +27,7 @@ from torch_training import Step, TorchTraining
 
 from handloom import models, nn, optim
 from handloom.data import Augmentation, Batches, Dataset, Mixing, Normalisation
-from handloom.engines import choose_engine
+from handloom.engines import TrainingSetup, choose_engine
 
 BOUND = {"float64": 1e-8, "float32": 5e-3}
 """Of relative differences: of a loss and a gradient's norm each by itself, of all weights together
@@ -137,11 +137,12 @@ def _engine(case: Case, name: Any, dtype: np.dtype, steps: int) -> Trained:
     """The engine's training of so many steps; one that is not finite is the last."""
     batches = _batches(case, dtype)
     model = _model(case, dtype)
-    engine = choose_engine(
-        name, model, _loss(case, dtype), _optimizer(case, model), input_shape=case.image_shape,
+    setup = TrainingSetup(
+        _loss(case, dtype), _optimizer(case, model),
         batch_size=case.batch_size, threads=case.threads if name == "loom" else 1,
         normalisation=batches.normalisation, soft_targets=bool(case.mixing), **case.settings,
-    ).engine  # fmt: skip
+    )  # fmt: skip
+    engine = choose_engine(name, model, setup, input_shape=case.image_shape).engine
     reports: list[Any] = []
     while len(reports) < steps and (not reports or reports[-1].is_finite):
         number, place = divmod(len(reports), len(batches))

@@ -15,9 +15,8 @@ from numpy.typing import DTypeLike
 
 from handloom import nn, optim
 from handloom._typing import AnyArray, FloatArray, IntArray
-from handloom.engines import NumpyEngine, StepReport
-from handloom.engines.loom.terms import cross_entropy_of
-from handloom.loom.network.compile import compile_network
+from handloom.engines import NumpyEngine, StepReport, TrainingSetup
+from handloom.engines.loom.compile import compile_network
 from handloom.loom.pieces.gather import Pictures
 
 CLASSES = 5
@@ -128,15 +127,19 @@ class Training:
         self.model = network(name, dtype)
         schedule = optim.Cosine(0.05, 20)
         self.optimizer = rule(self.model.named_parameters(), schedule, weight_decay=decay)
-        self.loss, self.settings = loss, settings
-        self.compiled = compile_network(
-            self.model, cross_entropy_of(loss), self.optimizer,
-            input_shape=NETWORKS[name][0], batch=batch, threads=threads, **settings,  # type: ignore[arg-type]
-        )  # fmt: skip
+        self.loss = loss
+        self.setup = TrainingSetup(
+            loss,
+            self.optimizer,
+            batch_size=batch,
+            threads=threads,
+            **settings,  # type: ignore[arg-type]
+        )
+        self.compiled = compile_network(self.model, self.setup, input_shape=NETWORKS[name][0])
         self.batch, self.done = batch, 0
         self.compiled.write(self.values())
         self.compiled.write(self.model.named_buffers())
-        if settings.get("ema") is not None:
+        if self.setup.ema is not None:
             self.compiled.write(self.values(), len(self.compiled.slots))
 
     def values(self) -> dict[str, AnyArray]:
@@ -161,7 +164,7 @@ class Training:
 
     def twin(self) -> NumpyEngine:
         """The numpy engine, as this training would be in it at its start."""
-        return NumpyEngine(self.model, self.loss, self.optimizer, **self.settings)  # type: ignore[arg-type]
+        return NumpyEngine(self.model, self.setup)
 
     def arrays(self) -> Iterator[tuple[str, AnyArray]]:
         """All that was trained, by name."""

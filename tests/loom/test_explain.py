@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from handloom import nn, optim
-from handloom.loom.network.compile import compile_network, compile_run
+from handloom.engines import TrainingSetup
+from handloom.engines.loom.compile import compile_network, compile_run
 from handloom.loom.network.compiled import Compiled
 from handloom.loom.network.explain import Explanation, explain, outline
 from handloom.loom.pieces.gather import Pictures
-from handloom.loom.pieces.loss import CrossEntropy
 
 BATCH = 8
 RNG = np.random.default_rng(0)
@@ -25,10 +25,14 @@ def lenet() -> nn.Sequential:
     )  # fmt: skip
 
 
+def setup(model: nn.Sequential, threads: int) -> TrainingSetup:
+    rule = optim.Adam(model.named_parameters(), 0.1)
+    return TrainingSetup(nn.cross_entropy, rule, batch_size=BATCH, threads=threads)
+
+
 def compiled(model: nn.Sequential, threads: int = 1) -> Compiled:
     return compile_network(
-        model, CrossEntropy(), optim.Adam(model.named_parameters(), 0.1),
-        input_shape=(1, 10, 10), batch=BATCH, threads=threads,
+        model, setup(model, threads), input_shape=(1, 10, 10),
         pictures=Pictures((1 / 255,), (0.0,)), timed=True,
     )  # fmt: skip
 
@@ -99,10 +103,7 @@ def test_shares_are_parts_of_the_step(plan: Explanation) -> None:
 def test_the_clock_s_own_memory_is_not_counted() -> None:
     model = lenet()
     timed = compiled(model, threads=2)
-    plain = compile_network(
-        model, CrossEntropy(), optim.Adam(model.named_parameters(), 0.1),
-        input_shape=(1, 10, 10), batch=BATCH, threads=2,
-    )  # fmt: skip
+    plain = compile_network(model, setup(model, threads=2), input_shape=(1, 10, 10))
     with_clock, without = outline([timed]).work_bytes, outline([plain]).work_bytes
     assert with_clock - without == pytest.approx(0, abs=4096), "but for the gaps between blocks"
 

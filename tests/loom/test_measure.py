@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from handloom import nn, optim
+from handloom.engines import TrainingSetup
+from handloom.engines.loom.compile import compile_network
 from handloom.loom.network.clock import BEGIN, END, TICKS
-from handloom.loom.network.compile import compile_network
 from handloom.loom.network.compiled import Compiled
 from handloom.loom.network.measure import measure
 from handloom.loom.pieces.gather import Pictures
-from handloom.loom.pieces.loss import CrossEntropy
 
 SHAPE, BATCH, CLASSES = (1, 9, 9), 40, 3
 
@@ -23,9 +23,12 @@ def network(threads: int, *, timed: bool, hidden: int = 5) -> Compiled:
         nn.Linear(64, hidden, rng=rng), nn.ReLU(), nn.Linear(hidden, CLASSES, rng=rng),
     )  # fmt: skip
     compiled = compile_network(
-        model, CrossEntropy(), optim.Momentum(model.named_parameters(), 0.1),
-        input_shape=SHAPE, batch=BATCH, threads=threads, pictures=Pictures((1 / 255,), (0.0,)),
-        timed=timed,
+        model,
+        TrainingSetup(
+            nn.cross_entropy, optim.Momentum(model.named_parameters(), 0.1),
+            batch_size=BATCH, threads=threads,
+        ),
+        input_shape=SHAPE, pictures=Pictures((1 / 255,), (0.0,)), timed=timed,
     )  # fmt: skip
     compiled.write({name: each.value for name, each in model.named_parameters().items()})
     return compiled

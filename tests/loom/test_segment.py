@@ -13,10 +13,10 @@ from numpy.random import Generator
 
 from handloom import nn
 from handloom._typing import Shape
+from handloom.engines.loom.compile import compile_run, coverage
 from handloom.errors import ShapeError
 from handloom.loom.language.machine import host
 from handloom.loom.language.program import Program
-from handloom.loom.network.compile import compile_run, coverage
 from handloom.loom.network.compiled import Compiled
 from handloom.loom.network.segment import segment_program
 

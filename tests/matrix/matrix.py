@@ -17,7 +17,7 @@ from numpy.random import Generator
 
 from handloom import nn, optim
 from handloom._typing import FloatArray, Shape
-from handloom.engines import Engine, TorchSettings, choose_engine
+from handloom.engines import Engine, TorchSettings, TrainingSetup, choose_engine
 
 D = np.float64
 CLASSES = 3
@@ -235,10 +235,8 @@ def train(
     name: Any, model: nn.Layer, rule: Rule = sgd, loss: Any = nn.cross_entropy, **settings: Any
 ) -> tuple[Engine, dict[str, FloatArray]]:
     """Three steps and a look; the engine, and all its numbers."""
-    engine = choose_engine(
-        name, model, loss, rule(model), input_shape=PICTURE, batch_size=8, threads=1,
-        torch=TorchSettings("cpu"), **settings,
-    ).engine  # fmt: skip
+    setup = TrainingSetup(loss, rule(model), batch_size=8, torch=TorchSettings("cpu"), **settings)
+    engine = choose_engine(name, model, setup, input_shape=PICTURE).engine
     rng = np.random.default_rng(11)
     found: dict[str, FloatArray] = {}
     for step in range(3):

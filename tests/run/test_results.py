@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_info
 
 import handloom as hl
 from handloom import data, nn, optim
-from handloom.engines import NumpyEngine
+from handloom.engines import NumpyEngine, TrainingSetup
 from handloom.engines.loom import weave
 from handloom.errors import ConfigError, RunError, ShapeError
 from handloom.run import assemble, session
@@ -63,7 +63,8 @@ def test_predictions_use_the_trainings_number_of_threads(
             return super().predict(x)
 
     def predictor(recipe, model, image_shape):
-        return Looking(model, nn.cross_entropy, optim.SGD(model.named_parameters(), 0.1))
+        rule = optim.SGD(model.named_parameters(), 0.1)
+        return Looking(model, TrainingSetup(nn.cross_entropy, rule))
 
     monkeypatch.setattr(assemble, "build_predictor", predictor)
     run.predict(test_part.images)

@@ -10,7 +10,7 @@ import pytest
 
 from handloom import nn, optim
 from handloom.data import Batches, Dataset, Normalisation
-from handloom.engines import NumpyEngine
+from handloom.engines import NumpyEngine, TrainingSetup
 from handloom.training import Trainer
 
 
@@ -30,7 +30,9 @@ def make_trainer() -> Callable[..., Trainer]:
         net = nn.Sequential(
             nn.Flatten(), nn.Linear(36, 16, rng=rng), nn.ReLU(), nn.Linear(16, 3, rng=rng)
         )
-        engine = NumpyEngine(net, nn.cross_entropy, optim.SGD(net.named_parameters(), lr))
+        engine = NumpyEngine(
+            net, TrainingSetup(nn.cross_entropy, optim.SGD(net.named_parameters(), lr))
+        )
         scale = Normalisation("scale")
         return Trainer(
             engine,

@@ -11,7 +11,7 @@ import pytest
 
 from handloom import nn, optim
 from handloom.data import Epoch
-from handloom.engines import NumpyEngine, StepReport
+from handloom.engines import NumpyEngine, StepReport, TrainingSetup
 from handloom.errors import DivergenceError, ShapeError
 from handloom.training import History, Trainer, evaluate
 from handloom.training.callbacks import Callback
@@ -117,7 +117,7 @@ def test_an_engine_may_be_ahead_of_its_reports(make_trainer: MakeTrainer) -> Non
     usual, ahead = Steps(), Steps()
     first = make_trainer(epochs=2, evaluate_every=4, callbacks=[usual])
     second = make_trainer(epochs=2, evaluate_every=4, callbacks=[ahead])
-    hasty = Hasty(second.engine.model, nn.cross_entropy, second.engine.optimizer)
+    hasty = Hasty(second.engine.model, second.engine.setup)
     second.engine = hasty
     assert timeless(first.fit()) == timeless(second.fit())
     assert ahead.seen == usual.seen
@@ -134,7 +134,7 @@ def test_divergence_is_told_alike_whether_the_engine_is_ahead_or_not(
         return str(caught.value)
 
     usual, ahead = make_trainer(lr=1e30), make_trainer(lr=1e30)
-    ahead.engine = Hasty(ahead.engine.model, nn.cross_entropy, ahead.engine.optimizer)
+    ahead.engine = Hasty(ahead.engine.model, ahead.engine.setup)
     assert told(usual) == told(ahead)
 
 
@@ -205,7 +205,11 @@ def test_a_batch_that_a_norm_cannot_train_on_is_refused_before_anything(
     batches = replace(make_trainer().train, batch_size=89)
     diary = Diary()
     trainer = Trainer(
-        NumpyEngine(model, nn.cross_entropy, rule), batches, None, epochs=1, callbacks=[diary]
+        NumpyEngine(model, TrainingSetup(nn.cross_entropy, rule)),
+        batches,
+        None,
+        epochs=1,
+        callbacks=[diary],
     )
     with pytest.raises(ShapeError, match=r"layer 1 \(BatchNorm2d\) needs at least two numbers"):
         trainer.fit()

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from platform import machine
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from handloom.data import Normalisation
-from handloom.engines.base import Engine, Loss
+from handloom._typing import Shape
+from handloom.engines.base import Engine
 from handloom.engines.numpy.engine import NumpyEngine
-from handloom.engines.processes import ALONE, Processes
+from handloom.engines.setup import TorchSettings, TrainingSetup
 from handloom.errors import ConfigError
 from handloom.nn.layer import Layer
-from handloom.optim import Optimizer
 
 if TYPE_CHECKING:
     from handloom.engines.loom.engine import LoomEngine
@@ -23,24 +21,6 @@ if TYPE_CHECKING:
     from handloom.engines.torch.engine import TorchEngine
 
 EngineName = Literal["auto", "numpy", "loom", "torch"]
-
-
-class Settings(TypedDict, total=False):
-    """What every engine may be told besides, as `NumpyEngine` takes it."""
-
-    clip_norm: float | None
-    clip_value: float | None
-    ema: float | None
-
-
-@dataclass(frozen=True)
-class TorchSettings:
-    """What the torch engine may be told besides, as `TorchEngine` takes it."""
-
-    device: str = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    compile: bool = False
-    processes: Processes = ALONE
 
 
 class Choice(NamedTuple):
@@ -51,31 +31,18 @@ class Choice(NamedTuple):
 
 
 def choose_engine(
-    name: EngineName,
-    model: Layer,
-    loss: Loss,
-    optimizer: Optimizer,
-    *,
-    input_shape: tuple[int, int, int],
-    batch_size: int,
-    threads: int,
-    normalisation: Normalisation | None = None,
-    soft_targets: bool = False,
-    torch: TorchSettings | None = None,
-    **settings: Unpack[Settings],
+    name: EngineName, model: Layer, setup: TrainingSetup, *, input_shape: Shape
 ) -> Choice:
     """The engine `name`; "auto" is torch on a GPU, the loom where that runs, and numpy elsewhere.
 
-    `input_shape` is (C, H, W); `soft_targets` says that labels will be shares of the classes, as
-    where pictures are mixed. Raises ConfigError where the engine that is asked for cannot run,
+    `input_shape` is (C, H, W). Raises ConfigError where the engine that is asked for cannot run,
     and MissingExtraError where PyTorch is not installed.
     """
-    torch = torch or TorchSettings()
-    why, passed_over = _why_torch(name, model, torch, batch_size)
+    why, passed_over = _why_torch(name, model, setup)
     if name == "numpy":
-        return Choice(NumpyEngine(model, loss, optimizer, **settings), ("numpy: as asked for",))
+        return Choice(NumpyEngine(model, setup), ("numpy: as asked for",))
     if why is not None:
-        return _torch(why, model, loss, optimizer, threads, torch, settings)
+        return _torch(why, model, setup)
     from handloom.engines.loom.weave import refusal, weave
 
     why = refusal()
@@ -83,18 +50,8 @@ def choose_engine(
         from handloom.loom.network.fuse import UncoveredError
 
         try:
-            engine = weave(
-                model,
-                loss,
-                optimizer,
-                input_shape=input_shape,
-                batch_size=batch_size,
-                threads=threads,
-                normalisation=normalisation,
-                soft_targets=soft_targets,
-                **settings,
-            )
-            return Choice(engine, (*_account(engine, threads), *passed_over))
+            engine = weave(model, setup, input_shape=input_shape)
+            return Choice(engine, (*_account(engine, setup.threads), *passed_over))
         except UncoveredError as error:
             why = str(error)
     if name == "loom":
@@ -102,15 +59,16 @@ def choose_engine(
             f'engine is "loom", which cannot run here: {why}; mend that, or train with '
             'engine = "numpy"'
         )
-    engine = NumpyEngine(model, loss, optimizer, **settings)
+    engine = NumpyEngine(model, setup)
     return Choice(engine, (f"numpy: {why}", *passed_over))
 
 
 def _why_torch(
-    name: EngineName, model: Layer, torch: TorchSettings, batch_size: int
+    name: EngineName, model: Layer, setup: TrainingSetup
 ) -> tuple[str | None, tuple[str, ...]]:
     """Why it is torch, as a clause, or None; and a note where it could have been."""
-    why = _together(name, torch.processes.size, batch_size)
+    torch = setup.torch
+    why = _together(name, torch.processes.size, setup.batch_size)
     if why is not None or name == "torch":
         return why or "as asked for", ()
     if name != "auto" or torch.device == "cpu":
@@ -180,21 +138,10 @@ def _together(name: EngineName, processes: int, batch_size: int) -> str | None:
     return f"{processes} processes, each with its part of every batch"
 
 
-def _torch(
-    why: str,
-    model: Layer,
-    loss: Loss,
-    optimizer: Optimizer,
-    threads: int,
-    how: TorchSettings,
-    settings: Settings,
-) -> Choice:
+def _torch(why: str, model: Layer, setup: TrainingSetup) -> Choice:
     from handloom.engines.torch.engine import TorchEngine
 
-    engine = TorchEngine(
-        model, loss, optimizer, threads=threads, device=how.processes.device(how.device),
-        precision=how.precision, compile=how.compile, processes=how.processes, **settings,
-    )  # fmt: skip
+    engine = TorchEngine(model, setup)
     return Choice(engine, (f"torch: {why}; {engine.describe()}", *_in_numpy(engine)))
 
 

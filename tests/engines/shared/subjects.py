@@ -15,7 +15,7 @@ import pytest
 
 from handloom import nn, optim
 from handloom.data import Batches, Dataset, Epoch, Normalisation
-from handloom.engines import Engine, choose_engine
+from handloom.engines import Engine, TrainingSetup, choose_engine
 from handloom.engines.choose import EngineName
 from handloom.engines.loom.weave import refusal
 
@@ -52,8 +52,10 @@ def engine_of(subject: tuple[str, str], seed: int = 0, **how: Any) -> Engine:
     )  # fmt: skip
     assert name in get_args(EngineName)
     return choose_engine(
-        name, model, how.pop("loss", nn.cross_entropy), optimizer,  # type: ignore[arg-type]
-        input_shape=SHAPE, batch_size=8, threads=how.pop("threads", 1), **how,
+        name,  # type: ignore[arg-type]
+        model,
+        TrainingSetup(how.pop("loss", nn.cross_entropy), optimizer, batch_size=8, **how),
+        input_shape=SHAPE,
     ).engine  # fmt: skip
 
 

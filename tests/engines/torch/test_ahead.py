@@ -12,17 +12,19 @@ from subjects import assert_same, epoch_of, network, trained
 
 from handloom import nn, optim
 from handloom.data import Augmentation, Mixing, Stage
+from handloom.engines import TorchSettings, TrainingSetup
 from handloom.engines.torch import TorchEngine
 from handloom.engines.torch.ahead import Checkpoint
 from handloom.errors import ConfigError, ShapeError
+
+ON_CPU = TorchSettings("cpu")
 
 
 def engine_of(lr: Any = 0.05, **how: Any) -> TorchEngine:
     """As it is on a GPU: several steps on the way at any time."""
     model = network()
-    engine = TorchEngine(
-        model, nn.cross_entropy, optim.Momentum(model.named_parameters(), lr), device="cpu", **how
-    )
+    rule = optim.Momentum(model.named_parameters(), lr)
+    engine = TorchEngine(model, TrainingSetup(nn.cross_entropy, rule, torch=ON_CPU, **how))
     engine.ahead = True
     return engine
 
@@ -60,7 +62,7 @@ def test_pictures_that_grow_are_taken_in_their_size() -> None:
             nn.Conv2d(2, 4, 3, rng=rng), nn.GlobalAvgPool2d(), nn.Linear(4, 3, rng=rng)
         )
         rule = optim.SGD(model.named_parameters(), 0.1)
-        engine = TorchEngine(model, nn.cross_entropy, rule, device="cpu")
+        engine = TorchEngine(model, TrainingSetup(nn.cross_entropy, rule, torch=ON_CPU))
         engine.ahead = ahead_of_reports
         batches = replace(epoch_of(40).batches, stages=(Stage(1, 5), Stage(2, 6)))
         epochs = [batches.epoch(number) for number in range(3)]
@@ -117,7 +119,7 @@ def test_a_wrong_rate_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_other_pictures_are_refused_before_they_are_uploaded() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3, rng=np.random.default_rng(0)), nn.Flatten())
     rule = optim.SGD(model.named_parameters(), 0.1)
-    engine = TorchEngine(model, nn.cross_entropy, rule, device="cpu")
+    engine = TorchEngine(model, TrainingSetup(nn.cross_entropy, rule, torch=ON_CPU))
     engine.ahead = True
     with pytest.raises(ShapeError, match=r"Conv2d expects \(1, H, W\), got \(2, 7, 6\)"):
         list(engine.train(epoch_of(), 0, 2))

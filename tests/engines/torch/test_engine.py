@@ -11,17 +11,16 @@ import torch
 from subjects import CLASSES, SHAPE, assert_same, epoch_of, examples, network, trained
 
 from handloom import nn, optim
-from handloom.engines import NumpyEngine
+from handloom.engines import NumpyEngine, TorchSettings, TrainingSetup
 from handloom.engines.torch import TorchEngine
 from handloom.errors import ConfigError
 
 
-def engine_of(kind: Any = TorchEngine, **how: Any) -> Any:
+def engine_of(kind: Any = TorchEngine, threads: int = 1, **how: Any) -> Any:
     model = network()
     rule = optim.Momentum(model.named_parameters(), 0.02)
-    if kind is TorchEngine:
-        how = {"device": "cpu", "threads": 1} | how
-    return kind(model, nn.cross_entropy, rule, **how)
+    settings = TorchSettings(**{"device": "cpu", **how})
+    return kind(model, TrainingSetup(nn.cross_entropy, rule, threads=threads, torch=settings))
 
 
 def test_bfloat16_rounds_products_and_keeps_the_weights_in_float32() -> None:
@@ -77,9 +76,8 @@ def test_a_gradient_that_is_lost_is_named() -> None:
     """The loss is finite, and its gradient overflows on the way down."""
     rng = np.random.default_rng(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(84, 4, rng=rng), nn.Linear(4, CLASSES, rng=rng))
-    engine = TorchEngine(
-        model, nn.cross_entropy, optim.SGD(model.named_parameters(), 0.1), device="cpu"
-    )
+    rule = optim.SGD(model.named_parameters(), 0.1)
+    engine = TorchEngine(model, TrainingSetup(nn.cross_entropy, rule, torch=TorchSettings("cpu")))
     state = engine.state_dict()
     state["model.1.weight"] *= 1e-30
     state["model.2.weight"] *= 1e36
@@ -106,5 +104,6 @@ def test_a_network_of_two_precisions_is_computed_in_the_wider() -> None:
     model = nn.Sequential(
         nn.Flatten(), nn.Linear(84, 4, rng=rng), nn.Linear(4, 3, rng=rng, dtype=np.float64)
     )
-    engine = TorchEngine(model, nn.mse, optim.SGD(model.named_parameters(), 0.1), device="cpu")
+    rule = optim.SGD(model.named_parameters(), 0.1)
+    engine = TorchEngine(model, TrainingSetup(nn.mse, rule, torch=TorchSettings("cpu")))
     assert engine.predict(np.zeros((2, *SHAPE), np.float32)).dtype == np.float64

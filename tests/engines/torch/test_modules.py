@@ -11,7 +11,7 @@ from numpy.random import Generator
 
 from handloom import nn, optim
 from handloom._typing import FloatArray, Shape
-from handloom.engines import NumpyEngine
+from handloom.engines import NumpyEngine, TrainingSetup
 from handloom.engines.torch import TorchEngine, register
 from handloom.engines.torch.dropout import begin_step
 from handloom.engines.torch.modules import MAKERS, module_of, unmapped
@@ -134,9 +134,10 @@ def scaled(rng: Generator) -> nn.Sequential:
     return nn.Sequential(nn.Flatten(), first, Scale(4), nn.Residual(nn.Tanh()), last)
 
 
-def engine_of(kind: Any, rng: Generator, **how: Any) -> Any:
+def engine_of(kind: Any, rng: Generator) -> Any:
     model = scaled(rng)
-    return kind(model, nn.cross_entropy, optim.Momentum(model.named_parameters(), 0.1), **how)
+    rule = optim.Momentum(model.named_parameters(), 0.1)
+    return kind(model, TrainingSetup(nn.cross_entropy, rule))
 
 
 @pytest.mark.usefixtures("makers")

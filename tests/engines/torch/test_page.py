@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from handloom import nn, optim
-from handloom.engines import NumpyEngine
+from handloom.engines import NumpyEngine, TrainingSetup
 from handloom.engines.torch import TorchEngine, losses, modules
 from handloom.recipes import load_recipe
 from handloom.recipes.schema import Torch
@@ -34,7 +34,7 @@ def test_own_layer_and_loss_train_as_in_numpy(page: dict[str, Any]) -> None:
         rng = np.random.default_rng(0)
         model = nn.Sequential(nn.Flatten(), page["Scale"](6), nn.Linear(6, 3, rng=rng))
         rule = optim.Momentum(model.named_parameters(), 0.1)
-        engines.append(kind(model, page["mean_absolute"], rule))
+        engines.append(kind(model, TrainingSetup(page["mean_absolute"], rule)))
         for _ in range(5):
             engines[-1].train_step(rng.random((4, 1, 2, 3), np.float32), rng.integers(0, 3, 4))
     assert engines[0].uncovered == ()

@@ -17,7 +17,7 @@ from shipped import shipped, shortened
 import handloom as hl
 from handloom import nn
 from handloom.data import with_channels
-from handloom.engines import NumpyEngine, choose_engine
+from handloom.engines import NumpyEngine, TrainingSetup, choose_engine
 from handloom.engines.torch import TorchEngine
 from handloom.recipes import Recipe
 from handloom.recipes.schema.recipe import KINDS
@@ -53,11 +53,15 @@ def training_of(name: Any, recipe: Recipe, parts: assemble.Parts) -> Any:
     model = assemble.build_model(recipe, shape, classes).astype(np.float64)
     batches = replace(assemble.training_batches(recipe, parts, model), dtype=np.float64)
     engine = choose_engine(
-        name, model, assemble.build_loss(recipe, classes),
-        assemble.build_optimizer(recipe, model, len(batches)),
-        input_shape=(shape[0], shape[1], shape[2]), batch_size=recipe.training.batch_size,
-        threads=1, clip_norm=recipe.optimizer.clip_norm, clip_value=recipe.optimizer.clip_value,
-        ema=recipe.training.ema,
+        name,
+        model,
+        TrainingSetup(
+            assemble.build_loss(recipe, classes),
+            assemble.build_optimizer(recipe, model, len(batches)),
+            batch_size=recipe.training.batch_size, clip_norm=recipe.optimizer.clip_norm,
+            clip_value=recipe.optimizer.clip_value, ema=recipe.training.ema,
+        ),
+        input_shape=shape,
     ).engine  # fmt: skip
     reports: list[Any] = []
     while len(reports) < STEPS:

@@ -10,7 +10,7 @@ import torch
 
 from handloom import nn, optim
 from handloom._typing import FloatArray, Shape
-from handloom.engines import NumpyEngine
+from handloom.engines import NumpyEngine, TrainingSetup
 from handloom.engines.torch import TorchEngine
 from handloom.engines.torch.modules import MAKERS
 from handloom.engines.torch.rules import RULES
@@ -67,10 +67,8 @@ def network() -> nn.Sequential:
 def trained(kind: Any, rule: Any, settings: dict[str, Any], how: dict[str, Any]) -> Any:
     rng, model = np.random.default_rng(4), network()
     settings = {"lr": 0.02, **settings}
-    engine = kind(
-        model, nn.cross_entropy, rule(model.named_parameters(), settings.pop("lr"), **settings),
-        **how,
-    )  # fmt: skip
+    optimizer = rule(model.named_parameters(), settings.pop("lr"), **settings)
+    engine = kind(model, TrainingSetup(nn.cross_entropy, optimizer, **how))
     for _ in range(STEPS):
         engine.train_step(rng.standard_normal((8, 2, 4, 4)), rng.integers(0, 3, 8))
     return engine
@@ -149,7 +147,7 @@ def test_a_weight_without_a_gradient_decays_all_the_same(
     for kind in (TorchEngine, NumpyEngine):
         rng, model = np.random.default_rng(0), nn.Sequential(nn.Flatten(), Gain())
         optimizer = rule(model.named_parameters(), 0.1, weight_decay=0.3)
-        engine = kind(model, nn.cross_entropy, optimizer)
+        engine = kind(model, TrainingSetup(nn.cross_entropy, optimizer))
         for _ in range(3):
             engine.train_step(rng.standard_normal((5, 1, 1, 2)), rng.integers(0, 2, 5))
         states.append(engine.state_dict())

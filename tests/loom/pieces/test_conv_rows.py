@@ -9,13 +9,13 @@ from covering import covering
 from harness import HOST
 
 from handloom import nn, optim
+from handloom.engines import TrainingSetup
+from handloom.engines.loom.compile import compile_network
 from handloom.loom.kernels.activation import Identity, LeakyReLU, ReLU, Sigmoid, Tanh
 from handloom.loom.language.machine import VARIABLE
-from handloom.loom.network.compile import compile_network
 from handloom.loom.network.plan import Plan, Request
 from handloom.loom.pieces.convolution.rows import ConvRowsPiece
 from handloom.loom.pieces.gather import Pictures
-from handloom.loom.pieces.loss import CrossEntropy
 
 LAYERS = {
     Identity: lambda activation: [],
@@ -62,7 +62,7 @@ def test_one_picture_against_the_textbook(
     assert len(model.output_shape(case.shape)) == 1
     rule = optim.SGD(model.named_parameters(), 0.1)
     compiled = compile_network(
-        model, CrossEntropy(), rule, input_shape=case.shape, batch=8, threads=1
+        model, TrainingSetup(nn.cross_entropy, rule, batch_size=8), input_shape=case.shape
     )
     compiled.write({name: p.value for name, p in model.named_parameters().items()})
     model.eval()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from handloom import nn
-from handloom.engines import ALONE, Choice, TorchSettings
+from handloom.engines import ALONE, Choice, TorchSettings, TrainingSetup
 from handloom.recipes import Recipe
 from handloom.run import assemble
 from handloom.run.assemble import engine as room
@@ -26,10 +26,10 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The arguments of the newest call of choose_engine."""
     found: dict[str, Any] = {}
 
-    def choose(name: str, model: Any, loss: Any, rule: Any, **settings: Any) -> Choice:
+    def choose(name: str, model: Any, setup: TrainingSetup, **shape: Any) -> Choice:
         found.clear()
-        found.update(settings, name=name, model=model, loss=loss, rule=rule)
-        return Choice(SimpleNamespace(name=name, settings=settings), ("a note",))  # type: ignore[arg-type]
+        found.update(vars(setup), name=name, model=model, **shape)
+        return Choice(SimpleNamespace(name=name), ("a note",))  # type: ignore[arg-type]
 
     monkeypatch.setattr(room, "choose_engine", choose)
     return found
@@ -66,9 +66,9 @@ def test_a_training_s_engine_is_told_all(
     assert (heard["clip_norm"], heard["clip_value"], heard["ema"]) == (2.0, 0.5, 0.8)
     assert heard["torch"] == TorchSettings("cpu", "float32", True, together)  # type: ignore[arg-type]
     assert heard["loss"].func is nn.mse
-    assert heard["rule"].params == heard["model"].named_parameters()
+    assert heard["optimizer"].params == heard["model"].named_parameters()
     # 60 images in batches of 10: the rate is halved after six steps.
-    assert [heard["rule"].lr(step) for step in (0, 5, 6)] == [0.2, 0.2, 0.1]
+    assert [heard["optimizer"].lr(step) for step in (0, 5, 6)] == [0.2, 0.2, 0.1]
     expected = assemble.build_model(recipe, (1, 6, 6), 3).state_dict()
     for name, weights in heard["model"].state_dict().items():
         np.testing.assert_array_equal(weights, expected[name])
@@ -100,7 +100,7 @@ def test_what_predicts_is_told_what_it_needs(
     assert (heard["batch_size"], heard["threads"]) == (10, 2)
     assert heard["soft_targets"] is True
     assert heard["loss"].func is nn.mse
-    assert heard["rule"].params == model.named_parameters()
+    assert heard["optimizer"].params == model.named_parameters()
     weighted = changed(loss={"name": "cross-entropy", "class_weights": [1.0, 2.0, 3.0]})
     assemble.build_predictor(weighted, model, (1, 6, 6))
     assert heard["loss"].keywords["class_weights"].tolist() == [1.0, 2.0, 3.0]
@@ -130,13 +130,13 @@ def test_callbacks_of_the_recipe_come_before_others(changed: Change, tmp_path: A
 def test_a_plan_is_compiled_with_every_setting(
     changed: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compile_module = pytest.importorskip("handloom.loom.network.compile")
+    compile_module = pytest.importorskip("handloom.engines.loom.compile")
     heard: dict[str, Any] = {}
     written: list[Any] = []
 
-    def listen(model: Any, loss: Any, rule: Any, **settings: Any) -> Any:
+    def listen(model: Any, setup: TrainingSetup, **settings: Any) -> Any:
         heard.clear()
-        heard.update(settings, model=model, loss=loss, rule=rule)
+        heard.update(vars(setup), model=model, **settings)
         return SimpleNamespace(write=written.append)
 
     monkeypatch.setattr(compile_module, "compile_network", listen)
@@ -147,12 +147,13 @@ def test_a_plan_is_compiled_with_every_setting(
     )  # fmt: skip
     dark = np.zeros((8, 1, 6, 6), np.uint8)
     model = assemble.build_model(recipe, (1, 6, 6), 3)
-    plan.compile_timed(recipe, model, dark, 3)
+    plan.compile_timed(recipe, model, dark)
     assert heard["model"] is model
-    assert heard["rule"].params == model.named_parameters()
-    assert (heard["loss"].label_smoothing, heard["loss"].class_weights) == (0.2, (1.0, 2.0, 3.0))
+    assert heard["optimizer"].params == model.named_parameters()
+    assert heard["loss"].keywords["label_smoothing"] == 0.2
+    assert heard["loss"].keywords["class_weights"].tolist() == [1.0, 2.0, 3.0]
     assert heard["input_shape"] == (1, 6, 6)
-    assert (heard["batch"], heard["threads"]) == (10, 2)
+    assert (heard["batch_size"], heard["threads"]) == (10, 2)
     assert (heard["clip_norm"], heard["clip_value"], heard["ema"]) == (2.0, 0.5, 0.8)
     assert heard["timed"] is True
     assert not heard["pictures"].sparse  # standardised, black is not zero
@@ -161,11 +162,11 @@ def test_a_plan_is_compiled_with_every_setting(
     assert all(weights[n] is p.value for n, p in model.named_parameters().items())
     scaled = changed(data__normalise="scale", training__threads=1)
     for images, sparse in ((dark, True), (dark + 9, False)):
-        plan.compile_timed(scaled, model, images, 3)
+        plan.compile_timed(scaled, model, images)
         assert heard["pictures"].sparse is sparse
     # As the engine, it looks at the first 512.
     mixed = np.concatenate(
         [np.zeros((512, 1, 6, 6), np.uint8), np.full((5000, 1, 6, 6), 9, np.uint8)]
     )
-    plan.compile_timed(scaled, model, mixed, 3)
+    plan.compile_timed(scaled, model, mixed)
     assert heard["pictures"].sparse is True

@@ -15,11 +15,12 @@ from handloom._typing import AnyArray, FloatArray, IntArray, Shape, UInt8Array
 from handloom.data import Normalisation
 from handloom.data.batches.batches import Epoch, one_ahead
 from handloom.engines.alone import check_epoch, check_example
-from handloom.engines.base import Evaluation, Loss, StepReport
-from handloom.engines.loom.terms import cross_entropy_of, mostly_dark, pixels_as_numbers
+from handloom.engines.base import Evaluation, StepReport
+from handloom.engines.loom.terms import mostly_dark, pixels_as_numbers
 from handloom.engines.numpy.engine import NumpyEngine, count_correct
 from handloom.engines.pace import Pace
 from handloom.engines.portions import Portions
+from handloom.engines.setup import TrainingSetup
 from handloom.nn.losses import check_labels, weighted_loss
 from handloom.optim import Optimizer
 
@@ -34,16 +35,15 @@ PREDICTED_AT_ONCE = (1, 32, 256)  # batch sizes that prediction is compiled for
 
 
 class LoomEngine:
-    """Trains `model` on `loss` with `optimizer`, in native code on `threads` threads.
+    """Trains `model` as `setup` says, in native code.
 
     It takes and gives what the numpy engine takes and gives: the same reports, the same state. The
     weights live in the compiled network's memory; `model` and `optimizer` are brought up to date
     when they are asked for.
 
-    input_shape: (C, H, W); an epoch of other pictures has it compiled for their shape, too.
-    batch_size: the most examples of a step. With `normalisation` the step is compiled at once, else
-    when the first batch comes. Raises UncoveredError for a layer, a loss or an optimizer that
-    cannot be compiled: `weave` finds an engine for those.
+    input_shape: (C, H, W); an epoch of other pictures has it compiled for their shape, too. Raises
+    UncoveredError for a layer, a loss or an optimizer that cannot be compiled: `weave` finds an
+    engine for those.
     """
 
     name = "loom"
@@ -53,34 +53,22 @@ class LoomEngine:
     def __init__(
         self,
         model: nn.Layer,
-        loss: Loss,
-        optimizer: Optimizer,
+        setup: TrainingSetup,
         *,
-        input_shape: tuple[int, int, int],
-        batch_size: int,
-        threads: int,
-        normalisation: Normalisation | None = None,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        ema: float | None = None,
+        input_shape: Shape,
     ) -> None:
-        from handloom.loom.network.compile import compile_network
+        from handloom.engines.loom.compile import compile_network
 
-        self.loss = loss
-        self.batch_size = batch_size
-        self._numpy = NumpyEngine(
-            model, loss, optimizer, clip_norm=clip_norm, clip_value=clip_value, ema=ema
-        )
-        self._optimizer = optimizer
-        self._cross_entropy = cross_entropy_of(loss)
-        self._compile = partial(
-            compile_network, model, self._cross_entropy, optimizer, batch=batch_size,
-            threads=threads, clip_norm=clip_norm, clip_value=clip_value, ema=ema,
-        )  # fmt: skip
+        self.loss = setup.loss
+        self.batch_size = setup.batch_size
+        self._numpy = NumpyEngine(model, setup)
+        self._optimizer = setup.optimizer
+        self._compile = partial(compile_network, model, setup)
         self._compiled: Compiled = self._compile(input_shape=input_shape)
         self._by_shape: dict[Shape, Compiled] = {input_shape: self._compiled}
         # The loss itself refuses settings that cannot be; native code would not notice.
-        loss(np.eye(self._compiled.plan.classes), np.arange(self._compiled.plan.classes))
+        classes = self._compiled.plan.classes
+        self.loss(np.eye(classes), np.arange(classes))
         self._portions = Portions(model, self._compiled.dtype)
         self._pace = Pace(NATIVE_SECONDS)
         self._behind = False  # whether the model's arrays are older than the compiled network's
@@ -90,8 +78,8 @@ class LoomEngine:
         # last bits.
         self._dark: bool | None = None
         self._asked_dark: bool | None = None
-        if normalisation is not None:
-            self._compiled.prepare(self._numbers(normalisation, dark=True))
+        if setup.normalisation is not None:
+            self._compiled.prepare(self._numbers(setup.normalisation, dark=True))
 
     # -- the protocol -----------------------------------------------------------------------------
 
@@ -201,8 +189,7 @@ class LoomEngine:
     def _go_over_to(self, shape: Shape, *, compile: bool = False) -> None:
         """Take the network that is compiled for pictures of `shape`, where there is one."""
         if compile and shape not in self._by_shape:
-            channels, height, width = shape
-            self._by_shape[shape] = self._compile(input_shape=(channels, height, width))
+            self._by_shape[shape] = self._compile(input_shape=shape)
         if self._by_shape.get(shape, self._compiled) is not self._compiled:
             self._pull()
             self._compiled = self._by_shape[shape]

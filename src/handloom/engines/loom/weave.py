@@ -6,13 +6,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from handloom import nn
-from handloom.data import Normalisation
-from handloom.engines.base import Loss
+from handloom._typing import Shape
 from handloom.engines.loom.engine import LoomEngine
 from handloom.engines.loom.terms import name_of
 from handloom.engines.loom.woven import Woven
 from handloom.engines.numpy.engine import NumpyEngine
-from handloom.optim import Optimizer
+from handloom.engines.setup import TrainingSetup
 
 if TYPE_CHECKING:
     from handloom.loom.network.compiled import Compiled
@@ -24,10 +23,8 @@ class WovenEngine(NumpyEngine):
 
     name = "loom"
 
-    def __init__(
-        self, model: Woven, loss: Loss, optimizer: Optimizer, **settings: float | None
-    ) -> None:
-        super().__init__(model, loss, optimizer, **settings)
+    def __init__(self, model: Woven, setup: TrainingSetup) -> None:
+        super().__init__(model, setup)
         self._woven = model
 
     @property
@@ -53,41 +50,24 @@ class WovenEngine(NumpyEngine):
         return self._woven.compile_seconds
 
 
-def weave(
-    model: nn.Layer,
-    loss: Loss,
-    optimizer: Optimizer,
-    *,
-    input_shape: tuple[int, int, int],
-    batch_size: int,
-    threads: int,
-    normalisation: Normalisation | None = None,
-    clip_norm: float | None = None,
-    clip_value: float | None = None,
-    ema: float | None = None,
-    soft_targets: bool = False,
-) -> LoomEngine | WovenEngine:
+def weave(model: nn.Layer, setup: TrainingSetup, *, input_shape: Shape) -> LoomEngine | WovenEngine:
     """The loom's engine for a network: one native step, or as much of it as can be compiled.
 
-    The arguments are LoomEngine's. `soft_targets` says that labels are shares of the classes, on
-    which no loss is compiled. Raises UncoveredError for a network that cannot be compiled and is no
-    plain Sequential, whose layers could be taken one by one.
+    The arguments are LoomEngine's. Where labels are shares of the classes, no loss is compiled.
+    Raises UncoveredError for a network that cannot be compiled and is no plain Sequential, whose
+    layers could be taken one by one.
     """
     from handloom.loom.network.fuse import UncoveredError
 
-    settings = {"clip_norm": clip_norm, "clip_value": clip_value, "ema": ema}
-    if not soft_targets:
+    if not setup.soft_targets:
         with suppress(UncoveredError):
-            return LoomEngine(
-                model, loss, optimizer, input_shape=input_shape, batch_size=batch_size,
-                threads=threads, normalisation=normalisation, **settings,
-            )  # fmt: skip
+            return LoomEngine(model, setup, input_shape=input_shape)
     if type(model) is not nn.Sequential:
         raise UncoveredError(
             f"a {type(model).__name__} cannot be compiled, nor taken apart as a Sequential can"
         )
-    woven = Woven(model, input_shape, batch_size, threads)
-    return WovenEngine(woven, loss, optimizer, **settings)
+    woven = Woven(model, input_shape, setup.batch_size, setup.threads)
+    return WovenEngine(woven, setup)
 
 
 def refusal() -> str | None:

@@ -137,7 +137,7 @@ def _parts(
     children: list[Named], shape: Shape, batch: int, threads: int
 ) -> Iterator[NativeRun | Named]:
     """The longest runs of layers that can be compiled, and the layers between them."""
-    from handloom.loom.network.compile import compile_run, coverage
+    from handloom.engines.loom.compile import compile_run, coverage
 
     first = True
     while children:

@@ -11,42 +11,25 @@ import numpy as np
 from handloom._typing import AnyArray, FloatArray, IntArray, UInt8Array
 from handloom.data import Epoch, Normalisation
 from handloom.engines.alone import check_epoch, check_example
-from handloom.engines.base import Evaluation, Loss, StepReport
-from handloom.errors import ConfigError, StateError
+from handloom.engines.base import Evaluation, StepReport
+from handloom.engines.setup import TrainingSetup
+from handloom.errors import StateError
 from handloom.nn.layer import Layer
 from handloom.nn.losses import weighted_loss
 from handloom.optim import Optimizer, average_decay, clip_by_norm, clip_by_value, global_norm
 
 
 class NumpyEngine:
-    """Trains `model` on `loss` with `optimizer`, in plain NumPy.
-
-    `clip_norm` and `clip_value` bound the gradients before each update. With `ema` = β, an average
-    of the weights, w̄ <- β w̄ + (1 - β) w after each update, is what predicts; β is smaller at
-    first (`optim.average_decay`). Running statistics are taken over as they are.
-    """
+    """Trains `model` as `setup` says, in plain NumPy."""
 
     name = "numpy"
 
-    def __init__(
-        self,
-        model: Layer,
-        loss: Loss,
-        optimizer: Optimizer,
-        *,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        ema: float | None = None,
-    ) -> None:
-        if ema is not None and not 0.0 < ema < 1.0:
-            raise ConfigError(f"ema is a factor between 0 and 1, got {ema}")
+    def __init__(self, model: Layer, setup: TrainingSetup) -> None:
         self.model = model
-        self.loss = loss
-        self.optimizer = optimizer
-        self.clip_norm = clip_norm
-        self.clip_value = clip_value
-        self.ema = ema
-        self.average = None if ema is None else copy.deepcopy(model).eval()
+        self.setup = setup
+        self.loss = setup.loss
+        self.optimizer = setup.optimizer
+        self.average = None if setup.ema is None else copy.deepcopy(model).eval()
         model.skip_input_gradient()  # pictures are not trained
         self.parameters = model.named_parameters()
 
@@ -166,17 +149,17 @@ class NumpyEngine:
         """Bound the gradients as asked; returns their norm before that."""
         norm = (
             global_norm(self.parameters)
-            if self.clip_norm is None
-            else clip_by_norm(self.parameters, self.clip_norm)
+            if self.setup.clip_norm is None
+            else clip_by_norm(self.parameters, self.setup.clip_norm)
         )
-        if self.clip_value is not None:
-            clip_by_value(self.parameters, self.clip_value)
+        if self.setup.clip_value is not None:
+            clip_by_value(self.parameters, self.setup.clip_value)
         return norm
 
     def _update_average(self) -> None:
-        if self.average is None or self.ema is None:
+        if self.average is None or self.setup.ema is None:
             return
-        decay = average_decay(self.ema, self.steps)
+        decay = average_decay(self.setup.ema, self.steps)
         for name, parameter in self.average.named_parameters().items():
             parameter.value *= decay
             parameter.value += (1.0 - decay) * self.parameters[name].value

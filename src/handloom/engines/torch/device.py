@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 
+from handloom.engines.setup import Precision
 from handloom.errors import ConfigError
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def find_device(name: str) -> torch.device:

@@ -11,13 +11,12 @@ from handloom import nn
 from handloom._typing import AnyArray, FloatArray, Shape, UInt8Array
 from handloom.data import Epoch, Normalisation
 from handloom.engines.alone import check_epoch, check_example
-from handloom.engines.base import Evaluation, Loss, StepReport
+from handloom.engines.base import Evaluation, StepReport
 from handloom.engines.numpy.engine import NumpyEngine, count_correct
 from handloom.engines.pace import Pace
-from handloom.engines.processes import ALONE, Processes
+from handloom.engines.setup import TrainingSetup
 from handloom.engines.torch.ahead import PORTION_SECONDS, Checkpoint, Portion
 from handloom.engines.torch.device import (
-    Precision,
     describe_device,
     exact_products,
     find_device,
@@ -37,54 +36,34 @@ PREDICTED_AT_ONCE = 1000
 
 
 class TorchEngine:
-    """Trains `model` on `loss` with `optimizer` in PyTorch.
+    """Trains `model` as `setup` says, in PyTorch.
 
     It takes and gives what the numpy engine takes and gives: the same reports, the same state. The
     weights live on the device; `model` and `optimizer` are brought up to date when they are asked
     for.
 
-    device: "auto", "cpu", "cuda", "cuda:1", "mps". precision: of products in training; "auto" is
-    bfloat16 under autocast on a CUDA device and float32 elsewhere; predictions are always computed
-    in the weights' own kind. compile: hand the network to torch.compile. threads: on the CPU.
-    processes: with whom every batch is shared. Raises ConfigError for a device that is not there,
-    and for a layer without a module.
+    Raises ConfigError for a device that is not there, and for a layer without a module.
     """
 
     name = "torch"
 
-    def __init__(
-        self,
-        model: nn.Layer,
-        loss: Loss,
-        optimizer: Optimizer,
-        *,
-        device: str = "auto",
-        precision: Precision = "auto",
-        compile: bool = False,
-        threads: int = 1,
-        processes: Processes = ALONE,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        ema: float | None = None,
-    ) -> None:
-        self.loss = loss
-        self.device = find_device(device)
-        self.threads = threads
-        self._optimizer = optimizer
-        host = NumpyEngine(
-            model, loss, optimizer, clip_norm=clip_norm, clip_value=clip_value, ema=ema
-        )
-        self.dtype = np.result_type(*(p.value.dtype for p in host.parameters.values()))
+    def __init__(self, model: nn.Layer, setup: TrainingSetup) -> None:
+        settings = setup.torch
+        self.setup = setup
+        self.loss = setup.loss
+        self.device = find_device(settings.processes.device(settings.device))
+        self.threads = setup.threads
+        self._optimizer = setup.optimizer
+        self._processes = settings.processes
+        host = NumpyEngine(model, setup)
+        self.dtype = host.dtype
         kind = torch.from_numpy(np.empty(0, self.dtype)).dtype
-        self._how = How(
-            self.device, kind, find_precision(precision, self.device, kind), compile,
-            clip_norm, clip_value, ema, processes,
-        )  # fmt: skip
-        self._step = Step(model, loss, optimizer, self._how)
+        how = How(self.device, kind, find_precision(settings.precision, self.device, kind))
+        self._step = Step(model, setup, how)
         self._twin = Twin(host, self._step)
         self._twin.push()
         self._pictures: DevicePictures | None = None
-        self._pace = Pace(PORTION_SECONDS, steady=processes.size > 1)
+        self._pace = Pace(PORTION_SECONDS, steady=self._processes.size > 1)
         self.ahead = self.device.type != "cpu" and not self.uncovered
         """Whether steps are launched ahead of their reports, as suits a GPU."""
 
@@ -128,9 +107,9 @@ class TorchEngine:
         told = [f"PyTorch {torch.__version__} on {describe_device(self.device)}"]
         if self.device.type == "cpu":
             told.append(f"{self.threads} thread" + ("" if self.threads == 1 else "s"))
-        if self._how.precision is torch.bfloat16:
+        if self._step.how.precision is torch.bfloat16:
             told.append("bfloat16 autocast")
-        if self._how.compile:
+        if self.setup.torch.compile:
             told.append("compiled")
         return ", ".join(told)
 
@@ -140,7 +119,7 @@ class TorchEngine:
         if self.ahead:
             yield from self._train_ahead(epoch, start, stop)
             return
-        batches = epoch.between(start, stop, self._how.processes.part, dtype=self.dtype)
+        batches = epoch.between(start, stop, self._processes.part, dtype=self.dtype)
         for step, batch in enumerate(batches, start):
             count = len(epoch.positions(step, step + 1))
             report = self._step_on_part(batch.x, batch.labels, count)
@@ -152,7 +131,7 @@ class TorchEngine:
         """One step on numbers x (N, C, H, W), and labels (N,) or shares (N, K); no update unless
         loss and gradient are finite."""
         check_example(self._twin.host.model, x.shape)
-        rows = self._how.processes.part(len(x))
+        rows = self._processes.part(len(x))
         return self._step_on_part(x[rows], labels[rows], len(x))
 
     def predict(self, x: FloatArray) -> FloatArray:
@@ -173,7 +152,7 @@ class TorchEngine:
 
     def evaluate(self, x: FloatArray, labels: AnyArray) -> Evaluation:
         """Loss, weight and number classified right, each process predicting its part of x."""
-        processes = self._how.processes
+        processes = self._processes
         part = torch.from_numpy(self.predict(x[processes.part(len(x))]))
         outputs = processes.whole(part, len(x)).numpy()
         with np.errstate(over="ignore", invalid="ignore"):
@@ -250,10 +229,10 @@ class TorchEngine:
         self, epoch: Epoch, start: int, stop: int
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """This process's rows of each batch: of the pictures that live on the device."""
-        batches, part = epoch.batches, self._how.processes.part
+        batches, part = epoch.batches, self._processes.part
         if self._pictures is None or self._pictures.of is not batches:
             self._check((1, *batches.planes.shape[1:]), batches.dataset.labels[:1])
-            self._pictures = DevicePictures(batches, self.device, dtype=self._how.dtype)
+            self._pictures = DevicePictures(batches, self.device, dtype=self._step.how.dtype)
         return self._pictures.batches(epoch, start, stop, part)
 
     # -- details ----------------------------------------------------------------------------------

@@ -11,28 +11,22 @@ from typing import NamedTuple
 import torch
 
 from handloom import nn
-from handloom.engines.base import Loss
-from handloom.engines.processes import Processes
+from handloom.engines.setup import TrainingSetup
 from handloom.engines.torch.dropout import begin_step
 from handloom.engines.torch.losses import loss_of
 from handloom.engines.torch.modules import module_of
 from handloom.engines.torch.rules import rule_of
-from handloom.optim import Optimizer, average_decay
+from handloom.optim import average_decay
 
 
 class How(NamedTuple):
-    """How a network is trained, besides its loss and its rule."""
+    """What the setup's device and precision are on this machine."""
 
     device: torch.device
     dtype: torch.dtype
     """Of the weights, the loss, the predictions."""
     precision: torch.dtype
     """Of products in training: bfloat16 under autocast, or as the weights are."""
-    compile: bool
-    clip_norm: float | None
-    clip_value: float | None
-    ema: float | None
-    processes: Processes
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -57,35 +51,36 @@ class Numbers(NamedTuple):
 class Step:
     """A network on the device, and what a step makes of it: gradients, then new weights."""
 
-    def __init__(self, model: nn.Layer, loss: Loss, optimizer: Optimizer, how: How) -> None:
+    def __init__(self, model: nn.Layer, setup: TrainingSetup, how: How) -> None:
         self.how = how
+        self.setup = setup
+        self.processes = setup.torch.processes
         module = module_of(model).to(how.device, how.dtype)
         if how.memory_format is torch.channels_last:
             module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.module = module
-        self.average = None if how.ema is None else copy.deepcopy(module).eval()
+        self.average = None if setup.ema is None else copy.deepcopy(module).eval()
         self.parameters: dict[str, torch.Tensor] = dict(module.named_parameters())
         buffers = module.named_buffers()
         self._variances = [buffer for name, buffer in buffers if name.endswith("running_var")]
-        self.loss, self.loss_stays = loss_of(loss)
-        self.optimizer = optimizer
-        self.rule = rule_of(optimizer, self.parameters)
-        spread = how.processes.spread(module)
-        self._forward = torch.compile(spread) if how.compile else spread
+        self.loss, self.loss_stays = loss_of(setup.loss)
+        self.rule = rule_of(setup.optimizer, self.parameters)
+        spread = self.processes.spread(module)
+        self._forward = torch.compile(spread) if setup.torch.compile else spread
 
     def gradients(self, x: torch.Tensor, labels: torch.Tensor, step: int, count: int) -> Numbers:
         """Forward and backward over this process's rows of a batch of `count` examples."""
         how = self.how
         if not self.module.training:
             self.module.train()
-        begin_step(self.module, step, how.processes.part(count).start)
+        begin_step(self.module, step, self.processes.part(count).start)
         for parameter in self.parameters.values():
             parameter.grad = None
         mixed = how.precision is not how.dtype
         with torch.autocast(how.device.type, how.precision if mixed else None, enabled=mixed):
             outputs = self._forward(x.to(memory_format=how.memory_format))
-        outputs = how.processes.whole(outputs.to(how.dtype), count)
-        labels = how.processes.whole(labels, count)
+        outputs = self.processes.whole(outputs.to(how.dtype), count)
+        labels = self.processes.whole(labels, count)
         loss = self.loss(outputs, labels)
         loss.backward()
         loss = loss.detach() + self._overflown()
@@ -103,14 +98,15 @@ class Step:
     def update(self, grad_norm: torch.Tensor) -> None:
         """Clip the gradients, whose norm was found, change the weights, average them."""
         values = [*self.parameters.values()]
-        if self.how.clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(values, self.how.clip_norm, grad_norm)
-        if self.how.clip_value is not None:
-            torch.nn.utils.clip_grad_value_(values, self.how.clip_value)
+        setup = self.setup
+        if setup.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(values, setup.clip_norm, grad_norm)
+        if setup.clip_value is not None:
+            torch.nn.utils.clip_grad_value_(values, setup.clip_value)
         self.rule.step()
-        if self.average is not None and self.how.ema is not None:
+        if self.average is not None and setup.ema is not None:
             averages: list[torch.Tensor] = [*self.average.parameters()]
-            decay = average_decay(self.how.ema, self.optimizer.steps)
+            decay = average_decay(setup.ema, setup.optimizer.steps)
             with torch.no_grad():
                 torch._foreach_lerp_(averages, values, 1.0 - decay)
 

@@ -13,6 +13,7 @@ from handloom.engines import (
     Engine,
     Processes,
     TorchSettings,
+    TrainingSetup,
     above_the_limit,
     available_cores,
     choose_engine,
@@ -61,16 +62,35 @@ def engine_for(
 ) -> Choice:
     """The recipe's engine around a network (C, H, W) -> (K,), and why it is that one.
 
-    The schedule counts an epoch as `steps_per_epoch`; `normalisation` as `choose_engine` takes it.
+    The schedule counts an epoch as `steps_per_epoch`.
     """
-    channels, height, width = image_shape
-    (num_classes,) = model.output_shape(image_shape)
-    choice = choose_engine(
-        recipe.engine,
+    setup = training_setup(
+        recipe,
         model,
+        image_shape,
+        steps_per_epoch=steps_per_epoch,
+        normalisation=normalisation,
+        torch=replace(torch_settings(recipe), processes=processes),
+    )
+    choice = choose_engine(recipe.engine, model, setup, input_shape=image_shape)
+    exceeding = above_the_limit(count_threads(recipe))
+    return choice if exceeding is None else Choice(choice.engine, (*choice.notes, exceeding))
+
+
+def training_setup(
+    recipe: Recipe,
+    model: nn.Layer,
+    image_shape: Shape,
+    *,
+    steps_per_epoch: int,
+    normalisation: Normalisation | None = None,
+    torch: TorchSettings | None = None,
+) -> TrainingSetup:
+    """How the recipe trains a network (C, H, W) -> (K,); `torch` in place of its [torch]."""
+    (num_classes,) = model.output_shape(image_shape)
+    return TrainingSetup(
         build_loss(recipe, num_classes),
         build_optimizer(recipe, model, steps_per_epoch),
-        input_shape=(channels, height, width),
         batch_size=recipe.training.batch_size,
         threads=count_threads(recipe),
         normalisation=normalisation,
@@ -78,10 +98,8 @@ def engine_for(
         clip_norm=recipe.optimizer.clip_norm,
         clip_value=recipe.optimizer.clip_value,
         ema=recipe.training.ema,
-        torch=replace(torch_settings(recipe), processes=processes),
+        torch=torch or torch_settings(recipe),
     )
-    exceeding = above_the_limit(count_threads(recipe))
-    return choice if exceeding is None else Choice(choice.engine, (*choice.notes, exceeding))
 
 
 def torch_settings(recipe: Recipe) -> TorchSettings:
@@ -94,20 +112,10 @@ def build_predictor(recipe: Recipe, model: nn.Layer, image_shape: Shape) -> Engi
 
     A training on a GPU is predicted wherever this is: the weights are the same on a CPU.
     """
-    channels, height, width = image_shape
-    (num_classes,) = model.output_shape(image_shape)
     name, torch = predicting_engine(recipe.engine, torch_settings(recipe))
-    return choose_engine(
-        name,
-        model,
-        build_loss(recipe, num_classes),
-        build_optimizer(recipe, model, 1),
-        input_shape=(channels, height, width),
-        batch_size=recipe.training.batch_size,
-        threads=count_threads(recipe),
-        soft_targets=build_mixing(recipe) is not None,
-        torch=torch,
-    ).engine
+    setup = training_setup(recipe, model, image_shape, steps_per_epoch=1, torch=torch)
+    setup = replace(setup, clip_norm=None, clip_value=None, ema=None)  # `model` is what predicts
+    return choose_engine(name, model, setup, input_shape=image_shape).engine
 
 
 def count_threads(recipe: Recipe) -> int:

@@ -13,8 +13,8 @@ from handloom.data import Normalisation
 from handloom.engines import check_threads
 from handloom.errors import ConfigError, DataError
 from handloom.recipes import Recipe
-from handloom.run.assemble.engine import count_threads
-from handloom.run.assemble.network import build_loss, build_model, build_optimizer
+from handloom.run.assemble.engine import training_setup
+from handloom.run.assemble.network import build_model
 from handloom.run.assemble.parts import build_mixing, load_data
 
 if TYPE_CHECKING:
@@ -45,38 +45,29 @@ def explain_plan(recipe: Recipe) -> Explanation:
     images, num_classes = _pictures(recipe)
     model = build_model(recipe, images.shape[1:], num_classes)
     if build_mixing(recipe) is not None:  # no loss is compiled on shares of classes
-        return _outline(recipe, model, images.shape[1:], num_classes)
+        return _outline(recipe, model, images.shape[1:])
     try:
-        compiled = compile_timed(recipe, model, images, num_classes)
+        compiled = compile_timed(recipe, model, images)
     except UncoveredError:
-        return _outline(recipe, model, images.shape[1:], num_classes)
+        return _outline(recipe, model, images.shape[1:])
     return explain(compiled, images)
 
 
-def compile_timed(
-    recipe: Recipe, model: nn.Sequential, images: UInt8Array, num_classes: int
-) -> Compiled:
+def compile_timed(recipe: Recipe, model: nn.Sequential, images: UInt8Array) -> Compiled:
     """The whole training step with a clock in it, for pictures like `images` (M, C, H, W).
 
     Raises UncoveredError where some of it cannot be compiled.
     """
-    from handloom.engines.loom.terms import cross_entropy_of, mostly_dark, pixels_as_numbers
-    from handloom.loom.network.compile import compile_network
+    from handloom.engines.loom.compile import compile_network
+    from handloom.engines.loom.terms import mostly_dark, pixels_as_numbers
 
-    channels, height, width = images.shape[1:]
     # Which numbers a normalisation has costs nothing; whether black stays zero does.
-    pictures = pixels_as_numbers(Normalisation("scale"), channels)
+    pictures = pixels_as_numbers(Normalisation("scale"), images.shape[1])
     dark = recipe.data.normalise == "scale" and mostly_dark(images[:LOOKED_AT])
     compiled = compile_network(
         model,
-        cross_entropy_of(build_loss(recipe, num_classes)),
-        build_optimizer(recipe, model, 1),
-        input_shape=(channels, height, width),
-        batch=recipe.training.batch_size,
-        threads=count_threads(recipe),
-        clip_norm=recipe.optimizer.clip_norm,
-        clip_value=recipe.optimizer.clip_value,
-        ema=recipe.training.ema,
+        training_setup(recipe, model, images.shape[1:], steps_per_epoch=1),
+        input_shape=images.shape[1:],
         pictures=replace(pictures, sparse=dark),
         timed=True,
     )
@@ -84,23 +75,13 @@ def compile_timed(
     return compiled
 
 
-def _outline(
-    recipe: Recipe, model: nn.Sequential, input_shape: Shape, num_classes: int
-) -> Explanation:
+def _outline(recipe: Recipe, model: nn.Sequential, input_shape: Shape) -> Explanation:
     """What is compiled of a step that is not compiled as a whole."""
     from handloom.engines.loom.weave import WovenEngine, weave
     from handloom.loom.network.explain import outline
 
-    channels, height, width = input_shape
-    engine = weave(
-        model,
-        build_loss(recipe, num_classes),
-        build_optimizer(recipe, model, 1),
-        input_shape=(channels, height, width),
-        batch_size=recipe.training.batch_size,
-        threads=count_threads(recipe),
-        soft_targets=build_mixing(recipe) is not None,
-    )
+    setup = training_setup(recipe, model, input_shape, steps_per_epoch=1)
+    engine = weave(model, setup, input_shape=input_shape)
     assert isinstance(engine, WovenEngine), "the loom cannot compile it as a whole"
     if not engine.compiled:
         raise ConfigError(f"nothing can be compiled: {', '.join(engine.uncovered)} run on numpy")

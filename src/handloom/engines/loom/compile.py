@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from handloom import nn, optim
+from handloom import nn
 from handloom._typing import Shape
+from handloom.engines.loom.terms import cross_entropy_of
+from handloom.engines.setup import TrainingSetup
 from handloom.loom.kernels.optimizer import Rule, Updating, rule_of
 from handloom.loom.language.machine import host
 from handloom.loom.language.program import Real
@@ -16,28 +18,24 @@ from handloom.loom.network import chain, fuse
 from handloom.loom.network.compiled import Compiled
 from handloom.loom.network.plan import Plan, Request
 from handloom.loom.pieces.gather import Pictures
-from handloom.loom.pieces.loss import CrossEntropy
 from handloom.nn.layer import Parameter
 
 
 def compile_network(
     model: nn.Layer,
-    loss: CrossEntropy,
-    optimizer: optim.Optimizer,
+    setup: TrainingSetup,
     *,
-    input_shape: tuple[int, int, int],
-    batch: int,
-    threads: int,
-    clip_norm: float | None = None,
-    clip_value: float | None = None,
-    ema: float | None = None,
+    input_shape: Shape,
     pictures: Pictures | None = None,
     timed: bool = False,
 ) -> Compiled:
-    """The network and its way of training, ready to be compiled for this machine.
+    """The network and its way of training, ready to be compiled for images (C, H, W) of
+    `input_shape` on this machine.
 
-    Raises UncoveredError where a layer or the optimizer cannot be. `timed`: with a clock in it.
+    Raises UncoveredError where a layer, the loss or the optimizer cannot be. `timed`: with a clock
+    in it.
     """
+    optimizer, loss = setup.optimizer, cross_entropy_of(setup.loss)
     rule = rule_of(optimizer)
     if rule is None:
         raise fuse.UncoveredError(f"the optimizer {type(optimizer).__name__}")
@@ -45,16 +43,23 @@ def compile_network(
         raise fuse.UncoveredError("an optimizer of some of the parameters only")
     decoupled = bool(optimizer.weight_decay.decoupled)
     updating = tuple(
-        (name, Updating(rule, 0, optimizer.decays[name], decoupled, clip_value, ema is not None))
+        (
+            name,
+            Updating(
+                rule, 0, optimizer.decays[name], decoupled, setup.clip_value,
+                setup.ema is not None,
+            ),
+        )
         for name in optimizer.params
-    )
-    average = None if ema is None else len(rule.slots)
+    )  # fmt: skip
+    average = None if setup.ema is None else len(rule.slots)
     request = Request(
-        input_shape, batch, pictures or Pictures(), loss=loss, updating=updating,
-        max_norm=clip_norm, average=average, timed=timed, real=_real(model.named_parameters()),
+        input_shape, setup.batch_size, pictures or Pictures(), loss=loss, updating=updating,
+        max_norm=setup.clip_norm, average=average, timed=timed,
+        real=_real(model.named_parameters()),
     )  # fmt: skip
     layers = list(chain.in_a_row("", model))
-    compiled = Compiled(layers, host(), Crew(threads), request, rule, ema)
+    compiled = Compiled(layers, host(), Crew(setup.threads), request, rule, setup.ema)
     assert compiled.plan, "made now: what cannot be compiled shows here"
     return compiled
 
