@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,12 +17,12 @@ from handloom.data.batches.batches import Epoch, one_ahead
 from handloom.engines.alone import check_epoch, check_example
 from handloom.engines.base import Evaluation, StepReport
 from handloom.engines.loom.terms import mostly_dark, pixels_as_numbers
-from handloom.engines.numpy.engine import NumpyEngine, count_correct
+from handloom.engines.numpy.engine import count_correct
 from handloom.engines.pace import Pace
 from handloom.engines.portions import Portions
+from handloom.engines.remote import RemoteEngine
 from handloom.engines.setup import TrainingSetup
 from handloom.nn.losses import check_labels, weighted_loss
-from handloom.optim import Optimizer
 
 if TYPE_CHECKING:
     from handloom.loom.network.compiled import Compiled
@@ -34,12 +34,16 @@ LOOKED_AT = 512  # pictures in which zeros are counted, to see whether skipping 
 PREDICTED_AT_ONCE = (1, 32, 256)  # batch sizes that prediction is compiled for
 
 
-class LoomEngine:
+Stored = tuple[str, int | None]
+"""A parameter or buffer by name, and which of a parameter's states: None for its value, 0 … k - 1
+for the optimizer's slots, k for its average."""
+
+
+class LoomEngine(RemoteEngine[Stored]):
     """Trains `model` as `setup` says, in native code.
 
     It takes and gives what the numpy engine takes and gives: the same reports, the same state. The
-    weights live in the compiled network's memory; `model` and `optimizer` are brought up to date
-    when they are asked for.
+    weights live in the compiled network's memory.
 
     input_shape: (C, H, W); an epoch of other pictures has it compiled for their shape, too. Raises
     UncoveredError for a layer, a loss or an optimizer that cannot be compiled: `weave` finds an
@@ -59,10 +63,8 @@ class LoomEngine:
     ) -> None:
         from handloom.engines.loom.compile import compile_network
 
-        self.loss = setup.loss
+        super().__init__(model, setup)
         self.batch_size = setup.batch_size
-        self._numpy = NumpyEngine(model, setup)
-        self._optimizer = setup.optimizer
         self._compile = partial(compile_network, model, setup)
         self._compiled: Compiled = self._compile(input_shape=input_shape)
         self._by_shape: dict[Shape, Compiled] = {input_shape: self._compiled}
@@ -71,7 +73,6 @@ class LoomEngine:
         self.loss(np.eye(classes), np.arange(classes))
         self._portions = Portions(model, self._compiled.dtype)
         self._pace = Pace(NATIVE_SECONDS)
-        self._behind = False  # whether the model's arrays are older than the compiled network's
         self._push()
         # Whether most pixels are zero: of the pictures to train on, and of those to be judged. What
         # is asked must not change the training, and in other tiles the gradients' norm has other
@@ -84,37 +85,6 @@ class LoomEngine:
     # -- the protocol -----------------------------------------------------------------------------
 
     @property
-    def model(self) -> nn.Layer:
-        """The network, its parameters as they are now."""
-        self._pull()
-        return self._numpy.model
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """The optimizer, its slots as they are now."""
-        self._pull()
-        return self._optimizer
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The precision of its numbers: that of the parameters."""
-        return self._compiled.dtype
-
-    @property
-    def steps(self) -> int:
-        """Optimizer updates done so far."""
-        return self._optimizer.steps
-
-    @property
-    def lr_scale(self) -> float:
-        """Factor on the schedule's learning rate."""
-        return self._optimizer.lr_scale
-
-    @lr_scale.setter
-    def lr_scale(self, scale: float) -> None:
-        self._optimizer.lr_scale = scale
-
-    @property
     def compile_seconds(self) -> float:
         """Seconds spent on compiling so far, or on loading what was compiled before."""
         return sum(compiled.compile_seconds for compiled in self._by_shape.values())
@@ -122,7 +92,7 @@ class LoomEngine:
     def train(self, epoch: Epoch, start: int, stop: int) -> Iterator[StepReport]:
         """Train on the epoch's batches from start to stop; several are trained before the first
         report is given, and none after one that is not finite."""
-        check_epoch(self._numpy.model, epoch, start, stop)
+        check_epoch(self._host.model, epoch, start, stop)
         self._go_over_to(epoch.batches.planes.shape[1:], compile=True)
         if self._dark is None:
             self._dark = mostly_dark(epoch.batches.planes[:LOOKED_AT])
@@ -144,7 +114,7 @@ class LoomEngine:
 
         rows = np.arange(len(x))
         self._go_over_to(x.shape[1:])
-        check_example(self._numpy.model, x.shape)
+        check_example(self._host.model, x.shape)
         return self._run(x, Pictures(), rows, labels, max(self.batch_size, len(rows)))[0]
 
     def predict(self, x: FloatArray) -> FloatArray:
@@ -162,27 +132,6 @@ class LoomEngine:
             outputs = self.predict(x)
             sums = weighted_loss(self.loss, outputs, labels)
             return Evaluation(*sums, count_correct(outputs, labels))
-
-    def weights(self) -> dict[str, AnyArray]:
-        """Copies of the weights that predict."""
-        self._pull()
-        return self._numpy.weights()
-
-    def state_dict(self) -> dict[str, AnyArray]:
-        """As the numpy engine's, so that either may go on with the other's."""
-        self._pull()
-        return self._numpy.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
-        """Take up the state of an equal engine; raises StateError where it does not fit."""
-        self._pull()
-        self._numpy.load_state_dict(state)
-        self._push()
-
-    def locate_nonfinite(self, x: FloatArray) -> str:
-        """Walk the network once more, in NumPy, and name the first place that is not finite."""
-        self._pull()
-        return self._numpy.locate_nonfinite(x)
 
     # -- details ----------------------------------------------------------------------------------
 
@@ -256,32 +205,25 @@ class LoomEngine:
             optimizer.steps = done
         return lrs, rows
 
-    def _parts(self) -> Iterator[tuple[int | None, dict[str, AnyArray]]]:
-        """The engine's arrays by public name, and the state they are in the compiled network."""
-        parameters = self._numpy.parameters
-        yield None, {name: parameter.value for name, parameter in parameters.items()}
-        yield None, self._numpy.model.named_buffers()
+    # -- where the weights live -------------------------------------------------------------------
+
+    def _pairs(self) -> Iterator[tuple[AnyArray, Stored]]:
+        """The engine's arrays, and their names and states in the compiled network."""
+        parameters = self._host.parameters
+        for name, parameter in parameters.items():
+            yield parameter.value, (name, None)
+        for name, buffer in self._host.model.named_buffers().items():
+            yield buffer, (name, None)
         for number, slot in enumerate(self._compiled.slots):
-            yield number, {name: slots[slot] for name, slots in self._optimizer.slots.items()}
-        if self._numpy.average is not None:
-            average = self._numpy.average.named_parameters()
-            number = len(self._compiled.slots)
-            yield number, {name: parameter.value for name, parameter in average.items()}
+            for name, slots in self._optimizer.slots.items():
+                yield slots[slot], (name, number)
+        if self._host.average is not None:
+            for name, parameter in self._host.average.named_parameters().items():
+                yield parameter.value, (name, len(self._compiled.slots))
 
-    def _pull(self) -> None:
-        """Bring model, optimizer and average up to date."""
-        if not self._behind:
-            return
-        for state, arrays in self._parts():
-            for name, array in arrays.items():
-                array[...] = self._compiled.read(name, state)
-        if self._numpy.average is not None:
-            buffers = self._numpy.model.named_buffers()
-            for name, buffer in self._numpy.average.named_buffers().items():
-                buffer[...] = buffers[name]
-        self._behind = False
+    def _fetch(self, there: Stored) -> AnyArray:
+        return self._compiled.read(*there)
 
-    def _push(self) -> None:
-        """Give the compiled network what model, optimizer and average hold."""
-        for state, arrays in self._parts():
-            self._compiled.write(arrays, state)
+    def _send(self, array: AnyArray, there: Stored) -> None:
+        name, state = there
+        self._compiled.write({name: array}, state)

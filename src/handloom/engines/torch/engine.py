@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,8 +12,9 @@ from handloom._typing import AnyArray, FloatArray, Shape, UInt8Array
 from handloom.data import Epoch, Normalisation
 from handloom.engines.alone import check_epoch, check_example
 from handloom.engines.base import Evaluation, StepReport
-from handloom.engines.numpy.engine import NumpyEngine, count_correct
+from handloom.engines.numpy.engine import count_correct
 from handloom.engines.pace import Pace
+from handloom.engines.remote import RemoteEngine
 from handloom.engines.setup import TrainingSetup
 from handloom.engines.torch.ahead import PORTION_SECONDS, Checkpoint, Portion
 from handloom.engines.torch.device import (
@@ -26,74 +27,39 @@ from handloom.engines.torch.device import (
 )
 from handloom.engines.torch.pictures import DevicePictures
 from handloom.engines.torch.step import How, Numbers, Step
-from handloom.engines.torch.twin import Twin
 from handloom.errors import ShapeError
 from handloom.nn.losses import check_labels, check_shares, weighted_loss
-from handloom.optim import Optimizer
 
 PREDICTED_AT_ONCE = 1000
 """Pictures: enough to keep a device busy, few enough for its memory."""
 
 
-class TorchEngine:
+class TorchEngine(RemoteEngine[torch.Tensor]):
     """Trains `model` as `setup` says, in PyTorch.
 
     It takes and gives what the numpy engine takes and gives: the same reports, the same state. The
-    weights live on the device; `model` and `optimizer` are brought up to date when they are asked
-    for.
-
-    Raises ConfigError for a device that is not there, and for a layer without a module.
+    weights live on the device. Raises ConfigError for a device that is not there, and for a layer
+    without a module.
     """
 
     name = "torch"
 
     def __init__(self, model: nn.Layer, setup: TrainingSetup) -> None:
+        super().__init__(model, setup)
         settings = setup.torch
-        self.setup = setup
-        self.loss = setup.loss
         self.device = find_device(settings.processes.device(settings.device))
         self.threads = setup.threads
-        self._optimizer = setup.optimizer
         self._processes = settings.processes
-        host = NumpyEngine(model, setup)
-        self.dtype = host.dtype
         kind = torch.from_numpy(np.empty(0, self.dtype)).dtype
         how = How(self.device, kind, find_precision(settings.precision, self.device, kind))
         self._step = Step(model, setup, how)
-        self._twin = Twin(host, self._step)
-        self._twin.push()
+        self._push()
         self._pictures: DevicePictures | None = None
         self._pace = Pace(PORTION_SECONDS, steady=self._processes.size > 1)
         self.ahead = self.device.type != "cpu" and not self.uncovered
         """Whether steps are launched ahead of their reports, as suits a GPU."""
 
     # -- the protocol -----------------------------------------------------------------------------
-
-    @property
-    def model(self) -> nn.Layer:
-        """The network, its parameters as they are now."""
-        self._twin.pull()
-        return self._twin.host.model
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """The optimizer, its slots as they are now."""
-        self._twin.pull()
-        return self._optimizer
-
-    @property
-    def steps(self) -> int:
-        """Optimizer updates done so far."""
-        return self._optimizer.steps
-
-    @property
-    def lr_scale(self) -> float:
-        """Factor on the schedule's learning rate."""
-        return self._optimizer.lr_scale
-
-    @lr_scale.setter
-    def lr_scale(self, scale: float) -> None:
-        self._optimizer.lr_scale = scale
 
     @property
     def uncovered(self) -> tuple[str, ...]:
@@ -115,7 +81,7 @@ class TorchEngine:
 
     def train(self, epoch: Epoch, start: int, stop: int) -> Iterator[StepReport]:
         """Train on the epoch's batches from start to stop, as far as the numbers are finite."""
-        check_epoch(self._twin.host.model, epoch, start, stop)
+        check_epoch(self._host.model, epoch, start, stop)
         if self.ahead:
             yield from self._train_ahead(epoch, start, stop)
             return
@@ -130,7 +96,7 @@ class TorchEngine:
     def train_step(self, x: FloatArray, labels: AnyArray) -> StepReport:
         """One step on numbers x (N, C, H, W), and labels (N,) or shares (N, K); no update unless
         loss and gradient are finite."""
-        check_example(self._twin.host.model, x.shape)
+        check_example(self._host.model, x.shape)
         rows = self._processes.part(len(x))
         return self._step_on_part(x[rows], labels[rows], len(x))
 
@@ -159,26 +125,13 @@ class TorchEngine:
             sums = weighted_loss(self.loss, outputs, labels)
             return Evaluation(*sums, count_correct(outputs, labels))
 
-    def weights(self) -> dict[str, AnyArray]:
-        """Copies of the weights that predict."""
-        self._twin.pull()
-        return self._twin.host.weights()
-
-    def state_dict(self) -> dict[str, AnyArray]:
-        """As the numpy engine's, so that either may go on with the other's."""
-        self._twin.pull()
-        return self._twin.host.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, AnyArray]) -> None:
-        """Take up the state of an equal engine; raises StateError where it does not fit."""
-        self._twin.pull()
-        self._twin.host.load_state_dict(state)
-        self._twin.push()
-
     def locate_nonfinite(self, x: FloatArray) -> str:
         """Walk the network once more, in NumPy, and name the first place that is not finite."""
-        self._twin.pull_gradients()
-        return self._twin.host.locate_nonfinite(x)
+        for name, parameter in self._host.parameters.items():
+            grad = self._step.parameters[name].grad
+            if grad is not None:
+                parameter.grad = grad.cpu().numpy()
+        return super().locate_nonfinite(x)
 
     # -- ahead of the reports ---------------------------------------------------------------------
 
@@ -216,7 +169,9 @@ class TorchEngine:
         """Give the device the steps start … stop - 1; nothing waits for it."""
         told = memory_told(epoch.batch_size, "training", "training.batch_size")
         with told, limited_to(self.threads):
-            portion = Portion(start, Checkpoint(self._twin.tensors(), self.steps))
+            portion = Portion(
+                start, Checkpoint([tensor for _, tensor in self._pairs()], self.steps)
+            )
             for step, (x, labels) in enumerate(self._batches(epoch, start, stop), start):
                 lr = self._optimizer.current_lr()
                 numbers = self._gradients(x, labels, len(epoch.positions(step, step + 1)))
@@ -258,7 +213,7 @@ class TorchEngine:
         return report
 
     def _gradients(self, x: torch.Tensor, labels: torch.Tensor, count: int) -> Numbers:
-        self._twin.behind = True  # in the forward pass the running statistics move already
+        self._behind = True  # in the forward pass the running statistics move already
         return self._step.gradients(x, labels, self.steps, count)
 
     def _uploaded(self, array: AnyArray, kind: object) -> torch.Tensor:
@@ -268,10 +223,34 @@ class TorchEngine:
         """Of one example, for numbers of the shape (N, C, H, W); ShapeError for others."""
         if len(shape) != 4:
             raise ShapeError(f"pictures are numbers (N, C, H, W), got {shape}")
-        return self._twin.host.model.output_shape(shape[1:])
+        return self._host.model.output_shape(shape[1:])
 
     def _check(self, shape: Shape, labels: AnyArray) -> None:
         """Say what is wrong with a batch before any of it is on the device."""
         scores = np.broadcast_to(np.float32(0), (shape[0], *self._output_shape(shape)))
         shares = labels.ndim == 2 and labels.dtype.kind == "f"
         (check_shares if shares else check_labels)(labels, scores)
+
+    # -- where the weights live -------------------------------------------------------------------
+
+    def _pairs(self) -> Iterator[tuple[AnyArray, torch.Tensor]]:
+        """The engine's arrays, and the tensors that are the same."""
+        host, step = self._host, self._step
+        tensors = {**step.parameters, **dict(step.module.named_buffers())}
+        for name, parameter in host.parameters.items():
+            yield parameter.value, tensors[name].detach()
+        for name, buffer in host.model.named_buffers().items():
+            yield buffer, tensors[name]
+        if host.average is not None and step.average is not None:
+            averages = dict(step.average.named_parameters())
+            for name, parameter in host.average.named_parameters().items():
+                yield parameter.value, averages[name].detach()
+        for name, slots in step.rule.slots.items():
+            for slot, tensor in slots.items():
+                yield host.optimizer.slots[name][slot], tensor
+
+    def _fetch(self, there: torch.Tensor) -> AnyArray:
+        return there.cpu().numpy()
+
+    def _send(self, array: AnyArray, there: torch.Tensor) -> None:
+        there.copy_(torch.from_numpy(array))
