@@ -13,7 +13,7 @@ from handloom import nn, optim
 from handloom._typing import Shape
 from handloom.data import Normalisation
 from handloom.engines import Choice, NumpyEngine, TrainingSetup, choose_engine
-from handloom.engines.loom import weave
+from handloom.engines.loom import partly
 from handloom.errors import ConfigError
 
 MISSING = "llvmlite is not installed; pip install llvmlite"
@@ -32,14 +32,14 @@ class Compiled:
 
 @pytest.fixture
 def loom(monkeypatch: pytest.MonkeyPatch) -> type[Compiled]:
-    monkeypatch.setattr(weave, "weave", Compiled)
-    monkeypatch.setattr(weave, "refusal", lambda: None)
+    monkeypatch.setattr(partly, "compile_engine", Compiled)
+    monkeypatch.setattr(partly, "refusal", lambda: None)
     return Compiled
 
 
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weave, "refusal", lambda: MISSING)
+    monkeypatch.setattr(partly, "refusal", lambda: MISSING)
 
 
 def choose(name: Any, **settings: Any) -> Choice:

@@ -29,7 +29,7 @@ from handloom.data import Augmentation, Normalisation
 from handloom.data.prepare.normalise import NormalisationKind
 from handloom.engines import Engine
 from handloom.engines.choose import EngineName
-from handloom.engines.loom.weave import refusal
+from handloom.engines.loom.partly import refusal
 from handloom.errors import StateError
 
 # -- who they are ---------------------------------------------------------------------------------

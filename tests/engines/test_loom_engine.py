@@ -19,8 +19,8 @@ if why := machine.unsupported():
     pytest.skip(why, allow_module_level=True)
 
 from handloom.engines.loom.engine import LoomEngine  # noqa: E402
+from handloom.engines.loom.partly import PartlyCompiledEngine, compile_engine  # noqa: E402
 from handloom.engines.loom.terms import cross_entropy_of, mostly_dark, name_of  # noqa: E402
-from handloom.engines.loom.weave import WovenEngine, weave  # noqa: E402
 from handloom.loom.network.fuse import UncoveredError  # noqa: E402
 from handloom.loom.pieces.loss import CrossEntropy  # noqa: E402
 
@@ -216,7 +216,7 @@ def own_loss(outputs: Any, labels: Any) -> Any:
     return nn.cross_entropy(outputs, labels)
 
 
-def test_what_cannot_be_compiled_is_refused_by_this_engine_and_woven_by_another() -> None:
+def test_what_cannot_be_compiled_is_refused_by_this_engine_and_partly_compiled_by_another() -> None:
     rng = np.random.default_rng(0)
     mine = nn.Sequential(nn.Flatten(), nn.Linear(210, 4, rng=rng), nn.Softmax())
     cases = [
@@ -227,8 +227,8 @@ def test_what_cannot_be_compiled_is_refused_by_this_engine_and_woven_by_another(
     for made, told in cases:
         with pytest.raises(UncoveredError, match=told):
             LoomEngine(*arranged(*made), input_shape=SHAPE)
-        assert type(weave(*arranged(*made), input_shape=SHAPE)) is WovenEngine
-    assert type(weave(*arranged(*parts("rows")), input_shape=SHAPE)) is LoomEngine
+        assert type(compile_engine(*arranged(*made), input_shape=SHAPE)) is PartlyCompiledEngine
+    assert type(compile_engine(*arranged(*parts("rows")), input_shape=SHAPE)) is LoomEngine
 
 
 def test_losses_in_the_looms_terms() -> None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from handloom.engines.pace import FIRST_STEPS, Pace
+from handloom.engines.portions import FIRST_STEPS, Pace
 
 
 def test_portions_take_about_as_long_as_they_should(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info
 import handloom as hl
 from handloom import data, nn, optim
 from handloom.engines import NumpyEngine, TrainingSetup
-from handloom.engines.loom import weave
+from handloom.engines.loom import partly
 from handloom.errors import ConfigError, RunError, ShapeError
 from handloom.run import assemble, session
 
@@ -77,7 +77,7 @@ def test_predictions_are_the_training_engines(
     """A run can still be used where the engine that trained it does not run."""
     predictor = assemble.build_predictor(run.recipe, run.model, run.image_shape)
     assert predictor.name == each_engine
-    monkeypatch.setattr(weave, "refusal", lambda: "no vectors here")
+    monkeypatch.setattr(partly, "refusal", lambda: "no vectors here")
     monkeypatch.setattr("handloom.engines.choose.find_spec", lambda name: None)
     predictor = assemble.build_predictor(run.recipe, run.model, run.image_shape)
     assert predictor.name == "numpy"

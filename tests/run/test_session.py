@@ -10,7 +10,7 @@ import pytest
 
 import handloom as hl
 from handloom.engines import available_cores
-from handloom.engines.loom import weave
+from handloom.engines.loom import partly
 from handloom.errors import ConfigError, DataError, RecipeError, RunError, ShapeError
 from handloom.run import assemble, session
 from handloom.training.callbacks import Callback, Checkpoints
@@ -94,7 +94,7 @@ def test_threads_are_pinned_in_the_run(bars, tmp_path: Path) -> None:
 
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weave, "refusal", lambda: "no vectors here")
+    monkeypatch.setattr(partly, "refusal", lambda: "no vectors here")
 
 
 @pytest.mark.usefixtures("refused")

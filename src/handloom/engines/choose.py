@@ -17,7 +17,7 @@ from handloom.nn.layer import Layer
 
 if TYPE_CHECKING:
     from handloom.engines.loom.engine import LoomEngine
-    from handloom.engines.loom.weave import WovenEngine
+    from handloom.engines.loom.partly import PartlyCompiledEngine
     from handloom.engines.torch.engine import TorchEngine
 
 EngineName = Literal["auto", "numpy", "loom", "torch"]
@@ -43,14 +43,14 @@ def choose_engine(
         return Choice(NumpyEngine(model, setup), ("numpy: as asked for",))
     if why is not None:
         return _torch(why, model, setup)
-    from handloom.engines.loom.weave import refusal, weave
+    from handloom.engines.loom.partly import compile_engine, refusal
 
     why = refusal()
     if why is None:
         from handloom.loom.network.fuse import UncoveredError
 
         try:
-            engine = weave(model, setup, input_shape=input_shape)
+            engine = compile_engine(model, setup, input_shape=input_shape)
             return Choice(engine, (*_account(engine, setup.threads), *passed_over))
         except UncoveredError as error:
             why = str(error)
@@ -145,7 +145,7 @@ def _torch(why: str, model: Layer, setup: TrainingSetup) -> Choice:
     return Choice(engine, (f"torch: {why}; {engine.describe()}", *_in_numpy(engine)))
 
 
-def _account(engine: LoomEngine | WovenEngine, threads: int) -> tuple[str, ...]:
+def _account(engine: LoomEngine | PartlyCompiledEngine, threads: int) -> tuple[str, ...]:
     """What was compiled, how long it took, and what was not."""
     plural = "" if threads == 1 else "s"
     compiled = (
@@ -155,7 +155,7 @@ def _account(engine: LoomEngine | WovenEngine, threads: int) -> tuple[str, ...]:
     return compiled, *_in_numpy(engine)
 
 
-def _in_numpy(engine: LoomEngine | WovenEngine | TorchEngine) -> tuple[str, ...]:
+def _in_numpy(engine: LoomEngine | PartlyCompiledEngine | TorchEngine) -> tuple[str, ...]:
     """What the engine leaves to NumPy, as a note; none where that is nothing."""
     if not engine.uncovered:
         return ()

@@ -1,4 +1,4 @@
-"""What of an epoch is handed to native code at once: pictures, the rows to take, their labels.
+"""What of an epoch is handed over at once: how many steps, and their pictures, rows and labels.
 
 The order of the examples within a batch changes nothing but roundings. Where dark pixels are
 skipped it saves time: a tile of examples skips what is dark in all of them, and pictures of one
@@ -7,6 +7,9 @@ are lit if the examples stand as they come, 64 % if they stand by size.
 """
 
 from __future__ import annotations
+
+import time
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,6 +21,38 @@ from handloom.nn.layer import Layer
 
 Portion = tuple[UInt8Array | FloatArray, IntArray, AnyArray]
 """Pictures (M, C, H, W), the rows (n,) of them to take in order, and their labels (n, ...)."""
+
+
+FIRST_STEPS = 8  # of the first portion, before any was timed
+
+
+class Pace:
+    """Cuts steps into portions of about `seconds` each, by how long the last ones took.
+
+    `steady` ones have all the same length: processes that train together may not look at a clock.
+    """
+
+    def __init__(self, seconds: float, *, steady: bool = False) -> None:
+        self._seconds = seconds
+        self._steady = steady
+        self._seconds_a_step = 0.0
+        self._last_read = 0.0
+
+    def portions(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """(first, last + 1) of each portion of the steps start … stop - 1."""
+        self._last_read = time.perf_counter()
+        while start < stop:
+            steps = FIRST_STEPS
+            if self._seconds_a_step and not self._steady:
+                steps = max(1, round(self._seconds / self._seconds_a_step))
+            yield start, min(stop, start + steps)
+            start += steps
+
+    def took(self, steps: int) -> None:
+        """A portion of so many steps is done: they took the time since the one before it."""
+        now = time.perf_counter()
+        self._seconds_a_step = (now - self._last_read) / steps
+        self._last_read = now
 
 
 class Portions:

@@ -17,7 +17,7 @@ from handloom import nn, optim
 from handloom.data import Batches, Dataset, Epoch, Normalisation
 from handloom.engines import Engine, TrainingSetup, choose_engine
 from handloom.engines.choose import EngineName
-from handloom.engines.loom.weave import refusal
+from handloom.engines.loom.partly import refusal
 
 SHAPE = (2, 7, 6)
 CLASSES = 3

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from handloom import data
-from handloom.engines.loom import weave
+from handloom.engines.loom import partly
 from handloom.engines.loom.terms import mostly_dark
 from handloom.errors import ConfigError, DataError
 from handloom.recipes import Recipe, load_recipe
@@ -79,7 +79,7 @@ def test_what_is_not_compiled_is_named(changed: Change) -> None:
 def test_without_a_compiler_there_is_no_plan(
     changed: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weave, "refusal", lambda: "no vectors here")
+    monkeypatch.setattr(partly, "refusal", lambda: "no vectors here")
     with pytest.raises(ConfigError, match="no plan of a compiled step here: no vectors here"):
         assemble.explain_plan(changed())
 

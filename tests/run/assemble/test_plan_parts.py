@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from handloom import data
-from handloom.engines.loom import weave
+from handloom.engines.loom import partly
 from handloom.errors import ConfigError, DataError
 from handloom.recipes import Recipe, load_recipe
 from handloom.run import assemble
@@ -73,21 +73,21 @@ def test_images_are_those_of_the_data_or_stand_for_a_known_set(
 
 
 @pytest.fixture
-def woven(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def partly_compiled(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the engine in parts is told, and what it then has."""
     found: dict[str, Any] = {"compiled": ("a", "b"), "uncovered": ("the loss",)}
 
-    class Woven:
+    class Partly:
         compiled = property(lambda self: found["compiled"])
         uncovered = property(lambda self: found["uncovered"])
 
     def listen(model: Any, loss: Any, rule: Any, **settings: Any) -> Any:
         found["told"] = {"model": model, "loss": loss, "rule": rule, **settings}
-        return Woven()
+        return Partly()
 
-    monkeypatch.setattr(weave, "weave", listen)
-    monkeypatch.setattr(weave, "WovenEngine", Woven)
-    monkeypatch.setattr(weave, "refusal", lambda: None)
+    monkeypatch.setattr(partly, "compile_engine", listen)
+    monkeypatch.setattr(partly, "PartlyCompiledEngine", Partly)
+    monkeypatch.setattr(partly, "refusal", lambda: None)
     monkeypatch.setattr("handloom.loom.network.explain.outline", lambda *of: SimpleNamespace(of=of))
     return found
 
@@ -104,20 +104,20 @@ def woven(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     ids=["another loss", "shares of classes"],
 )
 def test_a_step_in_parts_is_outlined(
-    changed: Change, woven: dict[str, Any], changes: dict[str, Any]
+    changed: Change, partly_compiled: dict[str, Any], changes: dict[str, Any]
 ) -> None:
     pytest.importorskip("llvmlite")
     recipe = changed(**changes, training__batch_size=10, training__threads=2)
     said: Any = assemble.explain_plan(recipe)
     assert said.of == (("a", "b"), ("the loss",))
-    told = woven["told"]
+    told = partly_compiled["told"]
     assert told["input_shape"] == (1, 6, 6)
     assert (told["batch_size"], told["threads"]) == (10, 2)
     assert told["soft_targets"] is ("augment" in changes)
     assert told["rule"].params == told["model"].named_parameters()
     weights = told["loss"].keywords.get("class_weights")
     assert ([] if weights is None else weights.tolist()) == changes["loss"].get("class_weights", [])
-    woven["compiled"] = ()
+    partly_compiled["compiled"] = ()
     with pytest.raises(ConfigError, match=r"nothing can be compiled: the loss run on numpy"):
         assemble.explain_plan(recipe)
 

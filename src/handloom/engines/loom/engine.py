@@ -18,8 +18,7 @@ from handloom.engines.alone import check_epoch, check_example
 from handloom.engines.base import Evaluation, StepReport
 from handloom.engines.loom.terms import mostly_dark, pixels_as_numbers
 from handloom.engines.numpy.engine import count_correct
-from handloom.engines.pace import Pace
-from handloom.engines.portions import Portions
+from handloom.engines.portions import Pace, Portions
 from handloom.engines.remote import RemoteEngine
 from handloom.engines.setup import TrainingSetup
 from handloom.nn.losses import check_labels, weighted_loss
@@ -46,8 +45,8 @@ class LoomEngine(RemoteEngine[Stored]):
     weights live in the compiled network's memory.
 
     input_shape: (C, H, W); an epoch of other pictures has it compiled for their shape, too. Raises
-    UncoveredError for a layer, a loss or an optimizer that cannot be compiled: `weave` finds an
-    engine for those.
+    UncoveredError for a layer, a loss or an optimizer that cannot be compiled: for those
+    `partly.compile_engine` finds an engine.
     """
 
     name = "loom"

@@ -13,7 +13,7 @@ from handloom.data import Epoch, Normalisation
 from handloom.engines.alone import check_epoch, check_example
 from handloom.engines.base import Evaluation, StepReport
 from handloom.engines.numpy.engine import count_correct
-from handloom.engines.pace import Pace
+from handloom.engines.portions import Pace
 from handloom.engines.remote import RemoteEngine
 from handloom.engines.setup import TrainingSetup
 from handloom.engines.torch.ahead import PORTION_SECONDS, Checkpoint, Portion

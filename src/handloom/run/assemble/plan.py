@@ -35,7 +35,7 @@ def explain_plan(recipe: Recipe) -> Explanation:
     ConfigError where the loom does not run, and for many more threads than cores.
     """
     check_threads(recipe.training.threads)
-    from handloom.engines.loom.weave import refusal
+    from handloom.engines.loom.partly import refusal
 
     if why := refusal():
         raise ConfigError(f"there is no plan of a compiled step here: {why}")
@@ -77,12 +77,12 @@ def compile_timed(recipe: Recipe, model: nn.Sequential, images: UInt8Array) -> C
 
 def _outline(recipe: Recipe, model: nn.Sequential, input_shape: Shape) -> Explanation:
     """What is compiled of a step that is not compiled as a whole."""
-    from handloom.engines.loom.weave import WovenEngine, weave
+    from handloom.engines.loom.partly import PartlyCompiledEngine, compile_engine
     from handloom.loom.network.explain import outline
 
     setup = training_setup(recipe, model, input_shape, steps_per_epoch=1)
-    engine = weave(model, setup, input_shape=input_shape)
-    assert isinstance(engine, WovenEngine), "the loom cannot compile it as a whole"
+    engine = compile_engine(model, setup, input_shape=input_shape)
+    assert isinstance(engine, PartlyCompiledEngine), "the loom cannot compile it as a whole"
     if not engine.compiled:
         raise ConfigError(f"nothing can be compiled: {', '.join(engine.uncovered)} run on numpy")
     return outline(engine.compiled, engine.uncovered)

@@ -21,7 +21,7 @@ machine = pytest.importorskip("handloom.loom.language.machine")
 if why := machine.unsupported():
     pytest.skip(why, allow_module_level=True)
 
-from handloom.engines.loom.weave import WovenEngine, weave  # noqa: E402
+from handloom.engines.loom.partly import PartlyCompiledEngine, compile_engine  # noqa: E402
 
 SHAPE = (1, 6, 5)
 CLASSES = 4
@@ -146,9 +146,9 @@ def arranged(model: Any, loss: Any, rule: Any, **how: Any) -> tuple[Any, Trainin
     return model, TrainingSetup(loss, rule, **{"batch_size": 8, **how})
 
 
-def woven(*made: Any, threads: int = 2, **how: Any) -> WovenEngine:
-    engine = weave(*arranged(*made, threads=threads, **how), input_shape=SHAPE)
-    assert isinstance(engine, WovenEngine)
+def partly_compiled(*made: Any, threads: int = 2, **how: Any) -> PartlyCompiledEngine:
+    engine = compile_engine(*arranged(*made, threads=threads, **how), input_shape=SHAPE)
+    assert isinstance(engine, PartlyCompiledEngine)
     return engine
 
 
@@ -169,7 +169,10 @@ def test_a_training_is_that_of_the_numpy_engine(
 ) -> None:
     kind = OwnAdam if settings else OwnRMSprop
     made = [parts(name, LOSSES[loss], kind) for _ in range(2)]
-    ours, theirs = woven(*made[0], **settings), NumpyEngine(*arranged(*made[1], **settings))
+    ours, theirs = (
+        partly_compiled(*made[0], **settings),
+        NumpyEngine(*arranged(*made[1], **settings)),
+    )
     for x, labels in batches():
         assert ours.train_step(x, labels) == pytest.approx(theirs.train_step(x, labels), rel=1e-9)
         np.testing.assert_allclose(ours.predict(x), theirs.predict(x), rtol=1e-8, atol=1e-9)
@@ -181,7 +184,7 @@ def test_a_training_is_that_of_the_numpy_engine(
 
 @every_network
 def test_it_tells_what_is_not_compiled(name: str) -> None:
-    engine = woven(*parts(name, nn.mse, OwnRMSprop))
+    engine = partly_compiled(*parts(name, nn.mse, OwnRMSprop))
     *layers, loss, optimizer = engine.uncovered
     assert tuple(layers) == NETWORKS[name][1]
     assert (loss, optimizer) == ("the loss (mse)", "the optimizer (OwnRMSprop)")
@@ -191,7 +194,7 @@ def test_it_tells_what_is_not_compiled(name: str) -> None:
 
 @every_network
 def test_the_number_of_threads_changes_nothing(name: str) -> None:
-    one, *others = (woven(*parts(name), threads=threads) for threads in (1, 2, 3))
+    one, *others = (partly_compiled(*parts(name), threads=threads) for threads in (1, 2, 3))
     for x, labels in batches():
         report = one.train_step(x, labels)
         assert [other.train_step(x, labels) for other in others] == [report] * 2
@@ -201,7 +204,7 @@ def test_the_number_of_threads_changes_nothing(name: str) -> None:
 
 
 def test_a_copy_is_the_plain_network() -> None:
-    engine = woven(*parts("in the middle"), ema=0.9)
+    engine = partly_compiled(*parts("in the middle"), ema=0.9)
     for x, labels in batches():
         engine.train_step(x, labels)
     plain = copy.deepcopy(engine.model)
@@ -215,7 +218,10 @@ def test_a_copy_is_the_plain_network() -> None:
 
 
 def test_batches_may_be_longer_than_was_said(rng: Generator) -> None:
-    ours, theirs = woven(*parts("in the middle")), NumpyEngine(*arranged(*parts("in the middle")))
+    ours, theirs = (
+        partly_compiled(*parts("in the middle")),
+        NumpyEngine(*arranged(*parts("in the middle"))),
+    )
     for count in (20, 8, 33):
         x, labels = rng.normal(size=(count, *SHAPE)), rng.integers(0, CLASSES, count)
         assert ours.train_step(x, labels) == pytest.approx(theirs.train_step(x, labels), rel=1e-9)
@@ -229,7 +235,7 @@ def test_an_optimizer_of_some_parameters_leaves_the_others_alone() -> None:
         last = {n: p for n, p in model.named_parameters().items() if n.startswith("6.")}
         assert last
         engines.append((model, loss, optim.Adam(last, 0.01)))
-    ours, theirs = woven(*engines[0]), NumpyEngine(*arranged(*engines[1]))
+    ours, theirs = partly_compiled(*engines[0]), NumpyEngine(*arranged(*engines[1]))
     before = ours.state_dict()
     for x, labels in batches():
         ours.train_step(x, labels)
@@ -273,7 +279,7 @@ def test_a_network_that_is_one_known_layer_is_compiled_whole(rng: Generator) -> 
     model = nn.Residual(nn.Linear(5, 5, rng=rng, dtype=D))
     row = nn.Sequential(nn.Flatten(), linear(rng, 30, 5), model)
     setup = TrainingSetup(nn.cross_entropy, optim.SGD(row.named_parameters(), 0.1), batch_size=8)
-    engine = weave(row, setup, input_shape=SHAPE)
+    engine = compile_engine(row, setup, input_shape=SHAPE)
     assert not engine.uncovered
 
 
@@ -282,8 +288,8 @@ def test_on_shares_of_classes_the_layers_are_compiled_and_the_loss_is_not(rng: G
         model = nn.Sequential(*head(np.random.default_rng(0), 30))
         return model, nn.cross_entropy, optim.Muon(model.named_parameters(), 0.1)
 
-    engine = weave(*arranged(*made(), soft_targets=True), input_shape=SHAPE)
-    assert isinstance(engine, WovenEngine)
+    engine = compile_engine(*arranged(*made(), soft_targets=True), input_shape=SHAPE)
+    assert isinstance(engine, PartlyCompiledEngine)
     assert engine.uncovered == ("the loss (cross_entropy)", "the optimizer (Muon)")
     twin = NumpyEngine(*arranged(*made()))
     for _ in range(5):
@@ -297,5 +303,5 @@ def test_on_shares_of_classes_the_layers_are_compiled_and_the_loss_is_not(rng: G
 def test_lookahead_is_told_beside_its_rule(rng: Generator) -> None:
     model = nn.Sequential(*head(rng, 30))
     rule = optim.SGD(model.named_parameters(), 0.1, lookahead=optim.Lookahead())
-    engine = weave(*arranged(model, nn.cross_entropy, rule), input_shape=SHAPE)
+    engine = compile_engine(*arranged(model, nn.cross_entropy, rule), input_shape=SHAPE)
     assert engine.uncovered[-1] == "the optimizer (SGD with Lookahead)"
