@@ -19,7 +19,7 @@ from handloom.loom.kernels.activation import (
     Tanh,
 )
 from handloom.loom.language.machine import Machine
-from handloom.loom.piece import Piece
+from handloom.loom.piece import Piece, Place
 from handloom.loom.pieces.convolution import direct as conv
 
 
@@ -91,9 +91,11 @@ def trial_of(
 
     def make(sizes: Any, arena: Any, output: Any, source: Any) -> Piece:
         return piece(
-            layer, paths=("0",), prefix="0", activation=case.activation, pool=pool,
-            source=source, output=output, sizes=sizes, arena=arena,
-        )  # fmt: skip
+            layer,
+            Place(("0",), (source,), output, sizes, arena),
+            activation=case.activation,
+            pool=pool,
+        )
 
     return Trial(
         make, [case.shape], output_shape, batch=case.batch, ends=case.activation, **options

@@ -13,6 +13,7 @@ from networks import NETWORKS, network
 
 from handloom import nn, optim
 from handloom._typing import FloatArray, Shape
+from handloom.engines import Engine, TrainingSetup
 from handloom.engines.loom.engine import LoomEngine
 from handloom.engines.numpy.engine import NumpyEngine
 from handloom.loom.kernels import activation
@@ -115,14 +116,14 @@ def test_an_activation_that_is_not_increasing_is_not_fused_with_a_pooling(
     norms = [nn.BatchNorm2d(3)] * norm
     x, labels = RNG.normal(size=(5, 1, 8, 8)).astype(np.float32), RNG.integers(0, 3, 5)
     layers = conv(1, 3, 3), *norms, *last, nn.Flatten(), linear(27, 3)
-    ours, theirs = (
-        make(model, nn.cross_entropy, optim.SGD(model.named_parameters(), 0.1), **how)
-        for model, make, how in (
-            (copy.deepcopy(nn.Sequential(*layers)), LoomEngine,
-             {"input_shape": (1, 8, 8), "batch_size": 5, "threads": 1}),
-            (nn.Sequential(*layers), NumpyEngine, {}),
-        )
-    )  # fmt: skip
+
+    def setup(model: nn.Layer) -> TrainingSetup:
+        rule = optim.SGD(model.named_parameters(), 0.1)
+        return TrainingSetup(nn.cross_entropy, rule, batch_size=5)
+
+    twin, model = copy.deepcopy(nn.Sequential(*layers)), nn.Sequential(*layers)
+    ours: Engine = LoomEngine(twin, setup(twin), input_shape=(1, 8, 8))
+    theirs: Engine = NumpyEngine(model, setup(model))
     report, right = (engine.train_step(x, labels) for engine in (ours, theirs))
     assert report.grad_norm == pytest.approx(right.grad_norm, rel=1e-5)
     for count in (1, 5):
@@ -140,9 +141,13 @@ def test_pictures_that_are_flattened_at_once_are_gathered_as_rows() -> None:
     plan = Plan(named(nn.Flatten(), linear(12, 3)), host(), Request((1, 3, 4), 8, Pictures()))
     assert not plan.input.is_maps
     assert plan.input.shape == (12,)
-    assert plan.input.lit is None
-    sparse = Request((1, 3, 4), 8, Pictures(sparse=True))
-    assert Plan(named(nn.Flatten(), linear(12, 3)), host(), sparse).input.lit is not None
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_only_the_first_of_large_dense_layers_looks_for_what_is_not_zero(sparse: bool) -> None:
+    layers = named(nn.Flatten(), linear(1024, 64), linear(64, 600), linear(600, 3))
+    plan = Plan(layers, host(), Request((1, 32, 32), 8, Pictures(sparse=sparse)))
+    assert [bool(piece.lit) for piece in plan.pieces] == [sparse, False, False]  # type: ignore[attr-defined]
 
 
 def test_what_ends_in_pictures_is_flattened_for_whom_it_may_concern() -> None:

@@ -19,7 +19,7 @@ from handloom.loom.kernels.optimizer import Updating
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.value import Pointer, Value
 from handloom.loom.native.team import Team
-from handloom.loom.tensor import Tensor
+from handloom.loom.tensor import Sizes, Tensor
 
 
 @dataclass
@@ -110,10 +110,32 @@ def flat(block: Block, shape: Shape) -> Stored:
     return Stored(block, shape, pack, lambda numbers: numbers[:size].reshape(shape).copy())
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a piece stands in its network: what it reads and puts out, whose memory it takes."""
+
+    paths: tuple[str, ...]
+    """The layers in it; its parameters are those of the first."""
+    sources: tuple[Tensor, ...]
+    output: Tensor
+    sizes: Sizes
+    arena: Arena
+
+    @property
+    def source(self) -> Tensor:
+        """The only tensor that it reads."""
+        (source,) = self.sources
+        return source
+
+    def name_of(self, parameter: str) -> str:
+        """The public name of a parameter or buffer of its layer."""
+        return f"{self.paths[0]}.{parameter}"
+
+
 class Piece:
     """One fused part of a network.
 
-    `paths` are the layers in it, `title` says for people what it computes. A subclass registers its
+    `title` says for people what it computes. A subclass registers its
     `parameters` (by public name, "0.weight") and `buffers` when it is made, and takes its memory in
     `allocate`, when all tensors know their borders. `squares` are blocks in which update leaves the
     sums of squared gradients, one number for each tile: whichever thread computes it, the norm of
@@ -124,10 +146,10 @@ class Piece:
     reads_maps = False
     """Whether it takes maps and puts out rows."""
 
-    def __init__(self, title: str, paths: tuple[str, ...], output: Tensor) -> None:
+    def __init__(self, title: str, place: Place) -> None:
         self.title = title
-        self.paths = paths
-        self.output = output
+        self.place = place
+        self.paths, self.output, self.sizes = place.paths, place.output, place.sizes
         self.parameters: dict[str, Stored] = {}
         self.buffers: dict[str, Stored] = {}
         self.squares: list[Block] = []

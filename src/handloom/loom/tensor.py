@@ -12,7 +12,6 @@ without waiting for the others.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from handloom._typing import Shape
 from handloom.loom.arena import Arena, Block
@@ -20,9 +19,6 @@ from handloom.loom.kernels.activation import Activation, Identity
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.machine import Machine
 from handloom.loom.language.value import Index, Pointer, Value
-
-if TYPE_CHECKING:
-    from handloom.loom.pieces.lit import Lit
 
 
 @dataclass(frozen=True)
@@ -137,8 +133,6 @@ class Tensor:
         self.border = 0
         self.error_border = 0
         self.readers = 0
-        self.lit: Lit | None = None
-        """Lists of what is not zero, where most of it is zero."""
         self.values: Block
         self.errors: Block
         self._arrived = 0

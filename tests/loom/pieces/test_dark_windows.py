@@ -22,7 +22,7 @@ from handloom.loom.kernels.winograd.fused_tiles import PIXELS, Tiling
 from handloom.loom.kernels.winograd.lines_shape import POINTS, Lines
 from handloom.loom.language.machine import Machine, sse2
 from handloom.loom.language.program import Real
-from handloom.loom.piece import Piece
+from handloom.loom.piece import Piece, Place
 from handloom.loom.pieces.convolution.direct import ConvPiece
 from handloom.loom.pieces.winograd import fused as winograd_fused
 from handloom.loom.pieces.winograd import lines as winograd_lines
@@ -70,9 +70,8 @@ def trial(
 
         def make(sizes: Any, arena: Any, output: Any, source: Any) -> Piece:
             return winograd.WinogradPiece(
-                layer, paths=("0",), prefix="0", activation=case.activation,
-                source=source, output=output, sizes=sizes, arena=arena,
-            )  # fmt: skip
+                layer, Place(("0",), (source,), output, sizes, arena), activation=case.activation
+            )
 
         shape = layer.output_shape(case.shape)
         return Trial(make, [case.shape], shape, batch=case.batch, ends=case.activation, **options)

@@ -13,9 +13,8 @@ from harness import AVX2, HOST, Trial
 from handloom import nn
 from handloom.loom.kernels.activation import Identity, LeakyReLU, activation_of
 from handloom.loom.language.machine import Machine
-from handloom.loom.piece import Piece
+from handloom.loom.piece import Piece, Place
 from handloom.loom.pieces.dense import SMALL, DensePiece
-from handloom.loom.pieces.lit import Lit
 
 
 class Case(NamedTuple):
@@ -56,10 +55,9 @@ def layer_of(case: Case, rng: np.random.Generator) -> nn.Linear:
 
 def make(layer: nn.Linear, activation: nn.Layer, *, dark: bool = False) -> Callable[..., Piece]:
     def piece(sizes: Any, arena: Any, output: Any, source: Any) -> Piece:
-        source.lit = Lit(source) if dark else None
         return DensePiece(
-            layer, paths=("0",), prefix="0", activation=activation_of(activation) or Identity(),
-            source=source, output=output, sizes=sizes, arena=arena,
+            layer, Place(("0",), (source,), output, sizes, arena),
+            activation=activation_of(activation) or Identity(), sparse=dark,
         )  # fmt: skip
 
     return piece

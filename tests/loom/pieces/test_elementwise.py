@@ -12,7 +12,7 @@ from harness import AVX2, HOST, PLAIN, Trial
 from handloom import nn
 from handloom.loom.kernels.activation import LeakyReLU, activation_of
 from handloom.loom.language.machine import Machine
-from handloom.loom.piece import Piece
+from handloom.loom.piece import Piece, Place
 from handloom.loom.pieces import elementwise
 
 ACTIVATIONS = [
@@ -27,9 +27,7 @@ def same(found: Any, expected: Any) -> None:
 
 def on_its_own(layer: nn.Layer) -> Callable[..., Piece]:
     def make(sizes: Any, arena: Any, output: Any, source: Any) -> Piece:
-        return elementwise.ActivationPiece(
-            layer, paths=("0",), prefix="0", source=source, output=output, sizes=sizes, arena=arena
-        )
+        return elementwise.ActivationPiece(layer, Place(("0",), (source,), output, sizes, arena))
 
     return make
 
@@ -37,8 +35,8 @@ def on_its_own(layer: nn.Layer) -> Callable[..., Piece]:
 def added(activation: Any = PLAIN) -> Callable[..., Piece]:
     def make(sizes: Any, arena: Any, output: Any, a: Any, b: Any) -> Piece:
         return elementwise.AddPiece(
-            nn.Residual(nn.Sequential()), paths=("0",), prefix="0", a=a, b=b, output=output,
-            sizes=sizes, arena=arena, activation=activation,
+            nn.Residual(nn.Sequential()), Place(("0",), (a, b), output, sizes, arena),
+            activation=activation,
         )  # fmt: skip
 
     return make
@@ -46,9 +44,8 @@ def added(activation: Any = PLAIN) -> Callable[..., Piece]:
 
 def joined(sizes: Any, arena: Any, output: Any, *sources: Any) -> Piece:
     return elementwise.ConcatPiece(
-        nn.Parallel(nn.Sequential()), paths=("0",), prefix="0", sources=sources, output=output,
-        sizes=sizes, arena=arena,
-    )  # fmt: skip
+        nn.Parallel(nn.Sequential()), Place(("0",), sources, output, sizes, arena)
+    )
 
 
 @pytest.mark.parametrize("layer", ACTIVATIONS, ids=lambda layer: type(layer).__name__)

@@ -11,7 +11,7 @@ from harness import AVX2, HOST, Trial
 from handloom import nn
 from handloom.loom.kernels.activation import Identity, LeakyReLU, activation_of
 from handloom.loom.language.machine import Machine
-from handloom.loom.piece import Piece
+from handloom.loom.piece import Piece, Place
 from handloom.loom.pieces import norm
 
 NOTHING = nn.Sequential()
@@ -42,9 +42,11 @@ class Case:
 
         def make(sizes: Any, arena: Any, output: Any, source: Any) -> Piece:
             return norm.BatchNormPiece(
-                self.layer, paths=("0",), prefix="0", source=source, output=output, sizes=sizes,
-                arena=arena, activation=function, pool=pool,
-            )  # fmt: skip
+                self.layer,
+                Place(("0",), (source,), output, sizes, arena),
+                activation=function,
+                pool=pool,
+            )
 
         self.trial = Trial(make, [shape], self.network.output_shape(shape), ends=function, **how)
         self.shape = shape

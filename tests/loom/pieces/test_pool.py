@@ -12,7 +12,7 @@ from harness import AVX2, HOST, Trial
 from handloom import nn
 from handloom.loom.kernels.activation import LeakyReLU
 from handloom.loom.language.machine import Machine
-from handloom.loom.piece import Piece
+from handloom.loom.piece import Piece, Place
 from handloom.loom.pieces import flatten, global_pool, pool
 
 POOLS = [
@@ -49,9 +49,7 @@ COVERS = {
 
 def make(layer: Any) -> Callable[..., Piece]:
     def piece(sizes: Any, arena: Any, output: Any, source: Any) -> Piece:
-        return PIECES[type(layer)](
-            layer, paths=("0",), prefix="0", source=source, output=output, sizes=sizes, arena=arena
-        )
+        return PIECES[type(layer)](layer, Place(("0",), (source,), output, sizes, arena))
 
     return piece
 

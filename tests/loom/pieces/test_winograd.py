@@ -12,6 +12,7 @@ from harness import AVX2, HOST, MOST_THREADS, Trial
 from handloom import nn
 from handloom._typing import FloatArray
 from handloom.loom.kernels.activation import Activation, Identity, LeakyReLU, ReLU, Sigmoid, Tanh
+from handloom.loom.piece import Place
 from handloom.loom.pieces.winograd import tiled as winograd
 from handloom.loom.tensor import Sizes
 
@@ -60,9 +61,8 @@ def parameters_of(layer: nn.Conv2d) -> dict[str, FloatArray]:
 def trial_of(case: Case, layer: nn.Conv2d, **options: Any) -> Trial:
     def make(sizes: Sizes, arena: Any, output: Any, source: Any) -> winograd.WinogradPiece:
         return winograd.WinogradPiece(
-            layer, paths=("conv",), prefix="conv", activation=case.ends,
-            source=source, output=output, sizes=sizes, arena=arena,
-        )  # fmt: skip
+            layer, Place(("conv",), (source,), output, sizes, arena), activation=case.ends
+        )
 
     shape = (case.filters, *case.shape[1:])
     return Trial(

@@ -26,7 +26,8 @@ def test_the_engine_is_what_the_recipe_asks_for(changed: Change) -> None:
     choice = assemble.build_engine(recipe, parts)
     assert isinstance(choice.engine, NumpyEngine)
     engine = choice.engine
-    assert (engine.ema, engine.clip_norm, engine.clip_value) == (0.9, 2.0, 1.0)
+    setup = engine.setup
+    assert (setup.ema, setup.clip_norm, setup.clip_value) == (0.9, 2.0, 1.0)
     trainer = assemble.build_trainer(recipe, parts, choice, callbacks=[])
     assert trainer.engine is engine
     assert trainer.notes == choice.notes == ("numpy: as asked for",)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from handloom import data
+from handloom.engines import TrainingSetup
 from handloom.engines.loom import partly
 from handloom.errors import ConfigError, DataError
 from handloom.recipes import Recipe, load_recipe
@@ -81,8 +82,8 @@ def partly_compiled(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         compiled = property(lambda self: found["compiled"])
         uncovered = property(lambda self: found["uncovered"])
 
-    def listen(model: Any, loss: Any, rule: Any, **settings: Any) -> Any:
-        found["told"] = {"model": model, "loss": loss, "rule": rule, **settings}
+    def listen(model: Any, setup: TrainingSetup, **settings: Any) -> Any:
+        found["told"] = {"model": model, **vars(setup), **settings}
         return Partly()
 
     monkeypatch.setattr(partly, "compile_engine", listen)
@@ -114,7 +115,7 @@ def test_a_step_in_parts_is_outlined(
     assert told["input_shape"] == (1, 6, 6)
     assert (told["batch_size"], told["threads"]) == (10, 2)
     assert told["soft_targets"] is ("augment" in changes)
-    assert told["rule"].params == told["model"].named_parameters()
+    assert told["optimizer"].params == told["model"].named_parameters()
     weights = told["loss"].keywords.get("class_weights")
     assert ([] if weights is None else weights.tolist()) == changes["loss"].get("class_weights", [])
     partly_compiled["compiled"] = ()

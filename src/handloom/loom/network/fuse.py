@@ -14,14 +14,13 @@ from handloom.loom.arena import Arena
 from handloom.loom.kernels.activation import Activation, Identity, activation_of
 from handloom.loom.kernels.convolution.shape import Convolution
 from handloom.loom.network.chain import Named, in_a_row
-from handloom.loom.piece import Piece
+from handloom.loom.piece import Piece, Place
 from handloom.loom.pieces import elementwise, flatten, global_pool, norm, pool
 from handloom.loom.pieces.convolution import direct as conv
 from handloom.loom.pieces.convolution import rows as conv_rows
 from handloom.loom.pieces.convolution import ways as conv_ways
 from handloom.loom.pieces.dense import DensePiece
 from handloom.loom.pieces.dropout import DropoutPiece
-from handloom.loom.pieces.lit import Lit
 from handloom.loom.pieces.winograd import tiled as winograd
 from handloom.loom.tensor import Sizes, Tensor
 
@@ -56,8 +55,7 @@ class Network:
         while rest and type(rest[0][1]) is nn.Flatten:
             shape, rest = (math.prod(shape),), rest[1:]
         self.input = self._tensor(shape, needs_errors=needs_errors)
-        if sparse and not self.input.is_maps:
-            self.input.lit = Lit(self.input)
+        self.sparse = sparse and not self.input.is_maps
         self.output = self._walk(rest, self.input)
         if self.output.is_maps:
             flat = nn.Flatten()
@@ -108,7 +106,10 @@ class Network:
     def _dense(self, path: str, layer: nn.Linear, rest: list[Named], source: Tensor) -> Tensor:
         paths, activation, _ = self._following(path, rest, None)
         output = self._tensor((layer.weight.shape[0],))
-        return self._add(DensePiece, layer, paths, source, output, activation=activation)
+        sparse = self.sparse and source is self.input
+        return self._add(
+            DensePiece, layer, paths, source, output, activation=activation, sparse=sparse
+        )
 
     def _conv(self, path: str, layer: nn.Conv2d, rest: list[Named], source: Tensor) -> Tensor:
         shape = layer.output_shape(source.shape)
@@ -152,12 +153,8 @@ class Network:
         paths, activation, _ = self._following(path, rest, None)
         output = self._tensor(body.shape)
         output.activation = activation
-        self.pieces.append(
-            elementwise.AddPiece(
-                layer, paths=paths, prefix=path, a=body, b=shortcut, output=output,
-                sizes=self.sizes, arena=self.arena, activation=activation,
-            )
-        )  # fmt: skip
+        place = self._place(paths, (body, shortcut), output)
+        self.pieces.append(elementwise.AddPiece(layer, place, activation=activation))
         return output
 
     def _parallel(self, path: str, layer: nn.Parallel, rest: list[Named], source: Tensor) -> Tensor:
@@ -166,12 +163,8 @@ class Network:
             for name, branch in layer.named_children()
         ]
         output = self._tensor(layer.output_shape(source.shape))
-        self.pieces.append(
-            elementwise.ConcatPiece(
-                layer, paths=(path,), prefix=path, sources=ends, output=output,
-                sizes=self.sizes, arena=self.arena,
-            )
-        )  # fmt: skip
+        place = self._place((path,), tuple(ends), output)
+        self.pieces.append(elementwise.ConcatPiece(layer, place))
         return output
 
     def _alone(
@@ -231,12 +224,11 @@ class Network:
     ) -> Tensor:
         """Make a piece, and the tensor that it puts out."""
         output.activation = settings.get("activation", Identity())
-        made = piece(
-            layer, paths=paths, prefix=paths[0], source=source, output=output,
-            sizes=self.sizes, arena=self.arena, **settings,
-        )  # fmt: skip
-        self.pieces.append(made)
+        self.pieces.append(piece(layer, self._place(paths, (source,), output), **settings))
         return output
+
+    def _place(self, paths: tuple[str, ...], sources: tuple[Tensor, ...], output: Tensor) -> Place:
+        return Place(paths, sources, output, self.sizes, self.arena)
 
     def _tensor(self, shape: Shape, *, needs_errors: bool = True) -> Tensor:
         tensor = Tensor(shape, self.sizes, needs_errors=needs_errors and self.sizes.training)

@@ -14,9 +14,8 @@ from handloom.loom.kernels import dense
 from handloom.loom.kernels.activation import Activation
 from handloom.loom.kernels.optimizer import Updating
 from handloom.loom.language.value import Value
-from handloom.loom.piece import Piece, Stage, Step, Stored, flat
-from handloom.loom.pieces.lit import TILE
-from handloom.loom.tensor import Sizes, Tensor
+from handloom.loom.piece import Piece, Place, Stage, Step, Stored, flat
+from handloom.loom.pieces.lit import TILE, Lit
 
 SMALL = 1 << 15
 """Weights up to which a group of examples is carried on by one thread; beyond, threads share out
@@ -29,41 +28,36 @@ class DensePiece(Piece):
     def __init__(
         self,
         layer: nn.Linear,
+        place: Place,
         *,
-        paths: tuple[str, ...],
-        prefix: str,
         activation: Activation,
-        source: Tensor,
-        output: Tensor,
-        sizes: Sizes,
-        arena: Arena,
+        sparse: bool = False,
     ) -> None:
         self.units, self.inputs = layer.weight.shape
-        super().__init__(f"dense {self.inputs} → {self.units}", paths, output)
-        self.source = source.read()
-        self.sizes = sizes
+        super().__init__(f"dense {self.inputs} → {self.units}", place)
+        self.source = place.source.read()
         self.activation = activation
-        self.itemsize = arena.dtype.itemsize
+        self.itemsize = place.arena.dtype.itemsize
         self.small = self.units * self.inputs <= SMALL
-        lanes = sizes.lanes
+        lanes = place.sizes.lanes
         self.width = lanes if self.units <= lanes else 2 * lanes
         self.panels = -(-self.units // self.width)
         self.padded = self.panels * self.width
         self.below = 2 * lanes  # columns of a panel of the transposed weights
         # Rows of weights that are updated at a time; the layout is good for both numbers.
-        self.lit = source.lit if not self.small else None
-        most = sizes.machine.tile_rows(2)
+        self.lit = Lit(place.source) if sparse and not self.small else None
+        most = place.sizes.machine.tile_rows(2)
         self.tile = TILE if self.lit else most
         self.tiles = -(-self.inputs // self.tile)
         self.rows = max(round_up(self.inputs, n) for n in (most, TILE, self.below))
         self.panel = self.rows * self.width
-        self.weights = arena.parameters.take(self.panels * self.panel)
-        self.parameters[f"{prefix}.weight"] = Stored(
+        self.weights = place.arena.parameters.take(self.panels * self.panel)
+        self.parameters[place.name_of("weight")] = Stored(
             self.weights, layer.weight.shape, self._pack, self._unpack
         )
-        self.bias_name = f"{prefix}.bias" if layer.bias is not None else None
-        self.weight_name = f"{prefix}.weight"
-        self.bias = arena.parameters.take(self.padded)  # zeros where the layer has none
+        self.bias_name = place.name_of("bias") if layer.bias is not None else None
+        self.weight_name = place.name_of("weight")
+        self.bias = place.arena.parameters.take(self.padded)  # zeros where the layer has none
         if self.bias_name:
             self.parameters[self.bias_name] = flat(self.bias, (self.units,))
 

@@ -14,7 +14,7 @@ import numpy as np
 from llvmlite import ir
 
 from handloom import nn
-from handloom._typing import FloatArray, Shape
+from handloom._typing import FloatArray
 from handloom.loom.arena import Arena
 from handloom.loom.kernels.activation import Identity
 from handloom.loom.kernels.philox import philox
@@ -22,16 +22,11 @@ from handloom.loom.kernels.runs import error_layout, layout, runs, traffic
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import INT, INT32, Pointer, Value
-from handloom.loom.piece import Piece, Stage, Step
-from handloom.loom.tensor import Arrival, Maps, Rows, Sizes, Tensor
+from handloom.loom.piece import Piece, Place, Stage, Step
+from handloom.loom.tensor import Arrival, Maps, Rows
 
 BLOCK = 8  # numbers that Philox gives at a time, half a 64-bit integer each
 WORD = 32  # bits of the mask in a word
-
-
-def covers(layer: nn.Layer, shape: Shape) -> bool:
-    """Whether a piece of this file computes `layer` on examples of `shape`."""
-    return type(layer) is nn.Dropout and len(shape) in (1, 3)
 
 
 @kernel
@@ -102,24 +97,17 @@ class DropoutPiece(Piece):
     def __init__(
         self,
         layer: nn.Dropout,
-        *,
-        paths: tuple[str, ...],
-        prefix: str,
-        source: Tensor,
-        output: Tensor,
-        sizes: Sizes,
-        arena: Arena,
+        place: Place,
     ) -> None:
-        super().__init__(f"dropout {layer.describe()}", paths, output)
+        super().__init__(f"dropout {layer.describe()}", place)
         self.layer = layer
-        self.source = source.read()
-        self.sizes = sizes
-        self.size = math.prod(source.shape)
+        self.source = place.source.read()
+        self.size = math.prod(place.source.shape)
         self.words = -(-self.size // WORD)
         self.index: Maps | Rows = (
-            replace(source.maps, border=0, lanes=1)
-            if source.is_maps
-            else replace(source.rows, row=self.words)
+            replace(place.source.maps, border=0, lanes=1)
+            if place.source.is_maps
+            else replace(place.source.rows, row=self.words)
         )
 
     def allocate(self, arena: Arena) -> None:

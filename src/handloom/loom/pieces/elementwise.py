@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from handloom import nn
 from handloom._typing import Shape
-from handloom.loom.arena import Arena
 from handloom.loom.kernels.activation import Activation, Identity, activation_of
 from handloom.loom.kernels.runs import deliver, first_lanes, layout, runs, traffic
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import Pointer, Value
-from handloom.loom.piece import Piece, Stage, Step
-from handloom.loom.tensor import Sizes, Tensor
+from handloom.loom.piece import Piece, Place, Stage, Step
 
 
 def covers(layer: nn.Layer, shape: Shape) -> bool:
@@ -53,17 +49,13 @@ class SumPiece(Piece):
     def __init__(
         self,
         title: str,
+        place: Place,
         *,
-        paths: tuple[str, ...],
-        sources: Sequence[Tensor],
-        output: Tensor,
-        sizes: Sizes,
         activation: Activation,
     ) -> None:
-        super().__init__(title, paths, output)
-        assert activation.from_output or len(sources) == 1
-        self.sources = [source.read() for source in sources]
-        self.sizes = sizes
+        super().__init__(title, place)
+        assert activation.from_output or len(place.sources) == 1
+        self.sources = [source.read() for source in place.sources]
         self.activation = activation
 
     def forward(self) -> list[Stage]:
@@ -97,24 +89,11 @@ class ActivationPiece(SumPiece):
     def __init__(
         self,
         layer: nn.Layer,
-        *,
-        paths: tuple[str, ...],
-        prefix: str,
-        source: Tensor,
-        output: Tensor,
-        sizes: Sizes,
-        arena: Arena,
+        place: Place,
     ) -> None:
         activation = activation_of(layer)
         assert activation is not None, "covers() tells"
-        super().__init__(
-            type(layer).__name__,
-            paths=paths,
-            sources=[source],
-            output=output,
-            sizes=sizes,
-            activation=activation,
-        )
+        super().__init__(type(layer).__name__, place, activation=activation)
 
 
 class AddPiece(SumPiece):
@@ -123,19 +102,11 @@ class AddPiece(SumPiece):
     def __init__(
         self,
         layer: nn.Residual,
+        place: Place,
         *,
-        paths: tuple[str, ...],
-        prefix: str,
-        a: Tensor,
-        b: Tensor,
-        output: Tensor,
-        sizes: Sizes,
-        arena: Arena,
         activation: Activation,
     ) -> None:
-        super().__init__(
-            "add", paths=paths, sources=[a, b], output=output, sizes=sizes, activation=activation
-        )
+        super().__init__("add", place, activation=activation)
 
 
 class ConcatPiece(Piece):
@@ -144,19 +115,12 @@ class ConcatPiece(Piece):
     def __init__(
         self,
         layer: nn.Parallel,
-        *,
-        paths: tuple[str, ...],
-        prefix: str,
-        sources: Sequence[Tensor],
-        output: Tensor,
-        sizes: Sizes,
-        arena: Arena,
+        place: Place,
     ) -> None:
-        super().__init__("concatenate", paths, output)
-        self.sources = [source.read() for source in sources]
-        channels = [source.shape[0] for source in sources]
+        super().__init__("concatenate", place)
+        self.sources = [source.read() for source in place.sources]
+        channels = [source.shape[0] for source in place.sources]
         self.starts = [sum(channels[:i]) for i in range(len(channels))]
-        self.sizes = sizes
 
     def forward(self) -> list[Stage]:
         """A copy of each source, by groups."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from handloom import nn
 from handloom._typing import Shape
-from handloom.loom.arena import Arena
 from handloom.loom.kernels.activation import Identity
 from handloom.loom.kernels.runs import traffic
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import Pointer, Value
-from handloom.loom.piece import Piece, Stage, Step
-from handloom.loom.tensor import Arrival, Maps, Sizes, Tensor
+from handloom.loom.piece import Piece, Place, Stage, Step
+from handloom.loom.tensor import Arrival, Maps
 
 
 def covers(layer: nn.Layer, shape: Shape) -> bool:
@@ -101,17 +100,11 @@ class FlattenPiece(Piece):
     def __init__(
         self,
         layer: nn.Flatten,
-        *,
-        paths: tuple[str, ...],
-        prefix: str,
-        source: Tensor,
-        output: Tensor,
-        sizes: Sizes,
-        arena: Arena,
+        place: Place,
     ) -> None:
-        super().__init__("flatten", paths, output)
-        assert sizes.group == sizes.abreast, "a group of maps is one vector of examples"
-        self.source = source.read()
+        super().__init__("flatten", place)
+        assert place.sizes.group == place.sizes.abreast, "a group of maps is one vector of examples"
+        self.source = place.source.read()
 
     def forward(self) -> list[Stage]:
         """One pass, by groups."""

@@ -11,9 +11,9 @@ from handloom.loom.kernels.runs import runs, traffic
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import Pointer, Value
-from handloom.loom.piece import Piece, Stage, Step
+from handloom.loom.piece import Piece, Place, Stage, Step
 from handloom.loom.pieces.flatten import flatten, unflatten
-from handloom.loom.tensor import Arrival, Maps, Sizes, Tensor
+from handloom.loom.tensor import Arrival, Maps
 
 
 def covers(layer: nn.Layer, shape: Shape) -> bool:
@@ -51,18 +51,11 @@ class GlobalAvgPoolPiece(Piece):
     def __init__(
         self,
         layer: nn.GlobalAvgPool2d,
-        *,
-        paths: tuple[str, ...],
-        prefix: str,
-        source: Tensor,
-        output: Tensor,
-        sizes: Sizes,
-        arena: Arena,
+        place: Place,
     ) -> None:
-        super().__init__("global average pool", paths, output)
-        self.source = source.read()
-        self.sizes = sizes
-        self.dots = Maps(source.shape[0], 1, 1, 0, sizes.abreast)
+        super().__init__("global average pool", place)
+        self.source = place.source.read()
+        self.dots = Maps(place.source.shape[0], 1, 1, 0, place.sizes.abreast)
 
     def allocate(self, arena: Arena) -> None:
         """The maps of one pixel, of the group that a thread is at."""

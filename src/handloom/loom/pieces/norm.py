@@ -15,8 +15,8 @@ from handloom.loom.kernels.norm.sums import DBIAS, DWEIGHT, MEAN, TABLE, VAR, Gr
 from handloom.loom.kernels.optimizer import Updating
 from handloom.loom.kernels.runs import error_layout, layout, traffic
 from handloom.loom.language.value import Index, Pointer, Value
-from handloom.loom.piece import Piece, Stage, Step, flat
-from handloom.loom.tensor import Maps, Rows, Sizes, Tensor
+from handloom.loom.piece import Piece, Place, Stage, Step, flat
+from handloom.loom.tensor import Maps, Rows, Tensor
 
 
 def covers(layer: nn.Layer, shape: Shape) -> bool:
@@ -36,35 +36,29 @@ class BatchNormPiece(Piece):
     def __init__(
         self,
         layer: nn.BatchNorm1d | nn.BatchNorm2d,
+        place: Place,
         *,
-        paths: tuple[str, ...],
-        prefix: str,
-        source: Tensor,
-        output: Tensor,
-        sizes: Sizes,
-        arena: Arena,
         activation: Activation,
         pool: nn.MaxPool2d | None = None,
     ) -> None:
-        super().__init__(f"batch norm {layer.describe()}", paths, output)
+        super().__init__(f"batch norm {layer.describe()}", place)
         self.layer = layer
-        self.source = source.read()
-        self.sizes = sizes
+        self.source = place.source.read()
         self.activation = activation
         self.window = (1, 1) if pool is None else pool.windows.kernel
-        maps = source.is_maps
-        self.grain = Grain(sizes.abreast if maps else sizes.row, features=not maps)
+        maps = place.source.is_maps
+        self.grain = Grain(place.sizes.abreast if maps else place.sizes.row, features=not maps)
         (self.channels,) = layer.weight.shape
-        self.size = round_up(self.channels, sizes.lanes)
-        self.pixels = math.prod(source.shape[1:])
+        self.size = round_up(self.channels, place.sizes.lanes)
+        self.pixels = math.prod(place.source.shape[1:])
         self.least = 2 if self.pixels == 1 else 1  # one number has no variance
-        self.names = f"{prefix}.weight", f"{prefix}.bias"
-        self.weight, self.bias = (arena.parameters.take(self.size) for _ in range(2))
-        self.mean, self.var = (arena.buffers.take(self.size) for _ in range(2))
+        self.names = place.name_of("weight"), place.name_of("bias")
+        self.weight, self.bias = (place.arena.parameters.take(self.size) for _ in range(2))
+        self.mean, self.var = (place.arena.buffers.take(self.size) for _ in range(2))
         for name, block in zip(self.names, (self.weight, self.bias), strict=True):
             self.parameters[name] = flat(block, (self.channels,))
         for name, block in (("running_mean", self.mean), ("running_var", self.var)):
-            self.buffers[f"{prefix}.{name}"] = flat(block, (self.channels,))
+            self.buffers[place.name_of(name)] = flat(block, (self.channels,))
 
     def allocate(self, arena: Arena) -> None:
         """Two sums for each channel of each group, forward and backward; a table a thread."""

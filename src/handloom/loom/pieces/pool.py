@@ -18,8 +18,8 @@ from handloom.loom.kernels.runs import deliver_run, runs, traffic
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.program import kernel
 from handloom.loom.language.value import Pointer, Value
-from handloom.loom.piece import Piece, Stage, Step
-from handloom.loom.tensor import Arrival, Maps, Sizes, Tensor
+from handloom.loom.piece import Piece, Place, Stage, Step
+from handloom.loom.tensor import Arrival, Maps
 
 
 def covers(layer: nn.Layer, shape: Shape) -> bool:
@@ -140,20 +140,14 @@ class PoolPiece(Piece):
     def __init__(
         self,
         layer: nn.MaxPool2d | nn.AvgPool2d,
-        *,
-        paths: tuple[str, ...],
-        prefix: str,
-        source: Tensor,
-        output: Tensor,
-        sizes: Sizes,
-        arena: Arena,
+        place: Place,
     ) -> None:
         windows = layer.windows
-        super().__init__(f"{type(layer).__name__} {layer.describe()}", paths, output)
+        super().__init__(f"{type(layer).__name__} {layer.describe()}", place)
         counted = None
         if isinstance(layer, nn.AvgPool2d):
             counted = windows.before if layer.count_include_pad else (0, 0)
-        picture, number = source.maps, output.maps
+        picture, number = place.source.maps, place.output.maps
         self.windows = Windows(
             (picture.height, picture.width),
             (number.height, number.width),
@@ -162,8 +156,7 @@ class PoolPiece(Piece):
             windows.before,
             counted,
         )
-        self.source = source.read()
-        self.sizes = sizes
+        self.source = place.source.read()
 
     def allocate(self, arena: Arena) -> None:
         """A map of errors for each thread."""

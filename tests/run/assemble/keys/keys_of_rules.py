@@ -105,8 +105,10 @@ def _shared(rule: str, other: str) -> dict[str, Key]:
             "optimizer.per_layer_decay", {"3": 0.1}, decays, {"1.weight": 0.5, "3.weight": 0.1},
             base,
         ),
-        "clip_norm": Key("optimizer.clip_norm", 2.0, lambda b: b.engine.clip_norm, 2.0, base),
-        "clip_value": Key("optimizer.clip_value", 3.0, lambda b: b.engine.clip_value, 3.0, base),
+        "clip_norm": Key("optimizer.clip_norm", 2.0, lambda b: b.engine.setup.clip_norm, 2.0, base),
+        "clip_value": Key(
+            "optimizer.clip_value", 3.0, lambda b: b.engine.setup.clip_value, 3.0, base
+        ),
         "lookahead": Key(
             "optimizer.lookahead", {}, setting("lookahead"), optim.Lookahead(5, 0.5), base
         ),

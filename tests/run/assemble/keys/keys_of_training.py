@@ -9,6 +9,7 @@ from typing import Any
 from key import Built, Key, same
 
 from handloom.data import Stage
+from handloom.engines import TrainingSetup
 from handloom.training.callbacks import EarlyStop, Plateau, TensorBoard
 
 ANY_SIZE = {
@@ -48,9 +49,9 @@ def on_torch(name: str) -> Any:
         class Listens:
             name, uncovered, describe = "torch", (), str
 
-            def __init__(self, model: Any, *rest: Any, **settings: Any) -> None:
+            def __init__(self, model: Any, setup: TrainingSetup) -> None:
                 self.model = model
-                heard.update(settings)
+                heard.update(vars(setup), **vars(setup.torch))
 
         module = "handloom.engines.torch"
         kept = {key: sys.modules.get(key) for key in (module, f"{module}.engine")}
@@ -114,7 +115,7 @@ KEYS = {
         ["best.safetensors", "epoch-002.safetensors", "epoch-003.safetensors",
          "last.safetensors"],
     ),
-    "training.Training.ema": same("training.ema", 0.7, lambda built: built.engine.ema),
+    "training.Training.ema": same("training.ema", 0.7, lambda built: built.engine.setup.ema),
     "training.Training.eval_batch_size": Key(
         "training.eval_batch_size", 8,
         lambda built: [len(batch.labels) for batch in built.trainer.validation.epoch(0)],

@@ -14,9 +14,9 @@ from handloom.loom.kernels.convolution.shape import Convolution
 from handloom.loom.kernels.convolution.tile import forward_tile, input_tile, weight_tile
 from handloom.loom.kernels.optimizer import Updating
 from handloom.loom.language.value import Pointer, Value
-from handloom.loom.piece import Piece, Stage, Step, Stored, flat
+from handloom.loom.piece import Piece, Place, Stage, Step, Stored, flat
 from handloom.loom.pieces.partials import Partials
-from handloom.loom.tensor import Maps, Sizes, Tensor
+from handloom.loom.tensor import Maps
 
 LARGEST_WINDOW = 9
 """Pixels of a pooling's window whose sums leave registers for what they are made of."""
@@ -48,28 +48,22 @@ class ConvPiece(Piece):
     def __init__(
         self,
         layer: nn.Conv2d,
+        place: Place,
         *,
-        paths: tuple[str, ...],
-        prefix: str,
         activation: Activation,
         pool: nn.MaxPool2d | None,
-        source: Tensor,
-        output: Tensor,
-        sizes: Sizes,
-        arena: Arena,
     ) -> None:
-        self.shape = Convolution.of(layer, source.shape, pool)
-        super().__init__(_title(self.shape), paths, output)
-        self.source = source.read(border=self.shape.border)
+        self.shape = Convolution.of(layer, place.source.shape, pool)
+        super().__init__(_title(self.shape), place)
+        self.source = place.source.read(border=self.shape.border)
         self.activation = activation
-        self.sizes = sizes
-        self.itemsize = arena.dtype.itemsize
+        self.itemsize = place.arena.dtype.itemsize
         self.pooled = self.shape.window != (1, 1)
-        self.weight_name = f"{prefix}.weight"
-        self.bias_name = f"{prefix}.bias" if layer.bias is not None else None
-        self.parameters[self.weight_name] = stored = self._stored(layer, arena)
+        self.weight_name = place.name_of("weight")
+        self.bias_name = place.name_of("bias") if layer.bias is not None else None
+        self.parameters[self.weight_name] = stored = self._stored(layer, place.arena)
         self.weights = stored.block
-        self.bias = arena.parameters.take(self.shape.filters)  # zeros where the layer has none
+        self.bias = place.arena.parameters.take(self.shape.filters)  # zeros if the layer has none
         if self.bias_name:
             self.parameters[self.bias_name] = flat(self.bias, (self.shape.filters,))
 

@@ -83,7 +83,7 @@ class ConvRowsPiece(Piece):
 
     def __init__(self, of: ConvPiece | WinogradPiece) -> None:
         shape = of.shape
-        super().__init__(f"{of.title.removesuffix(' Winograd')} by rows", of.paths, of.output)
+        super().__init__(f"{of.title.removesuffix(' Winograd')} by rows", of.place)
         self.of = of
         self.shape = shape
         self.parameters = of.parameters

@@ -25,11 +25,11 @@ from handloom.loom.kernels.winograd.product import turn
 from handloom.loom.kernels.winograd.tiles import Picture, Spectrum, collect, deliver
 from handloom.loom.kernels.winograd.transform import PRODUCTS, TILE
 from handloom.loom.language.value import Pointer, Value
-from handloom.loom.piece import Piece, Stage, Step, Stored, flat
+from handloom.loom.piece import Piece, Place, Stage, Step, Stored, flat
 from handloom.loom.pieces.partials import Partials
 from handloom.loom.pieces.winograd.gradient import WeightGradient
 from handloom.loom.pieces.winograd.way import Way
-from handloom.loom.tensor import Sizes, Tensor
+from handloom.loom.tensor import Sizes
 
 FEWEST_CHANNELS = 8
 """With fewer, or less than a vector of them, transforms cost more than the products save."""
@@ -53,34 +53,28 @@ class WinogradPiece(Piece):
     def __init__(
         self,
         layer: nn.Conv2d,
+        place: Place,
         *,
-        paths: tuple[str, ...],
-        prefix: str,
         activation: Activation,
-        source: Tensor,
-        output: Tensor,
-        sizes: Sizes,
-        arena: Arena,
     ) -> None:
         self.filters, self.channels = layer.out_channels, layer.in_channels
-        super().__init__(f"conv {self.channels} → {self.filters}, 3×3 Winograd", paths, output)
-        self.source = source.read(border=1)
-        output.error_border = max(output.error_border, 1)
+        super().__init__(f"conv {self.channels} → {self.filters}, 3×3 Winograd", place)
+        self.source = place.source.read(border=1)
+        place.output.error_border = max(place.output.error_border, 1)
         self.activation = activation
-        self.sizes = sizes
-        self.delivers = sizes.training and source.needs_errors
-        self.itemsize = arena.dtype.itemsize
-        self.shape = Convolution.of(layer, source.shape, None)
-        self.padded_filters = round_up(self.filters, sizes.lanes)
-        self.padded_channels = round_up(self.channels, sizes.lanes)
+        self.delivers = place.sizes.training and place.source.needs_errors
+        self.itemsize = place.arena.dtype.itemsize
+        self.shape = Convolution.of(layer, place.source.shape, None)
+        self.padded_filters = round_up(self.filters, place.sizes.lanes)
+        self.padded_channels = round_up(self.channels, place.sizes.lanes)
         self.tap = self.padded_filters * self.padded_channels
-        self.weight_name, self.bias_name = f"{prefix}.weight", f"{prefix}.bias"
-        self.weights = arena.parameters.take(9 * self.tap)
+        self.weight_name, self.bias_name = place.name_of("weight"), place.name_of("bias")
+        self.weights = place.arena.parameters.take(9 * self.tap)
         self.strides = self.padded_channels, 1, 3 * self.tap, self.tap
         self.parameters[self.weight_name] = Stored(
             self.weights, layer.weight.shape, self._pack, self._unpack
         )
-        self.bias = arena.parameters.take(self.padded_filters)  # zeros where the layer has none
+        self.bias = place.arena.parameters.take(self.padded_filters)  # zeros if the layer has none
         self.has_bias = layer.bias is not None
         if self.has_bias:
             self.parameters[self.bias_name] = flat(self.bias, (self.filters,))
