@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from covering import covering
 from harness import AVX2, HOST, Trial
 
 from handloom import nn
@@ -25,9 +26,10 @@ def make(layer: nn.Dropout) -> Callable[..., Piece]:
     return piece
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
-@pytest.mark.parametrize("real", ["float", "double"])
+@covering(
+    shape={str(shape): shape for shape in SHAPES},
+    machine={"host": HOST, "avx2": AVX2}, real={"float": "float", "double": "double"},
+)  # fmt: skip
 def test_the_mask_is_that_of_the_textbook(
     shape: tuple[int, ...], machine: Machine, real: Any, rng: np.random.Generator
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
+from covering import covering
 from emitted import DTYPES, native
 from harness import AVX2, HOST
 
@@ -23,6 +23,7 @@ from handloom.loom.piece import Step
 from handloom.loom.pieces.gather import Gather, Pictures
 from handloom.loom.tensor import Sizes, Tensor
 
+MACHINES = {"host": HOST, "avx2": AVX2}
 SHAPES = [(1, 1, 1), (1, 28, 28), (3, 5, 7), (2, 4, 16), (1, 3, 33), (4, 1, 11)]
 
 
@@ -87,13 +88,15 @@ def draw(rng: np.random.Generator, shape: Shape) -> tuple[AnyArray, list[AnyArra
     return pictures, [rng.integers(0, 30, count) for count in (19, 16, 7, 1)]
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize(("flat", "border"), [(True, 0), (False, 0), (False, 2)])
-@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
-@pytest.mark.parametrize("real", DTYPES)
+@covering(
+    shape={str(shape): shape for shape in SHAPES},
+    form={"flat": (True, 0), "maps": (False, 0), "border 2": (False, 2)},
+    machine=MACHINES, real={real: real for real in DTYPES},
+)  # fmt: skip
 def test_numbers_are_taken_as_they_are(
-    shape: Any, flat: bool, border: int, machine: Machine, real: Real, rng: np.random.Generator
+    shape: Any, form: tuple[bool, int], machine: Machine, real: Real, rng: np.random.Generator
 ) -> None:
+    flat, border = form
     run = compiled(Pictures(), shape, flat=flat, border=border, machine=machine, real=real)
     bytes_, batches = draw(rng, shape)
     pictures = bytes_.astype(DTYPES[real]) - 100
@@ -102,14 +105,16 @@ def test_numbers_are_taken_as_they_are(
         np.testing.assert_array_equal(found.reshape(len(rows), *shape), pictures[rows])
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize(("flat", "border"), [(True, 0), (False, 1)])
-@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
-@pytest.mark.parametrize("kind", ["scale", "standard"])
+@covering(
+    shape={str(shape): shape for shape in SHAPES},
+    form={"flat": (True, 0), "border 1": (False, 1)},
+    machine=MACHINES, kind={kind: kind for kind in ("scale", "standard")},
+)  # fmt: skip
 def test_bytes_become_what_the_normalisation_says(
-    shape: Any, flat: bool, border: int, machine: Machine, kind: Any, rng: np.random.Generator
+    shape: Any, form: tuple[bool, int], machine: Machine, kind: Any, rng: np.random.Generator
 ) -> None:
     """Every channel by its own mean; divided by 255 and no more, to the very bit in float32."""
+    flat, border = form
     pictures, batches = draw(rng, shape)
     pictures //= np.arange(1, shape[0] + 1, dtype=np.uint8)[:, None, None]
     normalisation = Normalisation.fit(kind, pictures)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from covering import covering
 from emitted import DTYPES, native
 from harness import AVX2, HOST, PLAIN
 
@@ -78,10 +79,12 @@ def compiled(
     return run
 
 
-@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
-@pytest.mark.parametrize("classes", [2, 3, 8, 10, 17])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
-@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
+@covering(
+    classes={str(classes): classes for classes in (2, 3, 8, 10, 17)},
+    smoothing={str(smoothing): smoothing for smoothing in (0.0, 0.1, 1.0)},
+    weighted={"equal": False, "weighted": True},
+    machine={"host": HOST, "avx2": AVX2},
+)
 def test_the_textbooks_cross_entropy(
     machine: Machine, classes: int, smoothing: float, weighted: bool, rng: np.random.Generator
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from covering import covering
 from harness import AVX2, HOST, Trial
 
 from handloom import nn
@@ -75,12 +76,14 @@ def close(found: Any, expected: Any) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize(("shape", "activation", "pooling", "batch", "short"), CASES)
-@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
+@covering(
+    subject={f"{number}-{case[0]}": case for number, case in enumerate(CASES)},
+    machine={"host": HOST, "avx2": AVX2},
+)
 def test_a_step_against_the_textbook(
-    machine: Machine, shape: Any, activation: Any, pooling: Any, batch: int, short: int,
-    rng: np.random.Generator,
-) -> None:  # fmt: skip
+    subject: tuple[Any, ...], machine: Machine, rng: np.random.Generator
+) -> None:
+    shape, activation, pooling, batch, short = subject
     case = Case(shape, activation, pooling, batch=batch, machine=machine)
     for count in (batch, short):
         x, dy = case.draw(count, rng)

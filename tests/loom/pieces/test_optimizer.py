@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from covering import covering
 from emitted import native
 from harness import AVX2, HOST
 
@@ -101,11 +102,14 @@ def trials() -> Iterator[tuple[str, dict[str, Any], str]]:
             yield name, options, case
 
 
-@pytest.mark.parametrize(("name", "options", "case"), list(trials()), ids=str)
-@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
+@covering(
+    trial={"-".join(map(str, trial)): trial for trial in trials()},
+    machine={"host": HOST, "avx2": AVX2},
+)
 def test_updates_are_the_textbooks(
-    machine: Machine, name: str, options: Any, case: str, rng: np.random.Generator
+    trial: tuple[str, Any, str], machine: Machine, rng: np.random.Generator
 ) -> None:
+    name, options, case = trial
     twin = Twin(name, options, CASES[case])
     rule = rule_of(twin.optimizer)
     assert rule is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from covering import covering
 from harness import AVX2, HOST, Trial
 
 from handloom import nn
@@ -57,11 +58,11 @@ def make(layer: Any) -> Callable[..., Piece]:
 IDS = [f"{type(layer).__name__} {layer.describe()} {shape}" for layer, shape in POOLS]
 
 
-@pytest.mark.parametrize(("layer", "shape"), POOLS, ids=IDS)
-@pytest.mark.parametrize("machine", [HOST, AVX2], ids=["host", "avx2"])
+@covering(subject=dict(zip(IDS, POOLS, strict=True)), machine={"host": HOST, "avx2": AVX2})
 def test_a_step_against_the_textbook(
-    layer: nn.Layer, shape: tuple[int, ...], machine: Machine, rng: np.random.Generator
+    subject: tuple[nn.Layer, tuple[int, ...]], machine: Machine, rng: np.random.Generator
 ) -> None:
+    layer, shape = subject
     assert COVERS[type(layer)](layer, shape)
     begins = LeakyReLU(0.3)
     trial = Trial(
