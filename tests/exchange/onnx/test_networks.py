@@ -33,7 +33,14 @@ NEEDED = {"mlp": {"hidden": [32]}, "sequential": None}  # None: the recipes have
 
 def models() -> list[Any]:
     """The networks of all recipes, and of each name that [model] can have."""
-    found = [pytest.param(load_recipe(name), id=name) for name in list_recipes()]
+    found = [
+        pytest.param(
+            load_recipe(name), id=name,
+            # seconds of layers, all of which the other wide network has
+            marks=[pytest.mark.slow] if name == "fashion-wide-resnet" else [],
+        )
+        for name in list_recipes()
+    ]  # fmt: skip
     for name in KINDS["model"]:
         if (settings := NEEDED.get(name, {})) is not None:
             recipe = load_recipe("fashion-mlp-256").model_dump()
