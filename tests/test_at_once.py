@@ -19,7 +19,7 @@ from handloom.run import RunLock, counting
 from handloom.run.results import PartResult, open_run
 from handloom.studies.ensemble import open_ensemble
 
-LOOKS = 6
+LOOKS = 4
 CLI = "from handloom.cli.main import main; main()"
 TEST = "import sys; from handloom.run.results import open_run; open_run(sys.argv[1]).test()"
 TRAIN = """
@@ -65,7 +65,7 @@ def at_once(
         return list(pool.map(call, commands))
 
 
-def test_of_six_processes_that_test_at_once_each_is_counted(run: Path) -> None:
+def test_of_several_processes_that_test_at_once_each_is_counted(run: Path) -> None:
     ended = at_once(TEST, *[[str(run)]] * LOOKS, cwd=run.parent)
     assert [process.returncode for process in ended] == [0] * LOOKS, ended
     assert open_run(run).looks == 1 + LOOKS

@@ -69,10 +69,18 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "weighted": {"loss": partial(nn.cross_entropy, class_weights=np.array([0.5, 1, 3], "f4"))},
     "warm-up": {"lr": optim.Warmup(optim.OneCycle(0.2, 20), 3)},
 }
+TOGETHER = {"clip_norm", "clip_value", "decay"}
+"""Slow: "both, ema" and "decoupled" have them, too, and each is compiled by itself."""
 
 
 @every_engine
-@pytest.mark.parametrize("training", TRAININGS)
+@pytest.mark.parametrize(
+    "training",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in TOGETHER else [])
+        for name in TRAININGS
+    ],
+)
 def test_reports_and_state_are_those_of_the_textbook(subject: Any, training: str) -> None:
     one, other = (engine_of(who, **TRAININGS[training]) for who in (subject, ("numpy", "")))
     epoch = epoch_of()
