@@ -15,6 +15,7 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,7 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Programs are compiled once a session and left nowhere, unless HANDLOOM_CACHE says where."""
+    """Programs are compiled once a session and left nowhere, unless HANDLOOM_CACHE says where.
+
+    Of what Hypothesis draws a third is tried, unless there is time.
+    """
+    settings.register_profile("quick", max_examples=33)
+    if not config.getoption("--slow"):
+        settings.load_profile("quick")
     if "HANDLOOM_CACHE" not in os.environ:
         folder = TemporaryDirectory(prefix="handloom-cache-")
         config.add_cleanup(folder.cleanup)

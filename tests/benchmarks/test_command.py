@@ -114,6 +114,7 @@ def test_nothing_is_measured_where_nothing_can_be_written(
     assert (outcome.code, outcome.err.count("taken: it is a file")) == (2, 1)
 
 
+@pytest.mark.slow  # processes again; test_contest.py has the same without the command
 def test_a_wrong_step_of_ours_is_an_error(bench: Command, monkeypatch) -> None:
     monkeypatch.setattr("benchmarks.ring.tolerance", lambda errors: -1.0)
     done = bench("--workloads", "W2", "--peers", "none", *map(str, QUICK))

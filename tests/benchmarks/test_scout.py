@@ -48,6 +48,7 @@ def test_without_pytorch_one_row_says_so(ring: Callable[..., Ring], monkeypatch)
     assert scout.torch_contestants(Paper(), Field(peers=()), 0.1) == []  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.slow  # its processes import PyTorch
 def test_configurations_are_really_tried(ring: Callable[..., Ring]) -> None:
     pytest.importorskip("torch")
     place = ring("W6-mlp-1", ("torch",))

@@ -75,7 +75,14 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["recipes", "list"], ["data", "list"], ["recipes", "show", "mnist-lenet"]]
+    "arguments",
+    [
+        ["recipes", "show", "mnist-lenet"],
+        # a process for each, and less to write
+        pytest.param(["recipes", "list"], marks=pytest.mark.slow),
+        pytest.param(["data", "list"], marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
 )
 def test_a_closed_pipe_ends_it_without_a_word(arguments: list[str], start) -> None:
     process = start(*arguments)

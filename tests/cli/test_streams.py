@@ -29,7 +29,13 @@ def run(
 
 
 @needs_full_device
-@pytest.mark.parametrize("arguments", ["recipes list", "recipes show digits --json", "--help"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "recipes show digits --json", "--help",
+        pytest.param("recipes list", marks=pytest.mark.slow),  # one process more
+    ],
+)  # fmt: skip
 def test_a_full_disk_behind_the_output_is_one_sentence(arguments: str) -> None:
     done = run(arguments, redirect=">/dev/full")
     sentence = "handloom: standard output cannot be written: no space left on device\n"
@@ -58,7 +64,9 @@ def test_closed_streams_end_nothing(redirect: str, bars: Path) -> None:
     assert [json.loads(row)["epoch"] for row in rows] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "gbk"])
+@pytest.mark.parametrize(
+    "encoding", ["ascii", "cp1252", pytest.param("gbk", marks=pytest.mark.slow)]
+)
 def test_signs_that_an_encoding_lacks_are_replaced(encoding: str) -> None:
     done = run("recipes show mnist-lenet", encoding=encoding)
     assert (done.returncode, done.stderr) == (0, "")

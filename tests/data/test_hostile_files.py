@@ -21,6 +21,7 @@ from handloom.errors import HandloomError
 PICTURES = np.arange(2 * 4 * 4, dtype=np.uint8).reshape(2, 4, 4) * 7
 IDX = struct.pack(">4I", 0x803, *PICTURES.shape) + PICTURES.tobytes()
 MAX_BYTES = 64 << 20
+MANY = settings.default.max_examples  # 100 with --slow
 
 
 def npy(array: np.ndarray) -> bytes:
@@ -92,7 +93,7 @@ def test_random_bytes(kind, tmp_path_factory):
     path = tmp_path_factory.mktemp("random") / "file"
     starts = [b"", *(original[:16] for original in VALID[kind])]
 
-    @settings(max_examples=100, deadline=None, derandomize=True)
+    @settings(max_examples=MANY, deadline=None, derandomize=True)
     @given(st.sampled_from(starts), st.binary(max_size=200))
     def check(start: bytes, rest: bytes) -> None:
         path.write_bytes(start + rest)
@@ -105,7 +106,7 @@ def test_random_bytes(kind, tmp_path_factory):
 def test_mutated_files(kind, tmp_path_factory):
     path = tmp_path_factory.mktemp("mutated") / "file"
 
-    @settings(max_examples=200, deadline=None, derandomize=True)
+    @settings(max_examples=2 * MANY, deadline=None, derandomize=True)
     @given(mutated(VALID[kind]))
     def check(data: bytes) -> None:
         path.write_bytes(data)
@@ -120,7 +121,7 @@ def test_where_npy_is_accepted_numpy_reads_the_same(tmp_path):
     path = tmp_path / "file.npy"
     accepted = 0
 
-    @settings(max_examples=300, deadline=None, derandomize=True)
+    @settings(max_examples=3 * MANY, deadline=None, derandomize=True)
     @given(mutated([npy(PICTURES), npy(np.asfortranarray(PICTURES)), npy(PICTURES.astype(">i4"))]))
     def check(data: bytes) -> None:
         nonlocal accepted
@@ -142,7 +143,7 @@ def test_where_idx_is_accepted_it_holds_what_it_declares(tmp_path):
     path = tmp_path / "file"
     accepted = 0
 
-    @settings(max_examples=300, deadline=None, derandomize=True)
+    @settings(max_examples=3 * MANY, deadline=None, derandomize=True)
     @given(mutated([IDX]))
     def check(data: bytes) -> None:
         nonlocal accepted

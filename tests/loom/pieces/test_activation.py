@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emitted import DTYPES, every_machine, native
+from covering import covering
+from emitted import DTYPES, every_machine, machines, native
 from harness import HOST
 
 from handloom import nn
@@ -39,9 +40,8 @@ def subjects() -> list[nn.Layer]:
 
 
 SUBJECTS = subjects()
-every_activation = pytest.mark.parametrize(
-    "layer", SUBJECTS, ids=[f"{type(s).__name__}({s.describe()})" for s in SUBJECTS]
-)
+NAMED = {f"{type(s).__name__}({s.describe()})": s for s in SUBJECTS}
+every_activation = pytest.mark.parametrize("layer", NAMED.values(), ids=NAMED)
 
 
 def known(layer: nn.Layer) -> Activation:
@@ -96,9 +96,11 @@ def test_in_float32(layer: nn.Layer, rng: np.random.Generator) -> None:
     np.testing.assert_allclose(gradient, layer.backward(error.astype(float)), rtol=2e-5, atol=2e-6)
 
 
-@every_activation
-@every_machine
-@pytest.mark.parametrize("real", DTYPES)
+@covering(
+    layer=NAMED,
+    machine={machine.cpu: machine for machine in machines()},
+    real={real: real for real in DTYPES},
+)
 def test_over_the_whole_range_of_numbers(layer: nn.Layer, machine: Machine, real: Real) -> None:
     """From zero and the smallest number to the largest: finite, and the textbook's."""
     dtype = DTYPES[real]

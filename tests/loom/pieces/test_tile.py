@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from emitted import DTYPES, every_machine, native
+from covering import covering
+from emitted import DTYPES, every_machine, machines, native
 from harness import HOST
 
 from handloom._typing import AnyArray
@@ -31,10 +32,12 @@ CASES = [
 ]  # fmt: skip
 
 
-@every_machine
-@pytest.mark.parametrize("real", DTYPES)
-@pytest.mark.parametrize("chosen", [False, True], ids=["all", "chosen"])
-@pytest.mark.parametrize("known", [False, True], ids=["run time", "constant"])
+@covering(
+    machine={machine.cpu: machine for machine in machines()},
+    real={real: real for real in DTYPES},
+    chosen={"all": False, "chosen": True},
+    known={"run time": False, "constant": True},
+)
 def test_a_tile_is_a_matrix_product(
     machine: Machine, real: Real, chosen: bool, known: bool, rng: np.random.Generator
 ) -> None:

@@ -77,8 +77,14 @@ def trained_with_sizes(changed: Change, engine: str, **changes: Any) -> tuple[Tr
     return trainer, trainer.fit()
 
 
-@pytest.mark.parametrize("engine", ["loom", "torch"])
-@pytest.mark.parametrize("optimizer", ["momentum", "muon"])
+@pytest.mark.parametrize(
+    ("optimizer", "engine"),
+    [
+        ("momentum", "loom"), ("muon", "torch"),
+        pytest.param("momentum", "torch", marks=pytest.mark.slow),
+        pytest.param("muon", "loom", marks=pytest.mark.slow),  # which leaves it to NumPy
+    ],
+)  # fmt: skip
 def test_growing_pictures_train_alike_on_every_engine(
     changed: Change, engine: str, optimizer: str
 ) -> None:
