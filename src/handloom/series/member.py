@@ -60,8 +60,8 @@ class Member:
         )
 
     def _with_threads(self, threads: int | None) -> Recipe:
-        said = self.recipe.training
-        update = {"training": said.model_copy(update={"threads": said.threads or threads})}
+        training = self.recipe.training
+        update = {"training": training.model_copy(update={"threads": training.threads or threads})}
         return self.recipe.model_copy(update=update)
 
     def _check_same_recipe(self, run: Run) -> None:

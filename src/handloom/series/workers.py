@@ -163,9 +163,9 @@ class _Worker:
             for line in process.stdout:
                 if not line.endswith("\n"):
                     break  # torn by a kill
-                told = json.loads(line)
-                kind = Outcome if "state" in told else Progress
-                self._heard.put((self, kind(**told)))
+                content = json.loads(line)
+                kind = Outcome if "state" in content else Progress
+                self._heard.put((self, kind(**content)))
         self._heard.put((self, None))
 
 

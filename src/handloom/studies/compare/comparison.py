@@ -42,8 +42,8 @@ class Comparison:
     def answers(self) -> tuple[str, ...]:
         """The sentences that are worth reading: of more than ten those about the best row alone,
         and one for all pairs that could not be tested for the same reason."""
-        told = list(zip(self.pairs, self.sentences, strict=True))
-        tested = [(pair, sentence) for pair, sentence in told if pair.tests]
+        answered = list(zip(self.pairs, self.sentences, strict=True))
+        tested = [(pair, sentence) for pair, sentence in answered if pair.tests]
         best = max(self.rows, key=lambda row: row.accuracy).name
         kept = [
             (pair, sentence)
@@ -143,9 +143,9 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         row.mark: " or ".join(dict.fromkeys(run.surroundings for run in row.runs)) for row in rows
     }
     if len(set(surroundings.values())) > 1:
-        told = "; ".join(f"{mark}: {where}" for mark, where in surroundings.items())
-        yield f"Seconds were taken in different surroundings: {told}."
+        places = "; ".join(f"{mark}: {where}" for mark, where in surroundings.items())
+        yield f"Seconds were taken in different surroundings: {places}."
     seeds = {row.mark: ", ".join(str(run.seed) for run in row.runs) for row in rows}
     if len({frozenset(run.seed for run in row.runs) for row in rows}) > 1:
-        told = "; ".join(f"{mark}: {listed}" for mark, listed in seeds.items())
-        yield f"The rows have different seeds: {told}."
+        listed_seeds = "; ".join(f"{mark}: {listed}" for mark, listed in seeds.items())
+        yield f"The rows have different seeds: {listed_seeds}."

@@ -72,14 +72,14 @@ def _evaluated(run: Run, part: Part, parts: Parts) -> Evaluation:
     check_same_data(run.folder, run.data, parts)
     pictures = parts.validation if part == "validation" else parts.test
     assert pictures is not None  # evaluate() has asked
-    told = run.evaluate(pictures)
+    evaluated = run.evaluate(pictures)
     if part == "test":
-        run.count_look(told)
+        run.count_look(evaluated)
     return Evaluation(
         run=run,
         fingerprint=run.data["fingerprints"][part],
-        loss=told.loss,
-        is_right=told.predicted == told.labels,
+        loss=evaluated.loss,
+        is_right=evaluated.predicted == evaluated.labels,
         some=pictures.images[np.arange(PREDICT_BATCH) % len(pictures)],
     )
 

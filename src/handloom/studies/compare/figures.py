@@ -180,9 +180,9 @@ def _reaches(row: dict[str, Any], accuracy: float) -> bool:
 
 
 def _surroundings(run: Run) -> str:
-    told = run.folder.read_json(run.folder.environment, kept.ENVIRONMENT)
-    threads = told["threads"]
-    return f"{told['processor']}, {threads} thread{'' if threads == 1 else 's'}"
+    environment = run.folder.read_json(run.folder.environment, kept.ENVIRONMENT)
+    threads = environment["threads"]
+    return f"{environment['processor']}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def _distinct_pictures(run: Run) -> int:

@@ -89,17 +89,17 @@ def run_key(run: Run) -> RunKey:
 def differing(recipes: Sequence[Recipe]) -> dict[str, tuple[Any, ...]]:
     """Key paths in which the recipes are not all equal -> the value of each; None where it has
     none. Seed, fold, description and threads do not count."""
-    told = [flattened(recipe) for recipe in recipes]
-    keys = dict.fromkeys(key for values in told for key in values if key not in WITHIN_A_GROUP)
-    found = {key: tuple(values.get(key) for values in told) for key in keys}
+    flat = [flattened(recipe) for recipe in recipes]
+    keys = dict.fromkeys(key for values in flat for key in values if key not in WITHIN_A_GROUP)
+    found = {key: tuple(values.get(key) for values in flat) for key in keys}
     return {key: values for key, values in found.items() if any(v != values[0] for v in values)}
 
 
 def _key(recipe: Recipe) -> str:
     """What the runs of one row have in common."""
-    told = identity(recipe)
-    told["data"].pop("fold", None)
-    return json.dumps(told, sort_keys=True)
+    content = identity(recipe)
+    content["data"].pop("fold", None)
+    return json.dumps(content, sort_keys=True)
 
 
 def _folder_name(run: Run) -> str:

@@ -86,20 +86,20 @@ def _ranked(pair: RowPair) -> tuple[str, str]:
 def _lead(pair: RowPair) -> str:
     """'0.0031 (95 %: 0.0012 to 0.0050)', of the better one."""
     interval = pair.tests[0].interval
-    told = f"{abs(pair.difference):.4f}"
+    lead = f"{abs(pair.difference):.4f}"
     if interval is None:
-        return told
+        return lead
     low, high = interval if pair.difference >= 0 else interval.turned()
-    return f"{told} (95 %: {low:.4f} to {high:.4f})"
+    return f"{lead} (95 %: {low:.4f} to {high:.4f})"
 
 
 def _probability(pair: RowPair, pairs: int) -> str:
     """'McNemar, p = 0.0021; 0.0063 by Holm's correction for 3 pairs'."""
     decides = pair.tests[0]
-    told = f"{decides.name}, {p_in_words(decides.p)}"
+    test = f"{decides.name}, {p_in_words(decides.p)}"
     if pairs == 1 or pair.p_adjusted is None:
-        return told
-    return f"{told}; {p_in_words(pair.p_adjusted)} by Holm's correction for {pairs} pairs"
+        return test
+    return f"{test}; {p_in_words(pair.p_adjusted)} by Holm's correction for {pairs} pairs"
 
 
 def p_in_words(p: float) -> str:

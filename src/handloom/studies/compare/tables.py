@@ -49,7 +49,7 @@ def cost_columns(reach: float | None) -> tuple[Column, ...]:
 def legend(comparison: Comparison) -> str:
     """What the columns mean, in a line."""
     several = any(len(row.runs) > 1 for row in comparison.rows)
-    told = [
+    meanings = [
         f"accuracy: on the {comparison.part} pictures"
         + (", mean ± standard deviation over the runs" if several else ""),
         "95 %: its interval, by t over several runs, by Wilson for a single one",
@@ -59,13 +59,13 @@ def legend(comparison: Comparison) -> str:
         "calculated",
     ]
     if comparison.reach is not None:
-        told.append(
+        meanings.append(
             f"to {comparison.reach:g}: epochs until the validation accuracy came to it, the mean"
         )
-    told.append("seconds: of a training, as it recorded them")
+    meanings.append("seconds: of a training, as it recorded them")
     if any(row.predicted_per_s for row in comparison.rows):
-        told.append("pictures/s: predicted just now, by each network's engine and threads")
-    return "; ".join(told)
+        meanings.append("pictures/s: predicted just now, by each network's engine and threads")
+    return "; ".join(meanings)
 
 
 def markdown(comparison: Comparison) -> str:
@@ -77,7 +77,7 @@ def markdown(comparison: Comparison) -> str:
         *(_cells(row, columns) for row in comparison.rows),
     ]
     table = "\n".join(f"| {' | '.join(map(_in_markdown, line))} |" for line in lines)
-    answers = "\n".join(f"- {_in_markdown(told)}" for told in comparison.answers)
+    answers = "\n".join(f"- {_in_markdown(sentence)}" for sentence in comparison.answers)
     notes = "\n\n".join(comparison.notes)
     parts = [table, answers, f"{legend(comparison)}.", notes]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -86,9 +86,9 @@ def markdown(comparison: Comparison) -> str:
 def latex(comparison: Comparison) -> str:
     """A tabular for the package booktabs; the sentences stand before it as comments."""
     columns = (*ACCURACY, *cost_columns(comparison.reach))
-    told = [*comparison.answers, f"{legend(comparison)}.", *comparison.notes]
+    comments = [*comparison.answers, f"{legend(comparison)}.", *comparison.notes]
     lines = [
-        *(f"% {line}" for line in told),
+        *(f"% {comment}" for comment in comments),
         rf"\begin{{tabular}}{{ll{'r' * len(columns)}}}",
         r"\toprule",
         _latex_row(["", "name", *(column.heading for column in columns)]),

@@ -130,8 +130,8 @@ class Ensemble(CombinedRuns):
 
     def count_look(self, tested: PartResult, *, tta: Sequence[str] = ()) -> None:
         """Keep in the result what the members together gave on the test part."""
-        told = tested.describe()
-        figures = {"tta": {"variants": [*tta], **told}} if tta else told
+        evaluated = tested.describe()
+        figures = {"tta": {"variants": [*tta], **evaluated}} if tta else evaluated
         with counting(self.path):
             before = self.result
             test = {**before.get("test", {}), **figures, "evaluations": self.looks + 1}

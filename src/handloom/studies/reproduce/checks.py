@@ -80,8 +80,8 @@ class Descends:
             for one, next_one in pairwise(self.labels)
         ]
         whole = difference(evidence[self.labels[0]], evidence[self.labels[-1]], self.what)
-        told = ", ".join(f"{evidence[label].mean(self.what):.4f}" for label in self.labels)
-        because = f"{told}; first less last {whole}"
+        means = ", ".join(f"{evidence[label].mean(self.what):.4f}" for label in self.labels)
+        because = f"{means}; first less last {whole}"
         descends = whole.is_above and all(step.mean >= 0 for step in steps)
         rises = whole.is_below or any(step.is_below for step in steps)
         return Judgement(_verdict(held=descends, failed=rises), because)

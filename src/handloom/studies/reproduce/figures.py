@@ -51,8 +51,8 @@ class SubjectResults:
 
     def values(self, what: str) -> dict[int, float]:
         """The figure `what`, an attribute of Outcome, by seed; without the seeds that lack it."""
-        told = {outcome.seed: getattr(outcome, what) for outcome in self.outcomes}
-        return {seed: value for seed, value in told.items() if value is not None}
+        by_seed = {outcome.seed: getattr(outcome, what) for outcome in self.outcomes}
+        return {seed: value for seed, value in by_seed.items() if value is not None}
 
     def mean(self, what: str) -> float:
         """Mean of a figure over the seeds; NaN where no seed has it."""
@@ -107,6 +107,6 @@ def figures_of(runs: Sequence[Run]) -> SubjectResults:
     return SubjectResults(tuple(sorted(map(outcome_of, runs), key=lambda outcome: outcome.seed)))
 
 
-def _loss(told: float | None) -> float:
+def _loss(kept: float | None) -> float:
     """JSON has no word for infinity: a run tells it as null."""
-    return math.inf if told is None else told
+    return math.inf if kept is None else kept

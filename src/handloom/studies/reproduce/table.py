@@ -58,12 +58,12 @@ class Reproduction:
     @property
     def remarks(self) -> dict[str, str]:
         """What has to be known beside the figures, by a word for it."""
-        told = {
+        remarks = {
             "note": self.experiment.note,
             "reduced": self.reduced,
             "left out": self.left_out,
         }
-        return {word: text for word, text in told.items() if text}
+        return {word: text for word, text in remarks.items() if text}
 
     def describe(self) -> dict[str, Any]:
         """All of it, JSON-ready."""
@@ -113,8 +113,8 @@ def _rows(experiment: Experiment, evidence: Evidence) -> Iterator[TableRow]:
         figures = evidence[label]
         own = [what for other, what in published if other == label]
         for what in dict.fromkeys((*experiment.figures, *own)):
-            told = published.get((label, what))
-            yield _row(label, ranks.get(label), what, told, figures)
+            figure = published.get((label, what))
+            yield _row(label, ranks.get(label), what, figure, figures)
 
 
 def _ranks(experiment: Experiment, evidence: Evidence) -> dict[str, int]:

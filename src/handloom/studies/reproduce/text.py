@@ -65,8 +65,8 @@ def counted_verdicts(reproductions: Iterable[Reproduction]) -> str:
     verdicts = Counter(
         conclusion.judgement.verdict for each in reproductions for conclusion in each.conclusions
     )
-    told = [f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict if verdicts[verdict]]
-    return ", ".join(told) or "nothing was concluded"
+    counts = [f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict if verdicts[verdict]]
+    return ", ".join(counts) or "nothing was concluded"
 
 
 def as_markdown(reproductions: Sequence[Reproduction]) -> str:
@@ -95,8 +95,8 @@ def as_markdown(reproductions: Sequence[Reproduction]) -> str:
 def _remarks(reproductions: Iterable[Reproduction]) -> Iterator[str]:
     for each in reproductions:
         if each.remarks:
-            told = "; ".join(f"{word}: {text}" for word, text in each.remarks.items())
-            yield f"`{each.experiment.name}`, {told}."
+            remarks = "; ".join(f"{word}: {text}" for word, text in each.remarks.items())
+            yield f"`{each.experiment.name}`, {remarks}."
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> str:

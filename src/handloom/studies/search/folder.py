@@ -105,10 +105,10 @@ class TrialFolder:
 
     def write(self, record: TrialRecord) -> None:
         """Write trial.json, whole or not at all."""
-        told: dict[str, Any] = {"trial": record.number, "parameters": record.parameters}
+        content: dict[str, Any] = {"trial": record.number, "parameters": record.parameters}
         if record.ended is not None:
-            told |= {"ended": record.ended, "why": record.why}
-        write_json(self.path / "trial.json", told)
+            content |= {"ended": record.ended, "why": record.why}
+        write_json(self.path / "trial.json", content)
 
 
 @dataclass(frozen=True)

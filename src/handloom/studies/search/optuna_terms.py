@@ -66,8 +66,8 @@ def sampler(
     With a `start`, the point of these values by the names of their axes.
     """
     samplers = require("optuna", extra="tune").samplers
-    told = f"{plan.search.seed} {number} {attempt}".encode()
-    seed = int.from_bytes(hashlib.sha256(told).digest()[:4], "big")
+    text = f"{plan.search.seed} {number} {attempt}".encode()
+    seed = int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
     if start is not None:
         fixed = {name: json.dumps(value) if _is_structured(value) else value
                  for name, value in start.items()}  # fmt: skip
@@ -91,9 +91,9 @@ def pruner(plan: StudyPlan) -> BasePruner:
 
 def fingerprint(plan: StudyPlan) -> str:
     """What must not change under the trials that a storage holds, in eight characters."""
-    told = [plan.search.metric, plan.search.pruner]
-    told += [f"{path} {domain.model_dump_json()}" for path, domain in plan.space.items()]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
+    settings = [plan.search.metric, plan.search.pruner]
+    settings += [f"{path} {domain.model_dump_json()}" for path, domain in plan.space.items()]
+    return hashlib.sha256("\n".join(settings).encode()).hexdigest()[:8]
 
 
 def _is_structured(value: Value) -> bool:

@@ -62,8 +62,8 @@ def _shown(trial: StudyTrial) -> views.Trial:
 
 def _curve(run: Run, metric: str) -> FloatArray:
     """The metric after every epoch (epochs,), NaN where it was not finite."""
-    told = (row[metric] for row in run.history.epochs)
-    return np.array([math.nan if value is None else value for value in told], np.float64)
+    values = (row[metric] for row in run.history.epochs)
+    return np.array([math.nan if value is None else value for value in values], np.float64)
 
 
 def _scales(space: Space) -> dict[str, Scale]:

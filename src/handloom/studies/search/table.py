@@ -41,12 +41,12 @@ def write_table(study: Study) -> None:
 
 def best_recipe(study: Study, best: StudyTrial) -> Recipe:
     """The best trial's recipe with its first seed, its description told by the study."""
-    told = (
+    description = (
         f"The best of {len(study.trials)} configurations of {study.name}: "
         f"{study.metric} {best.value:.4f}"
     )
     return load_recipe(
-        study.configuration(best).recipe, {"seed": best.seeds[0], "description": told}
+        study.configuration(best).recipe, {"seed": best.seeds[0], "description": description}
     )
 
 

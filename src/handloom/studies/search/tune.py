@@ -136,10 +136,10 @@ def _check_same_question(folder: StudyFolder, plan: StudyPlan) -> None:
 
 def _flat(recipe: Recipe) -> dict[str, object]:
     """What tells two studies' recipes apart, by key path."""
-    told = identity(recipe)
-    tables = {name: table for name, table in told.items() if isinstance(table, dict)}
+    content = identity(recipe)
+    tables = {name: table for name, table in content.items() if isinstance(table, dict)}
     within = {f"{name}.{key}": value for name in tables for key, value in tables[name].items()}
-    return within | {name: value for name, value in told.items() if name not in tables}
+    return within | {name: value for name, value in content.items() if name not in tables}
 
 
 @contextmanager

@@ -38,9 +38,9 @@ class Configuration:
         return f"{readable},{digest(self.recipe)}"
 
 
-def without_empty(told: Mapping[str, Value]) -> dict[str, Value]:
+def without_empty(overrides: Mapping[str, Value]) -> dict[str, Value]:
     """Overrides as a study tells them: "" takes a key out, since TOML has no word for nothing."""
-    return {path: None if value == "" else value for path, value in told.items()}
+    return {path: None if value == "" else value for path, value in overrides.items()}
 
 
 def name_of(parameters: Parameters) -> str:

@@ -56,7 +56,7 @@ class StudyPlan:
 
     def to_toml(self, recipe_file: str) -> str:
         """study.toml, whose recipe is the file of that name beside it."""
-        told: dict[str, Any] = {
+        content: dict[str, Any] = {
             "name": self.name,
             "description": self.description,
             "recipe": recipe_file,
@@ -67,12 +67,12 @@ class StudyPlan:
                 for path, domain in self.space.items()
             },
         }
-        return tomli_w.dumps(told)
+        return tomli_w.dumps(content)
 
     def recipe_toml(self) -> str:
         """The recipe as far as it says anything: a default must not outlive its kind of table."""
-        said = self.recipe.model_dump(mode="json", exclude_none=True, exclude_unset=True)
-        return tomli_w.dumps(said)
+        content = self.recipe.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+        return tomli_w.dumps(content)
 
 
 def load_study(source: str | Path, overrides: Overrides = ()) -> StudyPlan:
@@ -82,19 +82,19 @@ def load_study(source: str | Path, overrides: Overrides = ()) -> StudyPlan:
     on the recipe. Raises ConfigError, whose one sentence names the key path.
     """
     origin, text, folder = _find(source)
-    told = _parse(text, origin)
+    table = _parse(text, origin)
     try:
-        recipe = load_recipe(_recipe_source(told.recipe, folder), without_empty(told.overrides))
+        recipe = load_recipe(_recipe_source(table.recipe, folder), without_empty(table.overrides))
         recipe = load_recipe(recipe, overrides)
     except RecipeError as error:
         raise ConfigError(f"{origin}: {error}") from None
     plan = StudyPlan(
-        name=told.name or _stem(source),
-        description=told.description,
+        name=table.name or _stem(source),
+        description=table.description,
         recipe=recipe,
-        space=Space(told.space),
-        search=told.search,
-        budget=told.budget,
+        space=Space(table.space),
+        search=table.search,
+        budget=table.budget,
     )
     _check_space(plan, origin)
     return plan
@@ -147,11 +147,11 @@ def _stem(source: str | Path) -> str:
     return path.absolute().name if path.is_dir() else path.stem
 
 
-def _recipe_source(told: str, folder: Path) -> str | Path:
+def _recipe_source(name: str, folder: Path) -> str | Path:
     """A name as it is; a path from the study's own folder."""
-    if told.endswith(".toml") or Path(told).name != told:
-        return folder / Path(told).expanduser()
-    return told
+    if name.endswith(".toml") or Path(name).name != name:
+        return folder / Path(name).expanduser()
+    return name
 
 
 def _flattened(values: dict[str, Any]) -> dict[str, Any]:
