@@ -104,17 +104,17 @@ def flattened(X: Any) -> tuple[Any, Shape | None]:
     return X.reshape(len(X), -1), shape
 
 
-def picture_shape(told: Shape | None, own: Shape | None, features: int) -> Shape | None:
+def picture_shape(given: Shape | None, own: Shape | None, features: int) -> Shape | None:
     """(C, H, W) of the pictures in X: as `told` by the parameter, or its `own`; None if neither.
 
     Raises ConfigError for what is no shape, ShapeError where X, of so many `features`, has another.
     """
-    if told is None:
+    if given is None:
         return own
-    sizes = np.asarray(told)
+    sizes = np.asarray(given)
     shape = (1,) * (3 - sizes.size) + tuple(sizes.ravel().tolist())
     if sizes.shape not in ((2,), (3,)) or sizes.dtype.kind != "i" or min(shape) < 1:
-        raise ConfigError(f"image_shape is {told}; it has to be (H, W) or (C, H, W)")
+        raise ConfigError(f"image_shape is {given}; it has to be (H, W) or (C, H, W)")
     if own not in (None, shape) or math.prod(shape) != features:
         found = f"{features} numbers" if own is None else own
         raise ShapeError(f"image_shape is {shape}, and the examples in X are {found}")

@@ -33,9 +33,9 @@ class Printed(Callback):
     def on_epoch_end(self, training: Trainer) -> None:
         """The epoch's losses and accuracies."""
         row = training.history.epochs[-1]
-        told = [
+        parts = [
             f"{name.replace('_', ' ')} {row[name]:.4f}"
             for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
             if row.get(name) is not None
         ]
-        print(f"epoch {row['epoch']}/{training.epochs}: {', '.join(told)}")
+        print(f"epoch {row['epoch']}/{training.epochs}: {', '.join(parts)}")

@@ -43,8 +43,8 @@ class _Group(NamedTuple):
         return {leaf: len(shape) for leaf, shape in self.shapes.items()}
 
     def __str__(self) -> str:
-        told = ", ".join(f"{leaf} {shape}" for leaf, shape in self.shapes.items())
-        return f"{self.path or 'the outermost layer'} ({told})"
+        shapes = ", ".join(f"{leaf} {shape}" for leaf, shape in self.shapes.items())
+        return f"{self.path or 'the outermost layer'} ({shapes})"
 
     def names(self) -> Iterator[tuple[str, str]]:
         """(leaf, full name) of each array."""

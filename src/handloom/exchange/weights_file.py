@@ -86,8 +86,10 @@ def read_weights(path: Path) -> WeightsFile:
     except SafetensorError as error:
         raise _no_weights(path, data[:2], error) from None
     tensors = {
-        name: _shaped(path, name, _decoded(path, name, told["dtype"], told["data"]), told["shape"])
-        for name, told in sorted(found, key=itemgetter(0))  # the library's order is by chance
+        name: _shaped(
+            path, name, _decoded(path, name, entry["dtype"], entry["data"]), entry["shape"]
+        )
+        for name, entry in sorted(found, key=itemgetter(0))  # the library's order is by chance
     }
     metadata = _header(data)[0].get("__metadata__") or {}  # null is none
     return WeightsFile(tensors, metadata, hashlib.sha256(data).hexdigest())

@@ -227,8 +227,8 @@ class Run:
 
     def count_look(self, tested: PartResult, *, tta: Sequence[str] = ()) -> None:
         """Keep in the result what the test part gave, for whoever evaluated it by himself."""
-        told = tested.describe()
-        figures = {"tta": {"variants": [*tta], **told}} if tta else told
+        evaluated = tested.describe()
+        figures = {"tta": {"variants": [*tta], **evaluated}} if tta else evaluated
         with counting(self.path):
             result = self.result if self.folder.result.exists() else {}
             test = {**result.get("test", {}), **figures, "evaluations": self.looks + 1}

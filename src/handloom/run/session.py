@@ -194,14 +194,14 @@ class _Session:
             history = History(rows=history.rows)
         if checkpoint is None:
             history.keep_until(0)
-        said = self.recipe.training
+        settings = self.recipe.training
         writes = self.processes.is_first
         keeping: list[Callback] = [
             AgreedStop(self.processes),
             BestWeights(folder.checkpoints if writes else None),
         ]
         if writes:
-            keeping.append(Checkpoints(folder.checkpoints, said.checkpoints))
+            keeping.append(Checkpoints(folder.checkpoints, settings.checkpoints))
         trainer = assemble.build_trainer(
             self.recipe,
             self.parts,

@@ -117,8 +117,8 @@ def layer_norm(at: Scope, layer: nn.LayerNorm, x: Value) -> str:
 
 
 def _weight_and_bias(at: Scope, layer: Any) -> list[str]:
-    told = [at.weight("weight", layer.weight.value)]
-    return told if layer.bias is None else [*told, at.weight("bias", layer.bias.value)]
+    inputs = [at.weight("weight", layer.weight.value)]
+    return inputs if layer.bias is None else [*inputs, at.weight("bias", layer.bias.value)]
 
 
 # -- pictures --------------------------------------------------------------------------------------

@@ -110,24 +110,24 @@ def linear(layer: nn.Linear, spell: Spell) -> Call:
 def conv2d(layer: nn.Conv2d, spell: Spell) -> Call:
     """nn.Conv2d(6, 16, 5)."""
     windows = layer.windows
-    told = [str(layer.in_channels), str(layer.out_channels), _pair(windows.kernel)]
-    told += [f"stride={_pair(windows.stride)}"] if windows.stride != (1, 1) else []
+    arguments = [str(layer.in_channels), str(layer.out_channels), _pair(windows.kernel)]
+    arguments += [f"stride={_pair(windows.stride)}"] if windows.stride != (1, 1) else []
     if layer.padding == "same":
-        told += ['padding="same"']
+        arguments += ['padding="same"']
     elif windows.before != (0, 0):
-        told += [f"padding={_pair(windows.before)}"]
-    told += [f"dilation={_pair(windows.dilation)}"] if windows.dilation != (1, 1) else []
-    told += [f"groups={layer.groups}"] if layer.groups != 1 else []
-    return Call("nn.Conv2d", (*told, *_unless_bias(layer)))
+        arguments += [f"padding={_pair(windows.before)}"]
+    arguments += [f"dilation={_pair(windows.dilation)}"] if windows.dilation != (1, 1) else []
+    arguments += [f"groups={layer.groups}"] if layer.groups != 1 else []
+    return Call("nn.Conv2d", (*arguments, *_unless_bias(layer)))
 
 
 @spells(nn.BatchNorm1d)
 @spells(nn.BatchNorm2d)
 def batch_norm(layer: nn.BatchNorm1d | nn.BatchNorm2d, spell: Spell) -> Call:
     """nn.BatchNorm2d(16)."""
-    told = [str(layer.weight.shape[0]), *_eps(layer)]
-    told += [f"momentum={layer.momentum!r}"] if layer.momentum != 0.1 else []
-    return Call(f"nn.{type(layer).__name__}", tuple(told))
+    arguments = [str(layer.weight.shape[0]), *_eps(layer)]
+    arguments += [f"momentum={layer.momentum!r}"] if layer.momentum != 0.1 else []
+    return Call(f"nn.{type(layer).__name__}", tuple(arguments))
 
 
 @spells(nn.LayerNorm)
@@ -153,14 +153,14 @@ def _eps(layer: Any) -> list[str]:
 def pool(layer: nn.MaxPool2d | nn.AvgPool2d, spell: Spell) -> Call:
     """nn.MaxPool2d(2)."""
     windows = layer.windows
-    told = [_pair(windows.kernel)]
-    told += [f"stride={_pair(windows.stride)}"] if windows.stride != windows.kernel else []
-    told += [f"padding={_pair(windows.before)}"] if windows.before != (0, 0) else []
-    told += [f"dilation={_pair(windows.dilation)}"] if windows.dilation != (1, 1) else []
-    told += ["ceil_mode=True"] if windows.ceil_mode else []
+    arguments = [_pair(windows.kernel)]
+    arguments += [f"stride={_pair(windows.stride)}"] if windows.stride != windows.kernel else []
+    arguments += [f"padding={_pair(windows.before)}"] if windows.before != (0, 0) else []
+    arguments += [f"dilation={_pair(windows.dilation)}"] if windows.dilation != (1, 1) else []
+    arguments += ["ceil_mode=True"] if windows.ceil_mode else []
     if isinstance(layer, nn.AvgPool2d) and not layer.count_include_pad:
-        told += ["count_include_pad=False"]
-    return Call(f"nn.{type(layer).__name__}", tuple(told))
+        arguments += ["count_include_pad=False"]
+    return Call(f"nn.{type(layer).__name__}", tuple(arguments))
 
 
 @spells(

@@ -132,22 +132,24 @@ def fold_positions(recipe: Recipe, known: Dataset) -> tuple[IntArray, IntArray]:
 def appended(recipe: Recipe, train: Dataset) -> tuple[Dataset, Augmentation | None]:
     """The training part, with the copies that [augment] appends once; and the augmentation that
     varies its pictures on the fly, where it is told to do that instead."""
-    augmentation, said = build_augmentation(recipe), recipe.augment
-    if said is None or said.mode != "append" or augmentation is None:
+    augmentation, table = build_augmentation(recipe), recipe.augment
+    if table is None or table.mode != "append" or augmentation is None:
         return train, augmentation
-    return data.append(train, augmentation, said.copies, seed=recipe.seed), None
+    return data.append(train, augmentation, table.copies, seed=recipe.seed), None
 
 
 def build_mixing(recipe: Recipe) -> Mixing | None:
     """The mixup and cutmix of [augment], if there is any."""
-    said = recipe.augment
-    return Mixing(said.mixup, said.cutmix, said.mix) if said is not None and said.mixes else None
+    table = recipe.augment
+    return (
+        Mixing(table.mixup, table.cutmix, table.mix) if table is not None and table.mixes else None
+    )
 
 
 def build_stages(recipe: Recipe) -> tuple[Stage, ...]:
     """The sizes of [training], until whole epochs."""
-    said = recipe.training
-    return tuple(Stage(round(each.until * said.epochs), each.size) for each in said.sizes)
+    settings = recipe.training
+    return tuple(Stage(round(each.until * settings.epochs), each.size) for each in settings.sizes)
 
 
 def evaluation_batches(recipe: Recipe, part: Dataset, normalisation: Normalisation) -> Batches:

@@ -56,8 +56,8 @@ def relative_paths(recipe: Recipe, run: Path) -> dict[str, str]:
 
 
 def _paths(recipe: Recipe) -> dict[str, Path]:
-    told = {key: getattr(recipe.data, key) for key in PATH_KEYS}
-    return {key: Path(path) for key, path in told.items() if path is not None}
+    paths = {key: getattr(recipe.data, key) for key in PATH_KEYS}
+    return {key: Path(path) for key, path in paths.items() if path is not None}
 
 
 def _under(folder: Path, key: str, path: Path) -> Path:

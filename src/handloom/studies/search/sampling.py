@@ -185,11 +185,11 @@ class Sampler:
 
     def _check_folder(self, token: str, place: str) -> None:
         """Two folders under one name would be two halves of a study."""
-        attributes = self._do(lambda: self._study.user_attrs)
-        if attributes.get("token", token) != token:
+        owner = self._do(lambda: self._study.user_attrs)
+        if owner.get("token", token) != token:
             raise RunError(
                 f"the storage holds a study {self._plan.name} already, whose folder is "
-                f"{attributes['place']}; name that folder with --out, as it is reached from here, or "
+                f"{owner['place']}; name that folder with --out, as it is reached from here, or "
                 "give this study another name"
             )
         self._do(lambda: self._study.set_user_attr("place", place))
