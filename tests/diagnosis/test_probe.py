@@ -11,6 +11,7 @@ import pytest
 from handloom import nn, optim
 from handloom.data import Batch, Normalisation
 from handloom.diagnosis.probe import (
+    _mean_norm,
     examine_gradients,
     examine_steps,
     examine_units,
@@ -49,6 +50,12 @@ def test_dead_units_are_counted_by_channel_and_by_feature(
     assert (convolution.num_units, convolution.dead) == (4, 2)
     fires = (nn.trace(model, SCALE(images))["4"].y > 0).any(axis=0)
     assert dense.dead == 8 - fires.sum() >= 3
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+def test_a_gradient_that_is_lost_has_no_end(lost: float) -> None:
+    assert _mean_norm(np.array([[3.0, 4.0], [0.0, 1.0]])) == 3.0
+    assert _mean_norm(np.array([[lost, 4.0], [0.0, 1.0]])) == np.inf
 
 
 def test_a_unit_that_fires_in_the_last_portion_lives(

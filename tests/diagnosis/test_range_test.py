@@ -40,6 +40,16 @@ def test_it_finds_rates_that_work(bars, engine: str) -> None:
     assert found.losses[0] == pytest.approx(np.log(3), rel=0.5)
 
 
+def test_the_smooth_loss_is_a_running_mean_without_its_start_at_zero(bars) -> None:
+    """Of the losses so far, each worth nine tenths of the one behind it."""
+    recipe = load_recipe(bars)
+    found = learning_rate_range(recipe, assemble.load_parts(recipe), steps=30)
+    for last in (0, 1, 7, len(found.losses) - 1):
+        shares = 0.9 ** np.arange(last, -1, -1)
+        expected = np.average(found.losses[: last + 1], weights=shares)
+        assert found.smooth[last] == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_rate_far_above_is_within_the_range(bars) -> None:
     recipe = load_recipe(bars, {"optimizer.lr": 1000.0, "schedule.name": "cosine"})
     found = learning_rate_range(recipe, assemble.load_parts(recipe), steps=40)
