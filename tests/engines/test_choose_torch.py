@@ -109,6 +109,53 @@ def test_a_gpu_is_likely_where_a_driver_is(monkeypatch: pytest.MonkeyPatch) -> N
     assert not choose.gpu_likely()
 
 
+@pytest.mark.parametrize(
+    ("platform", "processor", "is_likely"),
+    [
+        ("darwin", "arm64", True), ("darwin", "x86_64", False), ("linux", "arm64", False),
+        ("win32", "AMD64", True),
+    ],
+)  # fmt: skip
+def test_a_gpu_is_likely_on_some_systems(
+    platform: str, processor: str, is_likely: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(choose, "machine", lambda: processor)
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    asked: list[str] = []
+    monkeypatch.setattr(choose, "find_spec", lambda name: asked.append(name) or object())
+    assert choose.gpu_likely() == is_likely
+    assert set(asked) <= {"torch"}
+
+
+def test_at_hand_is_what_pytorch_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose.gpu_at_hand("cuda:1") == 'torch.device is "cuda:1"'
+    monkeypatch.setattr(choose, "gpu_likely", lambda: False)
+    assert choose.gpu_at_hand() is None
+    monkeypatch.setattr(choose, "gpu_likely", lambda: True)
+    asked: list[str] = []
+
+    def found(name: str) -> Any:
+        asked.append(name)
+        return SimpleNamespace(type="mps")
+
+    monkeypatch.setattr(device, "find_device", found)
+    monkeypatch.setattr(device, "describe_device", lambda found: f"one of {found.type}")
+    assert choose.gpu_at_hand() == "PyTorch sees one of mps"
+    assert asked == ["auto"]
+    monkeypatch.setattr(device, "find_device", lambda name: SimpleNamespace(type="cpu"))
+    assert choose.gpu_at_hand() is None
+
+
+def test_what_predicts_asks_for_pytorch_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "can_find", lambda name: True)
+    monkeypatch.setattr(choose, "find_spec", lambda name: object() if name == "torch" else None)
+    assert predicting_engine("torch", TorchSettings("mps")) == ("torch", TorchSettings("mps"))
+    for name in ("auto", "loom"):  # trained elsewhere: no GPU is asked for
+        assert predicting_engine(name, TorchSettings("mps")) == ("auto", TorchSettings("cpu"))
+    assert predicting_engine("numpy", TorchSettings("mps")) == ("numpy", TorchSettings("cpu"))
+
+
 def test_what_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = TorchSettings(device="cuda", compile=True)
     monkeypatch.setattr(device, "can_find", lambda name: name == "cpu")

@@ -236,6 +236,15 @@ def test_losses_in_the_looms_terms() -> None:
     told = partial(nn.cross_entropy, label_smoothing=0.1, class_weights=np.array([1, 2], "f4"))
     assert cross_entropy_of(told) == CrossEntropy(0.1, (1.0, 2.0))
     assert cross_entropy_of(partial(nn.cross_entropy, class_weights=None)) == CrossEntropy()
+
+    class Own:
+        """A loss that is no function, and so has no name of its own."""
+
+        def __call__(self, outputs: Any, labels: Any) -> Any:
+            return own_loss(outputs, labels)
+
+    with pytest.raises(UncoveredError, match=r"the loss Own$"):
+        cross_entropy_of(Own())
     for loss in (nn.nll, partial(nn.mse), own_loss, partial(own_loss)):
         with pytest.raises(UncoveredError, match=f"the loss {name_of(loss)}"):
             cross_entropy_of(loss)

@@ -221,6 +221,7 @@ QUOTAS = {
         "cpu/docker/abc/cpu.cfs_quota_us": "-1\n",
         "cpu/docker/abc/cpu.cfs_period_us": "100000\n",
     },
+    "0::/Xbox\n": {"Xbox/cpu.max": "100000 100000\n"},
 }
 
 
@@ -233,6 +234,15 @@ def test_a_quota_is_found_wherever_it_stands(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert quota(tmp_path, tmp_path / "membership") == 1
+
+
+def test_a_group_of_another_hierarchy_has_no_say(tmp_path: Path, quota) -> None:
+    """In version 2 a folder named cpu is a group like any other."""
+    (tmp_path / "membership").write_text("0::/job\n")
+    for name, text in (("job", "300000 100000"), ("cpu/job", "100000 100000")):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "cpu.max").write_text(text)
+    assert quota(tmp_path, tmp_path / "membership") == 3
 
 
 @pytest.fixture
