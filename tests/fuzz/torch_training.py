@@ -97,7 +97,7 @@ class TorchTraining:
         loss, scores = self.case.loss, torch.from_numpy(outputs).double()
         targets = torch.from_numpy(labels)
         weights = loss.get("class_weights")
-        weight = None if weights is None else torch.tensor(weights).double()
+        weight = None if weights is None else torch.tensor(weights, dtype=self.dtype).double()
         if loss["name"] == "mse":
             hot = functional.one_hot(targets, self.case.classes).double()
             return float(functional.mse_loss(scores, hot)) * len(labels)
