@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import re
+from pathlib import Path
 
-_LONGEST_SHOWN, _LONGEST_QUOTED = 80, 200  # characters
+_LONGEST_SHOWN, _LONGEST_QUOTED, _LONGEST_PATH = 80, 200, 1000  # characters
 _BETWEEN_NAMES = r"[\n\"'<>]"
 _CAUSES = {
     errno.ELOOP: "it is a link, and nothing is written through links; or links lead in a circle",
@@ -50,6 +51,16 @@ def brief(value: object) -> str:
     """A value or a library's message for one line of ours, however long it is."""
     text = " ".join(str(value).split())
     return text if len(text) <= _LONGEST_QUOTED else f"{text[:_LONGEST_QUOTED]}…"
+
+
+def shown_path(path: Path | str) -> str:
+    """A path for one line of ours: control signs and odd bytes escaped, the middle of an absurdly
+    long one left out."""
+    text = str(path)
+    text = text if text.isprintable() else repr(text)
+    if len(text) <= _LONGEST_PATH:
+        return text
+    return f"{text[:_LONGEST_QUOTED]}…{text[-_LONGEST_QUOTED:]}"
 
 
 def _short(name: str) -> str:

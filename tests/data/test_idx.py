@@ -111,6 +111,13 @@ def test_wrong_contents_are_named(tmp_path, data, expect, message):
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_no_picture_of_a_size_that_none_can_have(tmp_path, pack):
+    (tmp_path / "x").write_bytes(pack(idx_bytes(0x803, (0, 2**32 - 1, 2**32 - 1), b"")))
+    with pytest.raises(DataError, match="is empty: it declares 0 × 4294967295 × 4294967295 values"):
+        read_idx(tmp_path / "x", allow_empty=True)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_sizes_that_overflow_are_refused_before_memory_is_taken(tmp_path, pack):
     (tmp_path / "huge").write_bytes(pack(idx_bytes(0x803, (2**31, 2**31, 2), b"abc")))
     (tmp_path / "large").write_bytes(pack(idx_bytes(0x803, (1_000_000, 28, 28), b"abc")))

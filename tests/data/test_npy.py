@@ -140,6 +140,18 @@ def test_an_empty_array(read):
         read(np.zeros((0, 28, 28), np.uint8))
 
 
+@pytest.mark.parametrize(
+    ("shape", "body"),
+    [("0, 9999999999, 9999999999", b""), ("1, " * 70, b"x")],
+    ids=["large", "many"],
+)
+def test_axes_that_no_array_can_have(tmp_path, shape, body):
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape})}}"
+    (tmp_path / "x.npy").write_bytes(npy_bytes(header, body))
+    with pytest.raises(DataError, match=r"is empty: it declares 0 × 99|with the impossible shape"):
+        read_npy_images(tmp_path / "x.npy", allow_empty=True)
+
+
 def test_objects_are_refused_unread(tmp_path):
     class Bomb:
         def __reduce__(self):

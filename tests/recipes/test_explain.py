@@ -6,6 +6,7 @@ import pytest
 
 from handloom.errors import RecipeError
 from handloom.recipes import load_recipe
+from handloom.recipes.load import make_recipe
 
 CONV = {"layer": "conv2d", "out_channels": 4, "kernel_size": 3}
 
@@ -146,6 +147,27 @@ def test_layers_nested_without_end_are_refused() -> None:
     for _ in range(300):
         layers = [{"layer": "residual", "body": layers}]
     sentence({"model": {"name": "sequential", "layers": layers}})
+
+
+@pytest.mark.parametrize("depth", [3, 60, 400])
+def test_lists_nested_without_end_are_shown_in_short(depth: int) -> None:
+    nested: Any = 1
+    for _ in range(depth):
+        nested = [nested]
+    told = sentence({"loss": {"name": nested}})
+    assert f"loss.name is {'[' * min(depth, 50)}" in told
+    assert len(told) < 300
+
+
+def test_what_no_file_could_hold_is_refused() -> None:
+    """A lone surrogate, as the JSON of an ensemble can have it."""
+    whole = load_recipe("digits").model_dump(mode="json", exclude_none=True)
+    for spoilt in ({"desc\ud800": 1}, {"training": {"\ud800": 1}}, {"loss": {"name": "\ud800"}}):
+        with pytest.raises(RecipeError) as caught:
+            make_recipe(whole | spoilt, "ensemble.json")
+        assert str(caught.value).startswith("ensemble.json: ")
+        assert "\\ud800" in str(caught.value)
+        assert str(caught.value).isprintable()
 
 
 def test_a_key_of_odd_characters_stays_on_one_line() -> None:

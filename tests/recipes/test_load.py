@@ -100,6 +100,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
         load_recipe(tmp_path)
 
 
+def test_a_path_that_no_file_could_have_is_shown_in_short(tmp_path: Path) -> None:
+    with pytest.raises(
+        RecipeError, match=r"cannot read the recipe .*: the name is too long"
+    ) as told:
+        load_recipe(f"{tmp_path}/{'x' * 5000}.toml")
+    assert len(str(told.value)) < 600
+    with pytest.raises(RecipeError, match="no recipe is called 'xxx") as told:
+        load_recipe("x" * 5000)
+    assert len(str(told.value)) < 600
+
+
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(RecipeError, match=r"'fashion-mlp-265'; did you mean fashion-mlp-256\?"):
         load_recipe("fashion-mlp-265")

@@ -18,7 +18,10 @@ _LONGEST = 50  # characters of a value or a key that are shown
 
 def explain(error: ValidationError, values: Any) -> str:
     """The first problem of `values` (what was validated), and how many more there are."""
-    first, *others = error.errors(include_url=False)
+    try:
+        first, *others = error.errors(include_url=False)
+    except UnicodeEncodeError as unwritable:  # pydantic's sentence would have such a key in it
+        return f"{shown(unwritable.object)} is no text in UTF-8"
     tell = _TELLERS.get(first["type"], _anything_else)
     sentence = tell(first, _key_path(first["loc"], values))
     if not others:
@@ -31,14 +34,17 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, known, n=1)), None)
 
 
-def shown(value: Any) -> str:
-    """A value as it would stand in the file, cut short."""
+def shown(value: Any, depth: int = 0) -> str:
+    """A value as it would stand in the file, cut short; `depth` is that of the lists around it."""
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, int) and abs(value) >= 2**64:
         return "a huge number"  # Python refuses to print thousands of digits
     if isinstance(value, list | tuple):
-        text = f"[{', '.join(shown(item) for item in value[:9])}{', …' if value[9:] else ''}]"
+        if depth > _LONGEST:  # their brackets alone are all that is shown
+            return "[…]"
+        items = ", ".join(shown(item, depth + 1) for item in value[:9])
+        text = f"[{items}{', …' if value[9:] else ''}]"
     elif isinstance(value, str | bool):
         text = json.dumps(value, ensure_ascii=not str(value).isprintable())
     else:

@@ -13,7 +13,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from handloom._files import check_file
-from handloom._reasons import cause
+from handloom._reasons import brief, cause, shown_path
 from handloom.errors import RecipeError
 from handloom.recipes.explain import explain, nearest
 from handloom.recipes.overrides import Overrides, apply_overrides
@@ -76,7 +76,7 @@ def recipe_text(source: str | Path) -> str:
         near = nearest(str(source), shipped)
         hint = f"did you mean {near}? " if near else ""
         raise RecipeError(
-            f"no recipe is called {str(source)!r}; {hint}`handloom recipes list` shows all, "
+            f"no recipe is called {brief(source)!r}; {hint}`handloom recipes list` shows all, "
             "and a file of your own is told by its path, ending in .toml"
         )
     return shipped[str(source)].read_text("utf-8")
@@ -109,10 +109,10 @@ def _read_file(path: Path) -> str:
     except OSError as error:
         reason = cause(error)
         reason = reason[:1].lower() + reason[1:]
-        raise RecipeError(f"cannot read the recipe {path}: {reason}") from None
+        raise RecipeError(f"cannot read the recipe {shown_path(path)}: {reason}") from None
     except ValueError:  # a null byte in the name
         raise RecipeError(
-            f"cannot read the recipe {str(path)!r}: no file has such a name"
+            f"cannot read the recipe {shown_path(path)}: no file has such a name"
         ) from None
     if len(data) > _MAX_BYTES:
         raise RecipeError(f"{path} is no recipe: it is longer than {_MAX_BYTES:,} bytes")

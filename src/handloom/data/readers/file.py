@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from handloom._reasons import shown_path as shown
 from handloom._typing import Shape
 from handloom.errors import DataError
 
@@ -39,20 +40,19 @@ def open_regular(path: Path) -> Iterator[tuple[io.BufferedReader, int]]:
 
 
 def check_pixel_bytes(path: Path, shape: Shape, item_bytes: int = 1) -> int:
-    """Bytes of an array of `shape`, computed without overflow; DataError beyond the limit."""
+    """Bytes of an array of `shape`, computed without overflow; DataError beyond the limit.
+
+    The limit holds for a shape with a 0 too, as if that were 1: NumPy knows no such array either.
+    """
     num_bytes = math.prod(shape) * item_bytes
+    if num_bytes == 0 and math.prod(max(size, 1) for size in shape) > MAX_PIXEL_BYTES:
+        raise DataError(f"{shown(path)} is empty: it declares {times(shape)} values")
     if num_bytes > MAX_PIXEL_BYTES:
         raise DataError(
             f"{shown(path)} declares {times(shape)} values, {num_bytes:,} bytes; at most "
             f"{MAX_PIXEL_BYTES:,} are read from one place: split it into smaller parts"
         )
     return num_bytes
-
-
-def shown(path: Path | str) -> str:
-    """A name that is safe to print on one line: control signs and odd bytes are escaped."""
-    text = str(path)
-    return text if text.isprintable() else repr(text)
 
 
 def times(shape: Shape) -> str:

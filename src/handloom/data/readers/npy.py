@@ -25,6 +25,7 @@ from handloom.errors import DataError, ShapeError
 
 NPY_MAGIC = b"\x93NUMPY"
 _MAX_HEADER_BYTES = 10_000
+_MOST_AXES = 32  # that every NumPy can hold
 _LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}
 _GAP = " \t\n"
 _ENTRY = re.compile(
@@ -144,7 +145,8 @@ def _parse_shape(text: str, path: Path) -> Shape:
     sizes = [size.strip() for size in text.split(",")]
     if sizes[-1] == "":
         sizes.pop()  # (3,) and () are how Python writes short tuples
-    if not all(re.fullmatch(r"0|[1-9][0-9]{0,18}", size) for size in sizes):
+    are_numbers = all(re.fullmatch(r"0|[1-9][0-9]{0,18}", size) for size in sizes)
+    if not are_numbers or len(sizes) > _MOST_AXES:
         raise DataError(f"{shown(path)} has a header with the impossible shape ({text[:80]})")
     return tuple(int(size) for size in sizes)
 

@@ -120,8 +120,8 @@ def _find(source: str | Path) -> tuple[str, str, Path]:
         near = nearest(source, shipped)
         hint = f"did you mean {near}? " if near else ""
         raise ConfigError(
-            f"no study is called {source!r}; {hint}`handloom tune --list` shows all, and a file of "
-            "your own is told by its path, ending in .toml"
+            f"no study is called {brief(source)!r}; {hint}`handloom tune --list` shows all, "
+            "and a file of your own is told by its path, ending in .toml"
         )
     elif path.is_dir():
         raise ConfigError(f"{path} is no study: it has no {STUDY_FILE}")
