@@ -59,6 +59,7 @@ def test_an_outcome_is_what_the_folder_tells(runs: list[Run]) -> None:
     rows = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
     outcome = outcome_of(run)
     assert (outcome.seed, outcome.epochs, outcome.parameters) == (5, 3, 323)
+    assert outcome.best_epoch == told["best_epoch"]
     assert outcome.test_accuracy == told["test"]["accuracy"]
     assert outcome.validation_loss == told["validation"]["loss"]
     assert outcome.val_losses == tuple(row["val_loss"] for row in rows)

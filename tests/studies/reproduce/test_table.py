@@ -105,6 +105,7 @@ def test_all_of_it_is_json(pair, made) -> None:
     pair["b"] = made(None)  # data without a test part
     told = json.loads(json.dumps(hold_against(PAIR, pair, "less").describe(), allow_nan=False))
     assert (told["name"], told["reduced"]) == ("pair", "less")
+    assert told["seconds"] == round(hold_against(PAIR, pair, "less").seconds, 3) > 0
     assert told["figures"][0] == {
         "configuration": "a",
         "rank": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from handloom.recipes import load_recipe
@@ -24,7 +25,7 @@ def test_a_subject_is_trained_with_each_of_its_seeds(bars: Path, tmp_path: Path)
         "seed-7",
     ]
     assert told[0] == "bars/seed-0: 2 epochs"
-    assert told[2].startswith("bars/seed-0: epoch 2 of 2, ")
+    assert re.fullmatch(r"bars/seed-0: epoch 2 of 2, \d+\.\d\d%", told[2])
 
 
 def test_threads_are_those_of_a_training_that_begins(bars: Path, tmp_path: Path) -> None:

@@ -8,8 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handloom.studies.search.importance import importance
-from handloom.views import Importance, Trial, Trials, study_trials
+from handloom.studies.search.importance import (
+    LEAST_TRIALS,
+    MOST_POINTS,
+    SHARES,
+    _points,
+    importance,
+)
+from handloom.views import Importance, Parameter, Trial, Trials, study_trials
 
 AXES: dict[str, tuple[Any, ...]] = {"lr": (0.1, 0.2, 0.4), "rule": ("sgd", "adam"), "l2": (0, 1)}
 
@@ -83,6 +89,29 @@ def test_a_training_gone_astray_does_not_decide_alone() -> None:
         return -9.0 if (lr, rule, l2) == (0.4, "sgd", 1) else lr
 
     assert shares_of(importance(whole_grid(value)))["lr"] > 0.6
+
+
+def test_a_space_too_large_for_a_grid_is_covered_evenly() -> None:
+    """Of 16³ places half are taken, in each axis every one equally often, and in no order."""
+    parameters = tuple(Parameter(name, "linear", (0.0, 1.0)) for name in "abc")
+    points = _points(parameters, np.random.default_rng(0))
+    assert points.shape == (MOST_POINTS, 3)
+    middles = (np.arange(SHARES) + 0.5) / SHARES
+    for column in points.T:
+        places, counts = np.unique(column, return_counts=True)
+        np.testing.assert_allclose(places, middles)
+        assert set(counts) == {MOST_POINTS // SHARES}
+    correlations = np.corrcoef(points.T)[np.triu_indices(3, 1)]
+    assert np.abs(correlations).max() < 0.1
+
+
+def test_so_many_trials_are_enough() -> None:
+    def first(count: int) -> Trials:
+        trials = [Trial(str(n), {"lr": float(n)}, n / 10) for n in range(count)]
+        return study_trials("s", "val_loss", trials, is_maximised=False, scales={"lr": "linear"})
+
+    assert importance(first(LEAST_TRIALS - 1)) is None
+    assert shares_of(importance(first(LEAST_TRIALS))) == {"lr": pytest.approx(1)}
 
 
 def test_without_anything_to_tell_there_is_none() -> None:

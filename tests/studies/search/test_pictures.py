@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from handloom import open_study, train
+from handloom.errors import PictureWarning
 from handloom.studies.search import Study, StudyTrial
 from handloom.studies.search.folder import StudyFolder, TrialRecord
 from handloom.studies.search.pictures import draw_study, shown_trials
@@ -117,3 +118,17 @@ def test_pictures_stand_in_the_studys_figures(study: Study) -> None:
     assert {file.stem for file in files} == names
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
     shutil.rmtree(study.folder.figures)
+
+
+def test_pictures_that_fail_are_named_with_what_to_do(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("handloom.views.draw_study", fail)
+    with pytest.warns(PictureWarning) as heard:
+        assert draw_study(study) == {}
+    told = str(heard[0].message)
+    assert told.startswith(f"{study.path}: not drawn: the pictures (")
+    assert told.endswith(f"try again with: handloom tune {study.path}")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import statistics
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from handloom import open_study as load_back
 from handloom.recipes import load_recipe
 from handloom.studies.search import Study, load_study
-from handloom.studies.search.table import describe, write_table
+from handloom.studies.search.study import best_row
+from handloom.studies.search.table import _cell, describe, write_table
 
 pytest.importorskip("optuna")
 STUDY = """
@@ -103,6 +106,29 @@ def test_a_table_says_the_same(study: Study) -> None:
             assert row["parameters"] == str(trial["num_parameters"])
         else:
             assert row["val_loss"] == row["parameters"] == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [([True, "a"], '[true, "a"]'), ({"name": "sgd"}, '{"name": "sgd"}'), ("sgd", "sgd"), (4, 4)],
+)
+def test_lists_and_tables_are_json_in_a_cell(value: Any, cell: Any) -> None:
+    assert _cell(value) == cell
+
+
+def test_a_study_without_a_complete_trial_has_no_best(study: Study) -> None:
+    for trial in study.trials:
+        if trial.state == "complete":
+            shutil.rmtree(study.folder.trial(trial.key).path)
+    said = describe(load_back(study.path))
+    assert [trial["state"] for trial in said["trials"]] == ["failed"]
+    assert said["best"] is None
+
+
+def test_an_epoch_without_a_finite_value_is_never_the_best() -> None:
+    rows: list[Any] = [{"epoch": 1, "val_loss": None}, {"epoch": 2, "val_loss": 0.5}]
+    assert best_row(rows, "val_loss") == best_row(rows[::-1], "val_loss") == rows[1]
+    assert best_row([], "val_loss") is None
 
 
 def test_the_best_is_a_recipe_with_its_first_seed(study: Study) -> None:
