@@ -68,7 +68,8 @@ def check_engine(name: str) -> None:
 def killed(folder: Path, count: int, how: str, *overrides: str, seed: int = 0) -> dict[str, int]:
     """Train, kill and resume in `folder`; how many were killed, and in which state."""
     command = [sys.executable, str(KILLING), str(folder), str(count), str(seed), how, *overrides]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280 + 30 * count)
+    limit = 1200 + 60 * count  # against a hang alone: a busy machine takes minutes for a study
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
