@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from covering import covering
 
-from handloom import nn, optim
+from handloom import models, nn, optim
 from handloom.data import Augmentation, Batches, Dataset, Epoch, Normalisation
-from handloom.engines import NumpyEngine, TrainingSetup
+from handloom.engines import NumpyEngine, TrainingSetup, choose_engine
 from handloom.errors import ConfigError, HandloomError, ShapeError
 
 machine = pytest.importorskip("handloom.loom.language.machine")
@@ -261,3 +261,25 @@ def test_pictures_are_dark_where_long_runs_of_pixels_are() -> None:
     assert mostly_dark(0 * whole)
     assert not mostly_dark(whole[:, :, :2, :2])
     assert not mostly_dark(whole[:0])
+
+
+@pytest.mark.parametrize("target", machine.kinds_here())
+@pytest.mark.parametrize("first", ["dropout", "avg-pool"])
+def test_prediction_finds_the_weights_as_training_left_them(
+    first: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both programs take the same way to compute a convolution, whatever only one of them skips."""
+    monkeypatch.setenv("HANDLOOM_LOOM_TARGET", target)
+    layers = [
+        {"layer": first, **({"p": 0.5} if first == "dropout" else {"kernel_size": 2, "stride": 1})},
+        {"layer": "conv2d", "out_channels": 16, "kernel_size": 3, "padding": "same"},
+        {"layer": "flatten"},
+        {"layer": "linear", "out_features": 3},
+    ]
+    rng, shape = np.random.default_rng(3), (1, 12, 12)
+    model = models.from_layers(layers, shape, 3, rng=rng, dtype=np.float64)
+    setup = TrainingSetup(nn.cross_entropy, optim.SGD(model.named_parameters(), 0.1), batch_size=8)
+    engine = choose_engine("loom", model, setup, input_shape=shape).engine
+    x, labels = rng.random((8, *shape)), rng.integers(0, 3, 8)
+    engine.train_step(x, labels)
+    np.testing.assert_allclose(engine.predict(x), engine.model.eval()(x), rtol=0, atol=1e-12)

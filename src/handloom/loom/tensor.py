@@ -129,7 +129,10 @@ class Tensor:
         self.shape = shape
         self.sizes = sizes
         self.activation: Activation = Identity()
-        self.needs_errors = needs_errors
+        self.needs_errors_in_training = needs_errors
+        """Also in a program that only predicts: what is decided by it has to be the same in both,
+        since they share the weights and how these lie."""
+        self.needs_errors = needs_errors and sizes.training
         self.border = 0
         self.error_border = 0
         self.readers = 0

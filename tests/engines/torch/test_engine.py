@@ -107,3 +107,34 @@ def test_a_network_of_two_precisions_is_computed_in_the_wider() -> None:
     rule = optim.SGD(model.named_parameters(), 0.1)
     engine = TorchEngine(model, TrainingSetup(nn.mse, rule, torch=TorchSettings("cpu")))
     assert engine.predict(np.zeros((2, *SHAPE), np.float32)).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("image", "settings", "together"),
+    [
+        ((1, 9, 5), {"kernel_size": 4, "stride": (1, 2)}, False),
+        ((2, 8, 6), {"kernel_size": (4, 1), "stride": (2, 3), "dilation": (1, 2)}, False),
+        ((2, 8, 6), {"kernel_size": 3, "dilation": 2}, False),
+        ((1, 9, 5), {"kernel_size": 4, "stride": 1}, True),
+    ],
+)
+def test_convolutions_that_pytorch_gets_wrong_with_channels_together_keep_the_usual_order(
+    image: tuple[int, int, int], settings: dict[str, Any], together: bool
+) -> None:
+    """oneDNN reads memory that nobody wrote there: infinite gradients, or a crash."""
+    rng = np.random.default_rng(0)
+    conv = nn.Conv2d(image[0], 7, rng=rng, **settings)
+    size = int(np.prod(conv.output_shape(image)))
+    model = nn.Sequential(conv, nn.Flatten(), nn.Linear(size, 3, rng=rng))
+    setup = TrainingSetup(nn.cross_entropy, optim.SGD(model.named_parameters(), 0.1), batch_size=16)
+    x, labels = rng.random((16, *image), np.float32), rng.integers(0, 3, 16)
+    wanted = NumpyEngine(model, setup).train_step(x, labels)
+    rng = np.random.default_rng(0)
+    conv = nn.Conv2d(image[0], 7, rng=rng, **settings)
+    model = nn.Sequential(conv, nn.Flatten(), nn.Linear(size, 3, rng=rng))
+    setup = TrainingSetup(nn.cross_entropy, optim.SGD(model.named_parameters(), 0.1), batch_size=16)
+    engine = TorchEngine(model, setup)
+    assert (engine._step.memory_format is torch.channels_last) is together
+    for size in (100, 10_000, 200_000):
+        torch.full((size,), torch.nan)  # what is read without having been written is not a number
+    assert engine.train_step(x, labels).grad_norm == pytest.approx(wanted.grad_norm, rel=1e-5)

@@ -48,7 +48,6 @@ class Network:
     ) -> None:
         self.sizes = sizes
         self.arena = arena
-        self.needs_errors = needs_errors
         self.pieces: list[Piece] = []
         self.tensors: list[Tensor] = []
         shape, rest = input_shape, list(layers)
@@ -120,7 +119,7 @@ class Network:
             paths, activation, pooling = self._following(path, rest, shape)
             way = conv_ways.cheapest(
                 Convolution.of(layer, source.shape, pooling), self.sizes.machine,
-                errors_below=source is not self.input or self.needs_errors,
+                errors_below=source.needs_errors_in_training,
             )  # fmt: skip
             piece = partial(way, pool=pooling)
         if self.sizes.single:
@@ -139,7 +138,7 @@ class Network:
     def _dropout(self, path: str, layer: nn.Dropout, rest: list[Named], source: Tensor) -> Tensor:
         if not self.sizes.training or layer.p == 0:
             return source
-        output = self._tensor(source.shape, needs_errors=source.needs_errors)
+        output = self._tensor(source.shape, needs_errors=source.needs_errors_in_training)
         return self._add(DropoutPiece, layer, (path,), source, output)
 
     def _nothing(self, path: str, layer: nn.Layer, rest: list[Named], source: Tensor) -> Tensor:
@@ -172,7 +171,7 @@ class Network:
     ) -> Tensor:
         """A layer that is a piece by itself."""
         shape = layer.output_shape(source.shape)
-        output = self._tensor(shape, needs_errors=source.needs_errors)
+        output = self._tensor(shape, needs_errors=source.needs_errors_in_training)
         self._add(piece, layer, (path,), source, output)
         activation = activation_of(layer)
         if activation is not None and activation.from_output:
@@ -231,6 +230,6 @@ class Network:
         return Place(paths, sources, output, self.sizes, self.arena)
 
     def _tensor(self, shape: Shape, *, needs_errors: bool = True) -> Tensor:
-        tensor = Tensor(shape, self.sizes, needs_errors=needs_errors and self.sizes.training)
+        tensor = Tensor(shape, self.sizes, needs_errors=needs_errors)
         self.tensors.append(tensor)
         return tensor
