@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.contestants import Contestant, Field
-from benchmarks.quiet import wait_for_quiet
+from benchmarks.contestants import Contestant
+from benchmarks.lineup import Lineup
+from benchmarks.quiet import SHARE_OF_WAITING, Quiet
 from benchmarks.ring import Ring
-from benchmarks.scout import torch_contestants
+from benchmarks.scout import choose
 from benchmarks.stage import Pictures
 from benchmarks.worker import Worker, WorkerError
 from benchmarks.workloads import Workload
@@ -28,6 +31,11 @@ class Rules:
     rounds: int = 9
     pictures: Pictures = "auto"
     data_dir: Path | None = None
+
+    @property
+    def scouting_seconds(self) -> float:
+        """How long a configuration is tried."""
+        return self.seconds / 2
 
 
 @dataclass
@@ -63,26 +71,33 @@ class Contest:
     """Turns before which other programs did not leave the machine alone."""
 
 
-def hold_contest(workload: Workload, entrants: Field, rules: Rules, tell: Tell) -> Contest:
+def hold_contest(
+    workload: Workload, lineup: Lineup, rules: Rules, tell: Tell, deadline: float = math.inf
+) -> Contest:
     """Check everybody on the workload's first steps, then time those who are right, in turns.
 
-    Each contestant is a process of its own; one works at a time. Raises DataError for damaged
-    data, WorkerError where nobody can say what is right.
+    Each contestant is a process of its own; one works at a time. After `deadline`, of
+    time.monotonic, half of the rounds suffice. Raises DataError for damaged data, WorkerError where
+    nobody can say what is right.
     """
+
+    def tell_of(text: str) -> None:
+        tell(f"{workload.name}: {text}")
+
     with tempfile.TemporaryDirectory(prefix="handloom-bench-") as temporary, ExitStack() as stack:
-        ring = Ring(workload, entrants, Path(temporary), rules.pictures, rules.data_dir)
-        tell(f"{workload.name}: the best configurations of PyTorch")
-        peers = [*torch_contestants(ring, entrants, rules.seconds / 2), *entrants.others()]
+        folder = Path(temporary)
+        ring = Ring(workload, lineup.entrants, folder, rules.pictures, rules.data_dir)
+        rows = choose(ring, lineup.rows[workload.name], rules.scouting_seconds, tell_of)
         entries, ready = [], []
-        for row in [*entrants.ours(), *peers]:
-            tell(f"{workload.name}: {row.name}, {row.threads} thread{'s' * (row.threads > 1)}")
+        for row in rows:
+            tell_of(f"checking {row.name}, {row.threads} thread{'s' * (row.threads > 1)}")
             worker = stack.enter_context(ring.hire(row))
             entries.append(_checked(ring, row, worker))
             if entries[-1].error is None:
                 ready.append((entries[-1], worker))
             else:
                 worker.close()
-        noisy = _take_turns(ready, rules, tell)
+        noisy = _take_turns(ready, rules, tell_of, deadline)
     return Contest(workload, ring.pictures, entries, noisy)
 
 
@@ -101,14 +116,19 @@ def _checked(ring: Ring, row: Contestant, worker: Worker) -> Entry:
     return entry
 
 
-def _take_turns(ready: list[tuple[Entry, Worker]], rules: Rules, tell: Tell) -> int:
+def _take_turns(
+    ready: list[tuple[Entry, Worker]], rules: Rules, tell: Tell, deadline: float
+) -> int:
     """Time them round by round; returns how many turns began on a busy machine."""
     counts = [worker.steps_in(rules.seconds) for _, worker in ready]
+    quiet = Quiet(SHARE_OF_WAITING * rules.rounds * len(ready) * rules.seconds)
     noisy = 0
     for number in range(rules.rounds):
+        if 2 * number >= rules.rounds and time.monotonic() > deadline:
+            break
         tell(f"round {number + 1} of {rules.rounds}")
         for (entry, worker), count in zip(ready, counts, strict=True):
-            noisy += not wait_for_quiet()
+            noisy += not quiet.wait()
             took = worker.ask(do="run", steps=count)
             entry.seconds.append(took["seconds"] / count)
             entry.cpu_seconds.append(took["cpu_seconds"] / count)

@@ -1,68 +1,73 @@
-"""Who takes part: ours, and the peers in every configuration worth a row."""
+"""Who takes part: the peers' rows, held to their threads and to the instructions allowed."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import product
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.workloads import Workload
+from benchmarks.job import Row
 from handloom.engines import available_cores, check_threads
 from handloom.errors import ConfigError
 
-Family = Literal["ours", "torch", "jax", "sklearn", "numpy"]
-PEERS: tuple[Family, ...] = ("torch", "jax", "sklearn", "numpy")
+OURS, REFERENCE = "ours", "torch"
+PEERS = tuple(
+    sorted(
+        path.stem
+        for path in (Path(__file__).parent / "peers").glob("*.py")
+        if not path.stem.startswith("_") and path.stem != OURS
+    )
+)
+"""Everybody who is compared with ours: the modules of `peers`."""
+
 ISAS = ("avx2",)
-
-TUNED_ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # the largest that glibc takes
-    "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-}
-"""glibc keeps freed memory instead of giving it back: no page faults for every new tensor."""
-
-
-AS_IT_COMES = "PyTorch as it comes"
-"""With no option set."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One implementation in one configuration: a row of the table."""
+    """One implementation in one configuration: a row of the table; `family` is its module."""
 
     name: str
-    family: Family
-    script: str
+    family: str
     threads: int
     settings: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     interpreter: str = sys.executable
     relu_only: bool = False
     """Does a workload with ReLU in place of LeakyReLU."""
+    kind: str = field(default="", compare=False)
+    setup: float = field(default=0.0, compare=False)
+    """As `job.Row` says."""
 
     @property
     def is_ours(self) -> bool:
         """Whether it is compared, or compared with."""
-        return self.family == "ours"
+        return self.family == OURS
 
 
 @dataclass(frozen=True)
 class Field:
-    """Who may take part, and with what: the options of a run."""
+    """Who may take part, and with what: the options of a run. Raises ConfigError."""
 
     threads: int = field(default_factory=available_cores)
     peers: tuple[str, ...] = PEERS
     isa: str | None = None
-    jax_python: str = sys.executable
+    pythons: Mapping[str, str] = field(default_factory=dict)
+    """Interpreters by peer; the others run under this one."""
 
     def __post_init__(self) -> None:
+        known = ", ".join(PEERS)
         if unknown := set(self.peers) - set(PEERS):
             raise ConfigError(
-                f"no peer is called {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}"
+                f"--peers: no peer is called {', '.join(sorted(unknown))}; there are {known}"
+            )
+        if unknown := self.pythons.keys() - {OURS, *PEERS}:
+            raise ConfigError(
+                f"--python: no peer is called {', '.join(sorted(unknown))}; there are {known}"
             )
         if self.isa is not None and self.isa not in ISAS:
             raise ConfigError(f"--isa {self.isa} is not known; there is {', '.join(ISAS)}")
@@ -74,111 +79,37 @@ class Field:
         """All threads, then one."""
         return (self.threads,) if self.threads == 1 else (self.threads, 1)
 
-    def ours(self) -> list[Contestant]:
-        """The loom on all threads and on one, and the numpy engine."""
-        rows = [
-            Contestant("handloom loom", "ours", "ours.py", threads, {"engine": "loom"})
-            for threads in self.thread_counts()
-        ]
-        numpy = Contestant("handloom numpy", "ours", "ours.py", self.threads, {"engine": "numpy"})
-        return [self.equipped(row) for row in (*rows, numpy)]
-
-    def others(self) -> list[Contestant]:
-        """The peers that have one configuration."""
-        rows = (
-            Contestant("JAX jit", "jax", "jax_peer.py", self.threads, interpreter=self.jax_python),
-            Contestant("scikit-learn", "sklearn", "sklearn_peer.py", self.threads, relu_only=True),
-            Contestant("NumPy textbook", "numpy", "textbook_peer.py", self.threads),
-        )
-        return [self.equipped(row) for row in rows if row.family in self.peers]
-
-    def torch_eager(self, workload: Workload) -> list[Contestant]:
-        """PyTorch without its compiler, in all combinations of its options."""
-        return list(self._torch_rows(workload, ({},)))
-
-    def torch_compiled(self, workload: Workload) -> list[Contestant]:
-        """PyTorch with its compilers, which take long: with the fused optimizer only."""
-        kinds = [{"compile": True}]
-        if workload.task == "predict":
-            kinds.append({"trace": True})
-        rows = self._torch_rows(workload, kinds)
-        return [row for row in rows if row.settings.get("optimizer", "fused") == "fused"]
-
-    def roofers(self) -> list[Contestant]:
-        """Who may show what the machine can do."""
-        rows = [
-            row
-            for threads in self.thread_counts()
-            for row in (
-                Contestant("our roof", "ours", "ours.py", threads),
-                Contestant("NumPy's roof", "numpy", "textbook_peer.py", threads),
-                Contestant("PyTorch's roof", "torch", "torch_peer.py", threads),
-            )
-        ]
-        return [self.equipped(row) for row in rows if row.family != "torch" or self.has_torch]
-
-    @property
-    def has_torch(self) -> bool:
-        """Whether PyTorch is wanted."""
-        return "torch" in self.peers
-
-    def references(self, *, relu_only: bool) -> list[Contestant]:
-        """Whose float64 all are compared with, then in how many ways its float32 is a yardstick.
-
-        PyTorch, in both of its layouts; or else the numpy engine.
-        """
-        torch = Contestant("PyTorch", "torch", "torch_peer.py", self.threads, relu_only=relu_only)
-        if self.has_torch:
-            return [torch, torch, replace(torch, settings={"channels_last": True})]
-        numpy = replace(self.ours()[-1], relu_only=relu_only)
-        return [numpy, numpy]
-
-    def equipped(self, row: Contestant) -> Contestant:
-        """The row with the environment that holds its libraries to its threads and our ISA."""
+    def contestant(self, family: str, row: Row, *, relu_only: bool = False) -> Contestant:
+        """The peer's row, in an environment that holds its libraries to its threads and our ISA."""
         held = {
             name: str(row.threads)
             for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         }
         if self.isa == "avx2":
             held |= _avx2()
-        return replace(row, environment={**held, **row.environment})
+        return Contestant(
+            row.name,
+            family,
+            row.threads,
+            row.settings,
+            {**held, **row.environment},
+            self.pythons.get(family, sys.executable),
+            relu_only,
+            row.kind,
+            row.setup,
+        )
 
-    def _torch_rows(
-        self, workload: Workload, kinds: Sequence[dict[str, Any]]
-    ) -> Iterator[Contestant]:
-        has_channels = any(spec["layer"] == "conv2d" for spec in workload.layers)
-        layouts = ({"channels_last": True}, {}) if has_channels else ({},)
-        trains = workload.task == "train"
-        optimizers = [{"optimizer": kind} for kind in ("fused", "foreach", "default")]
-        for kind, layout, optimizer, threads, allocator in product(
-            kinds,
-            layouts,
-            optimizers if trains else ({},),
-            self.thread_counts(),
-            (TUNED_ALLOCATOR, {}),
-        ):
-            settings = {**kind, **layout, **optimizer}
-            row = Contestant("", "torch", "torch_peer.py", threads, settings, dict(allocator))
-            yield self.equipped(replace(row, name=_torch_name(row)))
+    def references(self, *, relu_only: bool) -> list[Contestant]:
+        """Whose float64 all are compared with, then in how many ways its float32 is a yardstick.
 
-
-def _torch_name(row: Contestant) -> str:
-    said = row.settings
-    how = "compiled" if said.get("compile") else "traced" if said.get("trace") else "eager"
-    words = [f"PyTorch {how}"]
-    if said.get("channels_last"):
-        words.append("channels-last")
-    if (optimizer := said.get("optimizer", "default")) != "default":
-        words.append(optimizer)
-    if is_tuned(row):
-        words.append("tuned allocator")
-    name = ", ".join(words)
-    return AS_IT_COMES if name == "PyTorch eager" else name
-
-
-def is_tuned(row: Contestant) -> bool:
-    """Whether it runs with the tuned allocator."""
-    return TUNED_ALLOCATOR.items() <= row.environment.items()
+        PyTorch, in both of its layouts; or else the numpy engine.
+        """
+        if REFERENCE in self.peers:
+            torch = self.contestant(REFERENCE, Row("PyTorch", self.threads), relu_only=relu_only)
+            return [torch, torch, replace(torch, settings={"channels_last": True})]
+        row = Row("handloom numpy", self.threads, {"engine": "numpy"})
+        numpy = self.contestant(OURS, row, relu_only=relu_only)
+        return [numpy, numpy]
 
 
 def _avx2() -> dict[str, str]:

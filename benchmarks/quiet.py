@@ -6,29 +6,37 @@ import time
 from pathlib import Path
 
 LOOK, PATIENCE = 0.03, 2.0  # seconds: one look at the load, and the longest wait
+SHARE_OF_WAITING = 0.2  # of the time of all turns; more is not waited altogether
 BUSY = 0.2  # of the machine
 
 _STAT = Path("/proc/stat")
 
 
-def wait_for_quiet() -> bool:
-    """Wait until the machine idles, for two seconds at most; whether it does.
+class Quiet:
+    """Waits for the machine to idle, for `seconds` altogether and PATIENCE at a time at most."""
 
-    The pause also lets the threads of the last turn fall asleep. Where the system does not tell
-    its load, there is only the pause, and no complaint.
-    """
-    give_up = time.monotonic() + PATIENCE
-    while True:
-        before = _busy_and_all()
-        time.sleep(LOOK)
-        after = _busy_and_all()
-        if before is None or after is None:
-            return True
-        busy, everything = after[0] - before[0], after[1] - before[1]
-        if busy <= BUSY * max(1, everything):
-            return True
-        if time.monotonic() > give_up:
-            return False
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+
+    def wait(self) -> bool:
+        """Wait for a moment without other programs; whether there was one.
+
+        The pause also lets the threads of the last turn fall asleep. Where the system does not give
+        its load, there is only the pause, and no complaint.
+        """
+        started = time.monotonic()
+        give_up = started + min(PATIENCE, self._left)
+        while True:
+            before = _busy_and_all()
+            time.sleep(LOOK)
+            after = _busy_and_all()
+            if before is None or after is None:
+                return True
+            busy, everything = after[0] - before[0], after[1] - before[1]
+            is_quiet = busy <= BUSY * max(1, everything)
+            if is_quiet or time.monotonic() > give_up:
+                self._left -= max(0.0, time.monotonic() - started - LOOK)
+                return is_quiet
 
 
 def _busy_and_all() -> tuple[int, int] | None:

@@ -40,6 +40,8 @@ def show_summary(voice: Voice, standings: Sequence[Standing]) -> None:
 def show_standing(voice: Voice, standing: Standing) -> None:
     """A row for everybody who was timed, a line for those who were not."""
     workload, pictures = standing.contest.workload, standing.contest.pictures
+    turns = max((len(entry.seconds) for entry in standing.ranking), default=0)
+    pictures += f"; {counted(turns, 'turn')} each"
     if noisy := standing.contest.noisy_turns:
         pictures += f"; {counted(noisy, 'turn')} on a busy machine"
     voice.say(f"\n{workload.name}  {workload.title}, batch {workload.batch_size}  ({pictures})")

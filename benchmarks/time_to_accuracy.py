@@ -32,8 +32,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.contestants import TUNED_ALLOCATOR
-from benchmarks.worker import WORKERS
+from benchmarks.job import TUNED_ALLOCATOR
+from benchmarks.worker import ROOT
 from handloom import data
 from handloom.cli.output import Voice
 from handloom.recipes import Recipe, load_recipe
@@ -64,8 +64,8 @@ class Way(NamedTuple):
 
 def ways(names: Sequence[str]) -> list[Way]:
     """`torch`, or engines of ours; the loom twice: for the first time, and with its cache."""
-    pytorch = Way("PyTorch", ("pytorch.py",), {"PYTHONPATH": str(WORKERS), **TUNED_ALLOCATOR})
-    ours = [Way(f"handloom {name}", ("ours.py", name), {}) for name in names if name != "torch"]
+    pytorch = Way("PyTorch", ("pytorch",), TUNED_ALLOCATOR)
+    ours = [Way(f"handloom {name}", ("ours", name), {}) for name in names if name != "torch"]
     first = [
         way._replace(name=f"{way.name}, first time", is_first=True)
         for way in ours
@@ -117,7 +117,8 @@ def train(way: Way, job: Path) -> Training:
     cache = {"HANDLOOM_CACHE": str(job.parent / "compiled")}
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, str(HERE / "trainings" / program), str(job), *arguments],
+        [sys.executable, "-m", f"benchmarks.trainings.{program}", str(job), *arguments],
+        cwd=ROOT,
         env={**os.environ, **way.environment, **cache},
         stdout=subprocess.PIPE,
         text=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +13,8 @@ from typing import Any, Self
 from benchmarks.contestants import Contestant
 from handloom.errors import HandloomError
 
-WORKERS = Path(__file__).parent / "peers"
+ROOT = Path(__file__).parents[1]
+"""Where a peer's Python finds the package `benchmarks`."""
 
 
 CHECK_STEPS = 3
@@ -25,19 +26,24 @@ class WorkerError(HandloomError):
 
 
 class Worker:
-    """A process that runs `script` of WORKERS under `interpreter`; ended at the end of a `with`.
+    """A process that runs `program` under `interpreter`; ended at the end of a `with`.
 
     `environment` is laid over this process's own. What the process writes to standard error goes
     to `log`.
     """
 
     def __init__(
-        self, script: str, interpreter: str, environment: Mapping[str, str], log: Path
+        self,
+        program: Sequence[str],
+        interpreter: str,
+        environment: Mapping[str, str],
+        log: Path,
     ) -> None:
         self._log = log
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [interpreter, str(WORKERS / script)],
+                [interpreter, *program],
+                cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -95,11 +101,16 @@ class Worker:
 
 def hired(row: Contestant, log: Path) -> Worker:
     """A process for the contestant, with nothing to do yet."""
-    return Worker(row.script, row.interpreter, row.environment, log)
+    return Worker(program(row.family), row.interpreter, row.environment, log)
+
+
+def program(family: str) -> list[str]:
+    """What the interpreter of a peer runs."""
+    return ["-m", "benchmarks.peers", family]
 
 
 def job(*, task: str, folder: str, threads: int, **values: Any) -> dict[str, Any]:
-    """A job as the workers take it: `shared.Job`, whose fields may be left out here."""
+    """A job as the workers take it: `job.Job`, whose fields may be left out here."""
     return {
         "task": task,
         "folder": folder,

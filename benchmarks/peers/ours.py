@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
-from shared import Job, Unable, serve
 
 import handloom
+from benchmarks.job import Job, Row, Unable
 from handloom import models, nn, optim
 from handloom.data import Batches, Dataset, Normalisation, with_channels
 from handloom.engines import Engine, TrainingSetup, choose_engine, limited_to
 
+TITLE = "handloom"
 INPUT_SHAPE, NUM_CLASSES = (1, 28, 28), 10
+
+
+def rows(task: str, layers: Sequence[Any], threads: Sequence[int]) -> list[Row]:
+    """The loom on each count of threads, the numpy engine on all."""
+    loom = [
+        Row("handloom loom", count, {"engine": "loom"}, kind=f"loom, {count}", setup=1.5)
+        for count in threads
+    ]
+    return [*loom, Row("handloom numpy", threads[0], {"engine": "numpy"}, kind="numpy")]
 
 
 class _Base:
@@ -137,5 +148,4 @@ def _optimizer(model: nn.Layer, job: Job) -> optim.Optimizer:
     return rule(model.named_parameters(), said.pop("lr"), weight_decay=decay, **said)
 
 
-if __name__ == "__main__":
-    serve({"train": Train, "predict": Predict, "product": Product})
+TASKS = {"train": Train, "predict": Predict, "product": Product}

@@ -1,6 +1,6 @@
 """One training with Handloom, and the accuracy at its end, as JSON.
 
-    python benchmarks/trainings/ours.py JOB.json ENGINE
+    python -m benchmarks.trainings.ours JOB.json ENGINE
 
 The job names the recipe, the changes to it, and the part, "test" or "validation", whose pictures
 are looked at, once, when the training is over. Nothing is evaluated before, for nothing depends on

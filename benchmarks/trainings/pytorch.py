@@ -1,6 +1,6 @@
 """The same training with PyTorch at its best, and the accuracy at its end, as JSON.
 
-    PYTHONPATH=benchmarks/peers python benchmarks/trainings/pytorch.py JOB.json
+    python -m benchmarks.trainings.pytorch JOB.json
 
 The job holds the recipe with every default, the first weights, the learning rate of every step and
 the files of the pictures. Pictures stay in memory as bytes, batches are gathered from there, the
@@ -20,7 +20,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch_layers import network
+
+from benchmarks.peers.torch import network
 
 
 def read(images_file: str, labels_file: str) -> tuple[Tensor, Tensor]:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import quiet, roofline, stage
+from benchmarks import contest, lineup, progress, quiet, roofline, stage
 from benchmarks.__main__ import main
-from benchmarks.contestants import Contestant, Field
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roofline, "PRODUCT_SIDES", (32,))
     monkeypatch.setattr(roofline, "TRIAD_BYTES", (12_000,))
     monkeypatch.setattr(roofline, "SECONDS", 0.001)
-    numpy = Contestant("handloom numpy", "ours", "ours.py", 1, {"engine": "numpy"})
-    monkeypatch.setattr(Field, "ours", lambda field: [numpy])
+    offered = lineup._offer
+
+    def without_the_loom(*given: object) -> dict:
+        offer = offered(*given)
+        offer["rows"] = [row for row in offer["rows"] if row["settings"].get("engine") != "loom"]
+        return offer
+
+    monkeypatch.setattr(lineup, "_offer", without_the_loom)
 
 
 QUICK = ("--seconds", 0.01, "--rounds", 1, "--threads", 1, "--data", "random")
@@ -93,6 +98,7 @@ def test_json_for_a_program(bench: Command, tmp_path: Path) -> None:
         (("--peers", "caffe"), "caffe"),
         (("--isa", "mmx"), "mmx"),
         (("--data", "mine"), "mine"),
+        (("--python", "jax=/no/python"), "--python jax=/no/python"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_line(
@@ -120,3 +126,43 @@ def test_a_wrong_step_of_ours_is_an_error(bench: Command, monkeypatch) -> None:
     done = bench("--workloads", "W2", "--peers", "none", *map(str, QUICK))
     assert done.code == 2
     assert "W2" in done.err
+
+
+def test_progress_is_shown_in_a_pipe_and_the_duration_first(
+    bench: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "INTERVAL", 0.05)
+    done = bench("--workloads", "W2", "--peers", "none", *map(str, QUICK))
+    assert done.code == 0, done.err
+    assert done.out.startswith("1 workload: about 0:")
+    assert "it took 0:" in done.out.splitlines()[-1]
+    assert "W2: checking handloom numpy, 1 thread" in done.err
+
+
+def test_what_was_measured_is_kept_when_it_is_interrupted(
+    bench: Command, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = contest.hold_contest
+
+    def interrupted(workload, *given):
+        if workload.name == "W3":
+            raise KeyboardInterrupt
+        return real(workload, *given)
+
+    monkeypatch.setattr(contest, "hold_contest", interrupted)
+    done = bench("--workloads", "W2,W3,W4", "--peers", "none", *map(str, QUICK))
+    assert done.code == 130
+    assert "handloom numpy" in done.out
+    assert done.err.endswith("stopped; not measured: W3, W4\n")
+    report = json.loads((elsewhere / "bench" / "bench.json").read_text())
+    assert [workload["name"] for workload in report["workloads"]] == ["W2"]
+    assert report["missing"] == ["W3", "W4"]
+
+
+def test_a_peer_that_is_named_has_to_be_there(bench: Command, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho no such library >&2; exit 1\n")
+    python.chmod(0o755)
+    done = bench("--workloads", "W2", "--peers", "jax", "--python", f"jax={python}")
+    assert done.code == 2
+    assert "jax (no such library)" in done.err.splitlines()[-1]

@@ -2,49 +2,70 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import time
 
 import pytest
 
+from benchmarks import worker
 from benchmarks.contest import Rules, hold_contest
 from benchmarks.contestants import Contestant, Field
+from benchmarks.job import Row
+from benchmarks.lineup import Lineup
 from benchmarks.standing import Standing
-from benchmarks.worker import WORKERS
 from benchmarks.workloads import chosen
 
 RULES = Rules(seconds=0.01, rounds=2, pictures="random")
+WRONG = """
+from benchmarks.peers import numpy as peer
+from benchmarks.peers.__main__ import serve
+class Wrong(peer.Linear):
+    def backward(self, dy):
+        dx = super().backward(dy)
+        self.grads["bias"] *= 1.01
+        return dx
+peer.KINDS["linear"] = Wrong
+serve(peer)
+"""
 
 
-def test_everybody_has_as_many_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+def lineup(*rows: Contestant, peers: tuple[str, ...] = ()) -> Lineup:
+    return Lineup(Field(threads=1, peers=peers), {"W2": list(rows)}, {}, [], {})
+
+
+def contestant(family: str, name: str) -> Contestant:
+    settings = {"engine": "numpy"} if family == "ours" else {}
+    return Field(threads=1).contestant(family, Row(name, 1, settings, kind=name))
+
+
+def test_everybody_has_as_many_turns() -> None:
     (workload,) = chosen(["W2"])
-    monkeypatch.setattr(Field, "ours", lambda field: _numpy_engine(field))
-    contest = hold_contest(workload, Field(threads=1, peers=("numpy",)), RULES, lambda _: None)
+    both = lineup(contestant("ours", "ours"), contestant("numpy", "textbook"), peers=("numpy",))
+    contest = hold_contest(workload, both, RULES, lambda _: None)
     assert contest.pictures.startswith("random bytes")
-    assert [entry.contestant.name for entry in contest.entries] == ["ours", "NumPy textbook"]
+    assert [entry.contestant.name for entry in contest.entries] == ["ours", "textbook"]
     for entry in contest.entries:
         assert entry.error is None
         assert len(entry.seconds) == len(entry.cpu_seconds) == 2
         assert 0 < entry.median < 1
 
 
-def test_a_wrong_step_is_not_timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    script = tmp_path / "wrong.py"
-    script.write_text(
-        f"import sys; sys.path.insert(0, {str(WORKERS)!r})\n"
-        "import textbook_peer\n"
-        "from shared import serve\n"
-        "class Wrong(textbook_peer.Linear):\n"
-        "    def backward(self, dy):\n"
-        "        dx = super().backward(dy)\n"
-        "        self.grads['bias'] *= 1.01\n"
-        "        return dx\n"
-        "textbook_peer.KINDS['linear'] = Wrong\n"
-        "serve({'train': textbook_peer.Train})\n"
-    )
-    wrong = Contestant("wrong", "ours", str(script), 1)
-    monkeypatch.setattr(Field, "ours", lambda field: [wrong, *_numpy_engine(field)])
+def test_where_time_runs_out_half_of_the_rounds_suffice() -> None:
     (workload,) = chosen(["W2"])
-    contest = hold_contest(workload, Field(threads=1, peers=()), RULES, lambda _: None)
+    rules = Rules(seconds=0.01, rounds=5, pictures="random")
+    alone = lineup(contestant("ours", "ours"))
+    contest = hold_contest(workload, alone, rules, lambda _: None, time.monotonic())
+    assert [len(entry.seconds) for entry in contest.entries] == [3]
+
+
+def test_a_wrong_step_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = worker.program
+    monkeypatch.setattr(
+        worker, "program", lambda family: ["-c", WRONG] if family == "numpy" else real(family)
+    )
+    monkeypatch.setattr(Contestant, "is_ours", True)
+    (workload,) = chosen(["W2"])
+    both = lineup(contestant("numpy", "wrong"), contestant("ours", "right"))
+    contest = hold_contest(workload, both, RULES, lambda _: None)
     refused, right = contest.entries
     assert refused.is_wrong
     assert refused.seconds == []
@@ -53,7 +74,3 @@ def test_a_wrong_step_is_not_timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     standing = Standing(contest, {})
     assert standing.wrong == [refused]
     assert standing.ours is right
-
-
-def _numpy_engine(field: Field) -> list[Contestant]:
-    return [field.equipped(Contestant("ours", "ours", "ours.py", 1, {"engine": "numpy"}))]

@@ -38,23 +38,31 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_an_idle_machine_is_quiet(load) -> None:
     load("cpu 100 0 0 1000 0 0 0 0\n", "cpu 101 0 0 1099 0 0 0 0\n")
-    assert quiet.wait_for_quiet()
+    assert quiet.Quiet(100.0).wait()
 
 
 def test_a_busy_one_is_waited_for(load) -> None:
     load(
         *(f"cpu {100 * look} 0 0 0 0 0 0 0\n" for look in range(1, 4)), "cpu 400 0 0 900 0 0 0 0\n"
     )
-    assert quiet.wait_for_quiet()
+    assert quiet.Quiet(100.0).wait()
 
 
 def test_patience_ends(load) -> None:
     load(*(f"cpu {100 * look} 0 0 0 0 0 0 0\n" for look in range(1, 100_000)))
-    assert not quiet.wait_for_quiet()
+    assert not quiet.Quiet(100.0).wait()
+
+
+def test_all_waits_together_have_an_end(load) -> None:
+    load(*(f"cpu {100 * look} 0 0 0 0 0 0 0\n" for look in range(1, 100_000)))
+    waiting = quiet.Quiet(5.0)
+    before = quiet.time.monotonic()
+    assert not any(waiting.wait() for _ in range(50))
+    assert 5.0 <= quiet.time.monotonic() - before <= 5.0 + 50 * 3 * quiet.LOOK
 
 
 def test_without_proc_there_is_only_a_pause(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(quiet, "_STAT", tmp_path / "none")
-    assert quiet.wait_for_quiet()
+    assert quiet.Quiet(100.0).wait()

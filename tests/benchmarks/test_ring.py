@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from benchmarks import worker
 from benchmarks.contestants import Contestant
+from benchmarks.job import Row
 from benchmarks.ring import Ring
-from benchmarks.worker import WORKERS, WorkerError
+from benchmarks.worker import WorkerError
 
 RingOf = Callable[..., Ring]
 
-WRONG = f"""
-import sys
-sys.path.insert(0, {str(WORKERS)!r})
-from textbook_peer import Train
-from shared import serve
+WRONG = """
+from types import SimpleNamespace
+from benchmarks.peers.__main__ import serve
+from benchmarks.peers.numpy import Train
 class Wrong(Train):
     def __init__(self, job):
         super().__init__(job)
-        job.optimizer.{{change}}
-serve({{{{"train": Wrong}}}})
+        job.optimizer.{change}
+serve(SimpleNamespace(TASKS={{"train": Wrong}}))
 """
+
+
+def numpy_engine(ring: Ring) -> Contestant:
+    return ring.entrants.contestant("ours", Row("numpy engine", 1, {"engine": "numpy"}))
 
 
 def deviation(ring: Ring, row: Contestant) -> float:
@@ -43,7 +47,7 @@ def deviation(ring: Ring, row: Contestant) -> float:
 )  # fmt: skip
 def test_textbook_and_numpy_engine_give_the_same_answer(ring: RingOf, name: str) -> None:
     place = ring(name, ("numpy",))
-    for row in (place.entrants.ours()[-1], *place.entrants.others()):
+    for row in (numpy_engine(place), place.entrants.contestant("numpy", Row("textbook", 1))):
         assert deviation(place, row) < place.tolerance(row)
 
 
@@ -51,18 +55,17 @@ def test_textbook_and_numpy_engine_give_the_same_answer(ring: RingOf, name: str)
 def test_pytorch_agrees_with_the_numpy_engine(ring: RingOf) -> None:
     pytest.importorskip("torch")
     place = ring("W4", ("torch",))
-    row = place.entrants.ours()[-1]
+    row = numpy_engine(place)
     assert deviation(place, row) < place.tolerance(row) < 1e-2
 
 
 @pytest.mark.slow  # its processes import scikit-learn
 def test_whoever_has_only_relu_is_compared_with_relu(ring: RingOf) -> None:
     place = ring("W1", ("sklearn",))
-    (row,) = place.entrants.others()
-    assert row.relu_only
+    row = place.entrants.contestant("sklearn", Row("scikit-learn", 1), relu_only=True)
     assert deviation(place, row) < place.tolerance(row)
-    with place.hire(row) as worker, pytest.raises(WorkerError, match="knows no leaky-relu"):
-        place.set_up(replace(row, relu_only=False), worker)
+    with place.hire(row) as process, pytest.raises(WorkerError, match="knows no leaky-relu"):
+        place.set_up(replace(row, relu_only=False), process)
 
 
 @pytest.mark.parametrize(
@@ -73,9 +76,11 @@ def test_whoever_has_only_relu_is_compared_with_relu(ring: RingOf) -> None:
         pytest.param("update(momentum=0.8)", marks=pytest.mark.slow),
     ],
 )
-def test_another_step_is_far_from_it(ring: RingOf, tmp_path: Path, change: str) -> None:
-    script = tmp_path / "wrong.py"
-    script.write_text(WRONG.format(change=change))
+def test_another_step_is_far_from_it(
+    ring: RingOf, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = WRONG.format(change=change)
     place = ring("W1", ("numpy",))
-    row = Contestant("wrong", "numpy", str(script), 1)
+    monkeypatch.setattr(worker, "program", lambda family: ["-c", program])
+    row = place.entrants.contestant("numpy", Row("wrong", 1))
     assert deviation(place, row) > 10 * place.tolerance(row)

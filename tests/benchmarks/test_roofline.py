@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import roofline
 from benchmarks.contestants import Field
+from benchmarks.job import Row
 from benchmarks.roofline import Bandwidth, Roof, measure_roofs
 from benchmarks.workloads import chosen
 
@@ -32,7 +33,10 @@ def test_a_roof_is_measured_for_each_count_of_threads(monkeypatch: pytest.Monkey
     monkeypatch.setattr(roofline, "TRIAD_BYTES", (12_000, 120_000))
     monkeypatch.setattr(roofline, "SECONDS", 0.002)
     said: list[str] = []
-    roofs = measure_roofs(Field(threads=2, peers=()).roofers(), said.append)
+    roofs = measure_roofs(
+        [Field(threads=2).contestant("numpy", Row("NumPy", threads)) for threads in (2, 1)],
+        said.append,
+    )
     assert list(roofs) == [1, 2]
     assert len(said) == 2
     for threads, roof in roofs.items():

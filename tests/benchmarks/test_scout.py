@@ -1,58 +1,79 @@
-"""The search over PyTorch's configurations."""
+"""The search over configurations: the quickest of a kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from benchmarks import scout
-from benchmarks.contestants import AS_IT_COMES, Contestant, Field, is_tuned
+from benchmarks.contestants import Contestant
 from benchmarks.ring import Ring
+from benchmarks.worker import WorkerError
 from benchmarks.workloads import chosen
 
 
-class Paper:
-    """A ring on which nobody works."""
-
-    (workload,) = chosen(["W4"])
+def contestant(name: str, kind: str, threads: int = 1, **settings: Any) -> Contestant:
+    return Contestant(name, "torch", threads, settings, kind=kind)
 
 
-def times(ring: Ring, rows: Iterable[Contestant], seconds: float) -> list:
-    """Fused, channels-last and more threads help, the tuned allocator hurts a little."""
-
-    def seconds_of(row: Contestant) -> float:
-        said = row.settings
-        good = 2 * (said.get("optimizer") == "fused") + bool(said.get("channels_last"))
-        return (10 - good + 0.1 * is_tuned(row) + bool(said.get("compile"))) / row.threads
-
-    return [(seconds_of(row), row) for row in rows]
-
-
-def test_the_best_of_each_kind_takes_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scout, "_tried", times)
-    found = scout.torch_contestants(Paper(), Field(threads=2), 0.1)  # pyright: ignore[reportArgumentType]
-    assert [(row.name, row.threads) for row in found] == [
-        (AS_IT_COMES, 2),
-        ("PyTorch eager, channels-last, fused", 2),
-        ("PyTorch eager, channels-last, fused, tuned allocator", 2),
-        ("PyTorch compiled, channels-last, fused", 2),
-        ("PyTorch eager, channels-last, fused", 1),
-    ]
+ROWS = [
+    contestant("as it comes", "as it comes", speed=1),
+    contestant("as it comes", "eager", speed=1),
+    contestant("fused", "eager", speed=3),
+    contestant("foreach", "eager", speed=2),
+    contestant("compiled", "compiled", speed=0),
+    contestant("compiled, fused", "compiled", speed=0),
+]
 
 
-def test_without_pytorch_one_row_says_so(ring: Callable[..., Ring], monkeypatch) -> None:
-    monkeypatch.setattr(scout, "_tried", lambda ring, rows, seconds: [])
-    field = Field(threads=2)
-    assert [row.name for row in scout.torch_contestants(Paper(), field, 0.1)] == [AS_IT_COMES]  # pyright: ignore[reportArgumentType]
-    assert scout.torch_contestants(Paper(), Field(peers=()), 0.1) == []  # pyright: ignore[reportArgumentType]
+@pytest.fixture
+def speeds(monkeypatch: pytest.MonkeyPatch, ring: Callable[..., Ring]) -> Ring:
+    """Nobody works: a row takes 1 / speed seconds, and no speed is a failure."""
+
+    def seconds(ring: Ring, row: Contestant, *_: object) -> float:
+        if not row.settings["speed"]:
+            raise WorkerError("no compiler")
+        return 1 / row.settings["speed"]
+
+    monkeypatch.setattr(scout, "_seconds", seconds)
+    monkeypatch.setattr(scout.Ring, "hire", lambda *_: scout.ExitStack())
+    return ring("W2", ())
 
 
-@pytest.mark.slow  # its processes import PyTorch
-def test_configurations_are_really_tried(ring: Callable[..., Ring]) -> None:
+def names(found: list[Contestant]) -> list[str]:
+    return [row.name for row in found]
+
+
+def test_the_quickest_of_each_kind_takes_part(speeds: Ring) -> None:
+    tried: list[str] = []
+    assert names(scout.choose(speeds, ROWS, 0.1, tried.append)) == ["as it comes", "fused"]
+    assert len(tried) == 5  # a kind of one row is not tried
+
+
+def test_the_same_row_takes_part_once(speeds: Ring) -> None:
+    slow = [row for row in ROWS if row.name != "fused" and row.name != "foreach"]
+    assert names(scout.choose(speeds, slow, 0.1, lambda _: None)) == ["as it comes"]
+
+
+def test_pytorch_offers_every_combination() -> None:
     pytest.importorskip("torch")
-    place = ring("W6-mlp-1", ("torch",))
-    rows = [row for row in place.entrants.torch_eager(place.workload) if is_tuned(row)]
-    ((seconds, row),) = scout._tried(place, rows, 0.005)
-    assert 0 < seconds < 1
-    assert row is rows[0]
+    from benchmarks.peers.torch import AS_IT_COMES, rows
+
+    mlp, lenet, predict = chosen(["W1", "W4", "W6-lenet-1"])
+    counts = {}
+    for workload in (mlp, lenet, predict):
+        offered = rows(workload.task, workload.layers, (2, 1))
+        eager = [
+            r for r in offered[1:] if "compile" not in r.settings and "trace" not in r.settings
+        ]
+        counts[workload.name] = len(eager)
+        assert (offered[0].name, offered[0].threads, offered[0].environment) == (AS_IT_COMES, 2, {})
+        assert {r.kind for r in eager} == {"eager", "tuned", "1 threads"}
+        assert {r.settings.get("optimizer", "fused") for r in offered if r.kind == "compiled"} == {
+            "fused"
+        }
+    # optimizers, threads, allocators; and layouts; no optimizer, but layouts
+    assert counts == {"W1": 3 * 2 * 2, "W4": 2 * 3 * 2 * 2, "W6-lenet-1": 2 * 2 * 2}
+    assert any(r.settings.get("trace") for r in rows(predict.task, predict.layers, (1,)))

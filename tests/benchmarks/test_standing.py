@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks.contest import Contest, Entry
-from benchmarks.contestants import Contestant, Family
+from benchmarks.contestants import Contestant
 from benchmarks.roofline import Bandwidth, Roof
 from benchmarks.standing import Standing, ratio
 from benchmarks.workloads import chosen
@@ -15,14 +15,14 @@ from benchmarks.workloads import chosen
 (WORKLOAD,) = chosen(["W1"])
 
 
-def entry(name: str, family: Family, threads: int, *microseconds: float) -> Entry:
+def entry(name: str, family: str, threads: int, *microseconds: float) -> Entry:
     seconds = [1e-6 * us for us in microseconds]
-    return Entry(Contestant(name, family, "", threads), "", 1e-7, seconds, seconds)
+    return Entry(Contestant(name, family, threads), "", 1e-7, seconds, seconds)
 
 
 LOOM, SINGLE = entry("loom", "ours", 2, 500, 400, 900), entry("loom", "ours", 1, 1000)
 TORCH, SLOW_TORCH = entry("torch", "torch", 2, 1500, 1600, 100), entry("torch", "torch", 2, 3000)
-JAX, ABSENT = entry("jax", "jax", 2, 1250), Entry(Contestant("x", "sklearn", "", 2), error="no")
+JAX, ABSENT = entry("jax", "jax", 2, 1250), Entry(Contestant("x", "sklearn", 2), error="no")
 PEAK = WORKLOAD.operations() / 250e-6  # a step takes 250 µs at least on two threads
 ROOFS = {2: Roof(2, PEAK, (Bandwidth(1, 1e15),)), 1: Roof(1, PEAK / 2, (Bandwidth(1, 1e15),))}
 STANDING = Standing(

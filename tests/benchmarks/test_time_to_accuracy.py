@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.worker import WORKERS
 from handloom import data
 from handloom.recipes import load_recipe
 from handloom.run import assemble
@@ -122,7 +121,6 @@ def test_both_ways_learn_the_same_recipe(
     driver: ModuleType, stripes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     pytest.importorskip("torch")
-    monkeypatch.syspath_prepend(str(WORKERS))
     overrides = ["data.validation=100", "training.threads=1", "training.epochs=2", "seed=3"]
     recipe_file = BENCHMARKS / "recipes" / "fashion-89.toml"
     overrides += ["data.name=mnist"]
@@ -146,7 +144,6 @@ def test_pytorch_normalises_as_we_do(
     driver: ModuleType, stripes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     torch = pytest.importorskip("torch")
-    monkeypatch.syspath_prepend(str(WORKERS))
     overrides = ["data.validation=100", f'data.normalise="{kind}"', "training.threads=1"]
     job = driver.prepare(tmp_path, BENCHMARKS / "recipes" / "mnist-98.toml", overrides, "test")
     training = program("trainings/pytorch.py").Training(json.loads(job.read_text()))

@@ -8,43 +8,51 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.worker import WORKERS, Worker, WorkerError, job
+from benchmarks.worker import ROOT, Worker, WorkerError, job, program
 
-LIBRARY_OF = {
-    "shared": set(),
-    "ours": {"handloom"},
-    "torch_layers": {"torch"},
-    "torch_peer": {"torch"},
-    "jax_peer": {"jax"},
-    "sklearn_peer": {"sklearn"},
-    "textbook_peer": set(),
-}
-SCRIPTS = sorted(WORKERS.glob("*.py"))
+FILES = sorted((ROOT / "benchmarks" / "peers").glob("[!_]*.py"))
+LIBRARY_OF = {"ours": "handloom"}
+"""The library of a peer that is not named like its module."""
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_a_worker_knows_numpy_its_library_and_its_neighbours(path: Path) -> None:
-    allowed = sys.stdlib_module_names | {"numpy", "shared", "torch_layers"} | LIBRARY_OF[path.stem]
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_peer_knows_numpy_its_library_and_what_a_job_is(path: Path) -> None:
+    library = LIBRARY_OF.get(path.stem, path.stem)
+    allowed = sys.stdlib_module_names | {"numpy", "benchmarks.job", library}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             assert {alias.name.split(".")[0] for alias in node.names} <= allowed
         elif isinstance(node, ast.ImportFrom):
-            assert (node.module or "").split(".")[0] in allowed
+            module = node.module or ""
+            assert {module, module.split(".")[0]} & allowed
 
 
-def test_the_house_knows_no_worker() -> None:
-    house = WORKERS.parent
-    knowing = [
-        path
-        for path in house.rglob("*.py")
-        if WORKERS not in path.parents and "benchmarks.peers" in path.read_text()
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_peer_has_the_names_that_the_driver_asks_for(path: Path) -> None:
+    body = ast.parse(path.read_text()).body
+    names = {
+        t.id
+        for n in body
+        if isinstance(n, ast.Assign)
+        for t in n.targets
+        if isinstance(t, ast.Name)
+    }
+    assert {"TITLE", "TASKS"} <= names
+
+
+def test_nobody_imports_a_peer_but_a_training_with_pytorch() -> None:
+    importing = [
+        path.name
+        for folder in ("benchmarks", "src")
+        for path in (ROOT / folder).rglob("*.py")
+        if "from benchmarks.peers" in path.read_text()
     ]
-    assert knowing == []
+    assert importing == ["pytorch.py"]
 
 
 @pytest.fixture
 def worker(tmp_path: Path):
-    with Worker("textbook_peer.py", sys.executable, {}, tmp_path / "log") as worker:
+    with Worker(program("numpy"), sys.executable, {}, tmp_path / "log") as worker:
         yield worker
 
 
@@ -55,6 +63,13 @@ def test_a_worker_runs_and_tells_the_time(worker: Worker) -> None:
     assert worker.steps_in(0.001) >= 1
 
 
+def test_a_peer_offers_its_rows_and_tasks(worker: Worker) -> None:
+    offer = worker.ask(do="offer", task="train", layers=[], threads=[2, 1])
+    assert set(offer["tasks"]) == {"train", "predict", "product", "triad"}
+    (row,) = offer["rows"]
+    assert (row["name"], row["threads"], row["relu_only"]) == ("NumPy textbook", 2, False)
+
+
 def test_what_a_worker_cannot_do_is_told(worker: Worker) -> None:
     with pytest.raises(WorkerError, match="does no dance"):
         worker.ask(do="setup", job=job(task="dance", size=1, threads=1, folder=""))
@@ -63,10 +78,9 @@ def test_what_a_worker_cannot_do_is_told(worker: Worker) -> None:
 
 
 def test_last_words_of_a_worker_that_dies(tmp_path: Path) -> None:
-    script = tmp_path / "dying.py"
-    script.write_text("import no_such_library")
+    dying = ["-c", "import no_such_library"]
     with (
-        Worker(str(script), sys.executable, {}, tmp_path / "log") as worker,
+        Worker(dying, sys.executable, {}, tmp_path / "log") as worker,
         pytest.raises(WorkerError, match="no_such_library"),
     ):
         worker.ask(do="run", steps=1)

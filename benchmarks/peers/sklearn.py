@@ -11,8 +11,12 @@ from typing import Any, cast
 
 import numpy as np
 import sklearn
-from shared import Job, Unable, serve
 from sklearn.neural_network import MLPClassifier
+
+from benchmarks.job import Job, Unable
+
+TITLE = "scikit-learn"
+RELU_ONLY = True
 
 ROWS_A_CALL = 3000
 
@@ -97,5 +101,4 @@ def _linear_places(job: Job) -> list[int]:
     return [place for place, spec in enumerate(job.layers) if spec["layer"] == "linear"]
 
 
-if __name__ == "__main__":
-    serve({"train": Train, "predict": Predict})
+TASKS = {"train": Train, "predict": Predict}

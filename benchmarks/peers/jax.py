@@ -10,7 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from shared import Job, Unable, serve
+
+from benchmarks.job import Job, Unable
+
+TITLE = "JAX jit"
 
 Arrays = dict[str, Any]
 
@@ -155,5 +158,4 @@ def _forward(jax: Any, job: Job) -> Callable[[Arrays, Any], Any]:
     return forward
 
 
-if __name__ == "__main__":
-    serve({"train": Train, "predict": Predict})
+TASKS = {"train": Train, "predict": Predict}

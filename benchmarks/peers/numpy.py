@@ -11,7 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from shared import Job, Unable, serve
+
+from benchmarks.job import Job, Unable
+
+TITLE = "NumPy textbook"
 
 Array = np.ndarray
 
@@ -230,5 +233,4 @@ class Triad:
         return {"outputs": np.concatenate(self.parts[0])}
 
 
-if __name__ == "__main__":
-    serve({"train": Train, "predict": Predict, "product": Product, "triad": Triad})
+TASKS = {"train": Train, "predict": Predict, "product": Product, "triad": Triad}
