@@ -87,10 +87,12 @@ def command(*words):
     main()
 """
 TRAININGS = ("one", "two", "one-then-three", "two-then-one", "two-then-two")
+LONG = ("stop two", "two-then-one", "uneven one", "uneven two")
+"""With --slow: each has processes of its own, and what they show is like what the others do."""
 
 
 @pytest.fixture(scope="module")
-def trained(lasting_bars: Path) -> dict[str, list[Ended]]:
+def trained(lasting_bars: Path, request: pytest.FixtureRequest) -> dict[str, list[Ended]]:
     """All trainings of this module, by what they are; each left a run folder of that name."""
     folder = lasting_bars.parent
     said, runs = str(lasting_bars), {name: str(folder / name) for name in TRAININGS}
@@ -116,6 +118,8 @@ def trained(lasting_bars: Path) -> dict[str, list[Ended]]:
         "flags": (2, "command", "train", "--resume", said, "--out", said),
         "other data": (2, "with_other_data", said, str(folder / "other")),
     }  # fmt: skip
+    if not request.config.getoption("--slow"):
+        cases = {name: case for name, case in cases.items() if name not in LONG}
     return dict(zip(cases, launch(PROGRAM, folder, *cases.values()), strict=True))
 
 
@@ -127,7 +131,10 @@ def rows(path: Path) -> list[dict[str, float]]:
     ]
 
 
-@pytest.mark.parametrize("name", TRAININGS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in TRAININGS],
+)
 def test_the_curve_is_that_of_one_process(
     name: str, trained: dict[str, list[Ended]], lasting_bars: Path
 ) -> None:
@@ -151,6 +158,7 @@ def test_the_curve_is_that_of_one_process(
     assert ours["test"]["evaluations"] == 1
 
 
+@pytest.mark.slow
 def test_a_process_may_have_nothing_of_a_batch(
     trained: dict[str, list[Ended]], lasting_bars: Path
 ) -> None:
@@ -181,7 +189,8 @@ def test_one_process_alone_writes_and_none_prints(
         return {str(entry.relative_to(path)) for entry in path.rglob("*")}
 
     assert entries("two") == entries("one")
-    assert not any(process.out for name in TRAININGS for process in trained[name])
+    there = [trained[name] for name in TRAININGS if name in trained]
+    assert not any(process.out for ended in there for process in ended)
     environment = json.loads((lasting_bars.parent / "two" / "environment.json").read_text())
     assert "2 processes" in environment["engine"][0]
 
