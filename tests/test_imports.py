@@ -15,7 +15,7 @@ import handloom
 ROOT = Path(handloom.__file__).parent
 FLOORS = (
     ("errors", "_typing", "_reasons"),
-    ("_optional", "_files", "_memory"),
+    ("_optional", "_files", "_memory", "_registry"),
     ("_kept",),
     ("nn", "optim", "data"),
     ("models", "recipes"),

@@ -53,8 +53,6 @@ def test_the_page_runs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(session, "draw", lambda run, parts: [])
-    monkeypatch.setattr(WRITERS, "forms", dict(WRITERS.forms))
-    monkeypatch.setattr(SPELLINGS, "forms", dict(SPELLINGS.forms))
     blocks = re.findall(r"```(sh|python)\n(.*?)```", PAGE, re.DOTALL)
     names: dict[str, Any] = {"__name__": "page"}
     for language, text in blocks:
@@ -71,4 +69,8 @@ def test_the_page_runs(
     assert made == {"digits.onnx", "my_digits.py", "my_digits.safetensors", "weights.safetensors"}
     assert "True 4\n" in capsys.readouterr().out, "what the last program prints"
     sys.modules.pop("my_digits")
-    assert_crosses(names["Square"](), make_classifier, rng)
+    try:
+        assert_crosses(names["Square"](), make_classifier, rng)
+    finally:
+        for registry in (WRITERS, SPELLINGS):
+            registry.pop(names["Square"])

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from handloom import nn
+from handloom._registry import Registry
 from handloom.errors import ConfigError
-from handloom.exchange.registry import Registry
 
 
 class Louder(nn.ReLU):

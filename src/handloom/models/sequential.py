@@ -83,11 +83,11 @@ class _Builder:
             raise ShapeError(f"the network has more than {MAX_LAYERS:,} layers; make it shallower")
         options = dict(spec)
         kind = options.pop("layer", None)
-        if kind in _SHAPELESS:
-            return _SHAPELESS[kind](**options)
+        if kind in nn.LAYERS:
+            return nn.LAYERS[kind](**options)
         if kind in _SHAPED:
             return _SHAPED[kind](self, shape, **options)
-        known = ", ".join(sorted({*_SHAPELESS, *_SHAPED}))
+        known = ", ".join(sorted({*nn.LAYERS, *_SHAPED}))
         raise ConfigError(f"{kind!r} is no kind of layer; there are {known}")
 
     def linear(
@@ -180,22 +180,6 @@ class _Builder:
             )
 
 
-_SHAPELESS: dict[str, Callable[..., nn.Layer]] = {
-    "max-pool": nn.MaxPool2d,
-    "avg-pool": nn.AvgPool2d,
-    "global-avg-pool": nn.GlobalAvgPool2d,
-    "resize": nn.Resize,
-    "flatten": nn.Flatten,
-    "relu": nn.ReLU,
-    "leaky-relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "softmax": nn.Softmax,
-    "log-softmax": nn.LogSoftmax,
-}
 _SHAPED: dict[str, Callable[..., nn.Layer]] = {
     "linear": _Builder.linear,
     "conv2d": _Builder.conv2d,

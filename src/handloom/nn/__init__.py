@@ -49,3 +49,21 @@ from handloom.nn.softmax import log_softmax as log_softmax
 from handloom.nn.softmax import softmax as softmax
 from handloom.nn.trace import Passage as Passage
 from handloom.nn.trace import trace as trace
+
+LAYERS: dict[str, type[Layer]] = {
+    "max-pool": MaxPool2d,
+    "avg-pool": AvgPool2d,
+    "global-avg-pool": GlobalAvgPool2d,
+    "resize": Resize,
+    "leaky-relu": LeakyReLU,
+    "elu": ELU,
+    "gelu": GELU,
+    "flatten": Flatten,
+    "relu": ReLU,
+    "silu": SiLU,
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "softmax": Softmax,
+    "log-softmax": LogSoftmax,
+}
+"""What a recipe calls the layers that need not know the shape that arrives."""

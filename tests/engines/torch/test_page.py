@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ PAGE = (Path(__file__).parents[3] / "docs/torch.md").read_text(encoding="utf-8")
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the page's Python defines; what it registers is forgotten after the test."""
-    monkeypatch.setattr(modules, "MAKERS", dict(modules.MAKERS))
-    monkeypatch.setattr(losses, "MAKERS", dict(losses.MAKERS))
+    monkeypatch.setattr(modules, "MAKERS", copy.copy(modules.MAKERS))
+    monkeypatch.setattr(losses, "MAKERS", copy.copy(losses.MAKERS))
     names: dict[str, Any] = {}
     exec("\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)), names)
     return names

@@ -102,7 +102,7 @@ class Gain(nn.Layer):
 def forgotten() -> Iterator[None]:
     """What a test registers is gone after it."""
     yield
-    WRITERS.forms.pop(Gain, None)
+    WRITERS.pop(Gain, None)
 
 
 def test_a_registered_layer_crosses(forgotten: None, rng: Generator) -> None:

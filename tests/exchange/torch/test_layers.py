@@ -92,7 +92,7 @@ class Gain(nn.Module):
 def forgotten() -> Iterator[None]:
     """What a test registers is gone after it."""
     yield
-    SPELLINGS.forms.pop(Gain, None)
+    SPELLINGS.pop(Gain, None)
 
 
 def test_a_registered_layer_crosses(forgotten: None, rng: Generator) -> None:

@@ -7,7 +7,6 @@ set to, where that is seen, and as what.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 import keys_of_data
 import keys_of_layers
@@ -36,7 +35,6 @@ NOT_A_CHOICE = {
         )
     },
     "optimizer.AdamW.decoupled": "it has one value: see test_rules.py for the refusal of the other",
-    "layers.Plain.layer": "one entry for each of its names",
 }  # fmt: skip
 """Keys that cannot be set to another value, and why."""
 
@@ -46,9 +44,6 @@ def test_every_key_of_the_schema_is_tried() -> None:
     assert len(found) > 150  # it does walk into tables in tables
     assert found - set(KEYS) - set(NOT_A_CHOICE) == set()
     assert {key.partition("=")[0] for key in KEYS} | set(NOT_A_CHOICE) == found
-    (plain,) = (table for table in _all_tables() if table.__name__ == "Plain")
-    names = get_args(plain.model_fields["layer"].annotation)
-    assert {f"layers.Plain.layer={name}" for name in names} <= set(KEYS)
 
 
 def _all_tables() -> set[type[Table]]:

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from handloom import nn
+from handloom._registry import Registry
 from handloom.engines.base import Loss
 
 DeviceLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -19,7 +20,7 @@ DeviceLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Maker = Callable[..., DeviceLoss]
 Made = TypeVar("Made", bound=Maker)
 
-MAKERS: dict[Callable[..., Any], Maker] = {}
+MAKERS: Registry[Maker] = Registry("PyTorch", "handloom.engines.torch.register_loss")
 """Maker by the function of `nn/` or of the user's that it stands for."""
 
 
@@ -28,12 +29,7 @@ def register_loss(function: Callable[..., Any]) -> Callable[[Made], Made]:
 
     A maker takes the function's settings by their names, and gives a DeviceLoss.
     """
-
-    def remember(maker: Made) -> Made:
-        MAKERS[function] = maker
-        return maker
-
-    return remember
+    return MAKERS.register(function)  # type: ignore[return-value]
 
 
 def loss_of(loss: Loss) -> tuple[DeviceLoss, bool]:
@@ -43,7 +39,7 @@ def loss_of(loss: Loss) -> tuple[DeviceLoss, bool]:
     if isinstance(loss, partial) and not loss.args:
         function, settings = loss.func, dict(loss.keywords)
     try:
-        maker = MAKERS.get(function)
+        maker = MAKERS.form_of(function)
     except TypeError:  # a callable object without a hash
         maker = None
     if maker is None:

@@ -8,35 +8,43 @@ ever transposed. A layer of one's own is made known before a training:
     def scale(layer: Scale) -> torch.nn.Module:
         return ScaleModule(len(layer.weight.value))
 
-The values of the weights follow by themselves.
+The values of the weights follow by themselves. A layer of `nn/` without weights that PyTorch has
+under the same name, with the same settings, needs no maker.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
 
 from handloom import nn
+from handloom._registry import Registry
 from handloom.engines.torch.dropout import Dropout
 from handloom.errors import ConfigError, ShapeError
 
 Maker = Callable[[Any], torch.nn.Module]
 Made = TypeVar("Made", bound=Maker)
 
-MAKERS: dict[type[nn.Layer], Maker] = {}
+
+def _as_in_pytorch(kind: type[nn.Layer]) -> Maker | None:
+    """A layer of `nn` without a maker below is PyTorch's module of its name and settings."""
+    if not kind.__module__.startswith(f"{nn.__name__}.") or not hasattr(torch.nn, kind.__name__):
+        return None
+    module = getattr(torch.nn, kind.__name__)
+    settings = inspect.signature(kind).parameters
+    return lambda layer: module(**{name: getattr(layer, name) for name in settings})
+
+
+MAKERS: Registry[Maker] = Registry("PyTorch", "handloom.engines.torch.register", _as_in_pytorch)
 """Maker by the exact class of a layer: a subclass may compute something else."""
 
 
 def register(kind: type[nn.Layer]) -> Callable[[Made], Made]:
     """Make the decorated function, layer -> module, the one for layers of the class `kind`."""
-
-    def remember(maker: Made) -> Made:
-        MAKERS[kind] = maker
-        return maker
-
-    return remember
+    return MAKERS.register(kind)  # type: ignore[return-value]
 
 
 def module_of(layer: nn.Layer) -> torch.nn.Module:
@@ -73,12 +81,12 @@ def unmapped(layer: nn.Layer) -> list[str]:
     return [
         f"{path} ({type(inner).__name__})" if path else type(inner).__name__
         for path, inner in layer.named_layers()
-        if type(inner) not in MAKERS
+        if MAKERS.form_of(type(inner)) is None
     ]
 
 
 def _made(layer: nn.Layer, path: str) -> torch.nn.Module:
-    maker = MAKERS.get(type(layer))
+    maker = MAKERS.form_of(type(layer))
     if maker is None:
         kind = type(layer).__name__
         where = f"layer {path} is a {kind}" if path else f"the network is a {kind}"
@@ -211,13 +219,5 @@ def _resize(layer: nn.Resize) -> torch.nn.Module:
 
 register(nn.Dropout)(Dropout)
 register(nn.GlobalAvgPool2d)(lambda _: GlobalAvgPool2d())
-register(nn.Flatten)(lambda _: torch.nn.Flatten())
-register(nn.ReLU)(lambda _: torch.nn.ReLU())
-register(nn.LeakyReLU)(lambda layer: torch.nn.LeakyReLU(layer.negative_slope))
-register(nn.ELU)(lambda layer: torch.nn.ELU(layer.alpha))
-register(nn.GELU)(lambda layer: torch.nn.GELU(layer.approximate))
-register(nn.SiLU)(lambda _: torch.nn.SiLU())
-register(nn.Sigmoid)(lambda _: torch.nn.Sigmoid())
-register(nn.Tanh)(lambda _: torch.nn.Tanh())
 register(nn.Softmax)(lambda _: torch.nn.Softmax(dim=1))
 register(nn.LogSoftmax)(lambda _: torch.nn.LogSoftmax(dim=1))

@@ -14,6 +14,7 @@ import torch
 from torch.optim.rmsprop import rmsprop
 
 from handloom import optim
+from handloom._registry import Registry
 from handloom.engines.torch.muon import Muon
 from handloom.engines.torch.rule import (
     DeviceRule,
@@ -93,18 +94,15 @@ class InNumpy(Rule):
             value.copy_(torch.from_numpy(self.optimizer.params[name].value))
 
 
-RULES: dict[type[optim.Optimizer], type[Rule]] = {
-    optim.SGD: SGD,
-    optim.Momentum: Momentum,
-    optim.Nesterov: Momentum,
-    optim.RMSprop: RMSprop,
-    optim.Adam: Adam,
-    optim.AdamW: Adam,
-    optim.Muon: Muon,
-}
+RULES: Registry[type[Rule]] = Registry("PyTorch", "RULES.register")
 """By the exact class of the optimizer: a subclass may compute something else."""
+RULES.register(optim.SGD)(SGD)
+RULES.register(optim.Momentum, optim.Nesterov)(Momentum)
+RULES.register(optim.RMSprop)(RMSprop)
+RULES.register(optim.Adam, optim.AdamW)(Adam)
+RULES.register(optim.Muon)(Muon)
 
 
 def rule_of(optimizer: optim.Optimizer, parameters: Mapping[str, torch.Tensor]) -> Rule:
     """The optimizer's rule on the tensors of its parameters."""
-    return RULES.get(type(optimizer), InNumpy)(optimizer, parameters)
+    return (RULES.form_of(type(optimizer)) or InNumpy)(optimizer, parameters)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from handloom import nn
+from handloom._registry import Registry
 from handloom._typing import Shape
-from handloom.exchange.registry import Registry
 
 if TYPE_CHECKING:
     from handloom.exchange.onnx.graph import Scope, Value

@@ -5,11 +5,12 @@ Children keep their names, so that the weights' names stay as they are.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from handloom import nn
-from handloom.exchange.registry import Registry
+from handloom._registry import Registry
 from handloom.exchange.torch.code import Call
 
 Spell = Callable[[nn.Layer, str], Call]
@@ -25,7 +26,28 @@ class Spelling(NamedTuple):
     helper: str
 
 
-SPELLINGS: Registry[Spelling] = Registry("PyTorch's code", "handloom.exchange.torch.spells")
+def _as_in_pytorch(kind: type[nn.Layer]) -> Spelling | None:
+    """A layer of `nn` that is not spelled below has PyTorch's name and settings."""
+    return Spelling(_by_name, "") if kind.__module__.startswith(f"{nn.__name__}.") else None
+
+
+def _by_name(layer: nn.Layer, spell: Spell) -> Call:
+    """nn.ReLU(), nn.ELU(alpha=1.5): the settings that are not at their default."""
+    told = [
+        f"{name}={_quoted(getattr(layer, name))}"
+        for name, setting in inspect.signature(type(layer)).parameters.items()
+        if getattr(layer, name) != setting.default
+    ]
+    return Call(f"nn.{type(layer).__name__}", tuple(told))
+
+
+def _quoted(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+SPELLINGS: Registry[Spelling] = Registry(
+    "PyTorch's code", "handloom.exchange.torch.spells", _as_in_pytorch
+)
 
 
 def spells(kind: type[nn.Layer], *, helper: str = "") -> Callable[[Speller], Speller]:
@@ -192,16 +214,6 @@ def _pair(value: tuple[int, int]) -> str:
 # -- number by number, and over the classes --------------------------------------------------------
 
 
-@spells(nn.Flatten)
-@spells(nn.ReLU)
-@spells(nn.SiLU)
-@spells(nn.Sigmoid)
-@spells(nn.Tanh)
-def as_it_is(layer: nn.Layer, spell: Spell) -> Call:
-    """nn.ReLU()."""
-    return Call(f"nn.{type(layer).__name__}")
-
-
 @spells(nn.Dropout)
 def dropout(layer: nn.Dropout, spell: Spell) -> Call:
     """nn.Dropout(0.5)."""
@@ -212,18 +224,6 @@ def dropout(layer: nn.Dropout, spell: Spell) -> Call:
 def leaky_relu(layer: nn.LeakyReLU, spell: Spell) -> Call:
     """nn.LeakyReLU(0.01)."""
     return Call("nn.LeakyReLU", (repr(layer.negative_slope),))
-
-
-@spells(nn.ELU)
-def elu(layer: nn.ELU, spell: Spell) -> Call:
-    """nn.ELU(alpha=1.5)."""
-    return Call("nn.ELU", () if layer.alpha == 1.0 else (f"alpha={layer.alpha!r}",))
-
-
-@spells(nn.GELU)
-def gelu(layer: nn.GELU, spell: Spell) -> Call:
-    """nn.GELU(approximate="tanh")."""
-    return Call("nn.GELU", () if layer.approximate == "none" else ('approximate="tanh"',))
 
 
 @spells(nn.Softmax)

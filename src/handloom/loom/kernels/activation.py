@@ -8,10 +8,12 @@ of its own and its `gradient` takes z in y's place.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from handloom import nn
+from handloom._registry import Registry
 from handloom.loom.language import mathematics
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.value import Value
@@ -171,14 +173,18 @@ class GELUTanh(Identity):
 Activation = Identity
 
 
+EPILOGUES: Registry[Callable[[Any], Activation | None]] = Registry("the loom", "EPILOGUES.register")
+"""(layer) -> its epilogue, or None for settings that have none; by the layer's exact class."""
+EPILOGUES.register(nn.ReLU)(lambda _: ReLU())
+EPILOGUES.register(nn.LeakyReLU)(lambda layer: LeakyReLU(layer.negative_slope))
+EPILOGUES.register(nn.ELU)(lambda layer: ELU(layer.alpha) if layer.alpha >= 0 else None)
+EPILOGUES.register(nn.GELU)(lambda layer: GELUTanh() if layer.approximate == "tanh" else GELU())
+EPILOGUES.register(nn.SiLU)(lambda _: SiLU())
+EPILOGUES.register(nn.Sigmoid)(lambda _: Sigmoid())
+EPILOGUES.register(nn.Tanh)(lambda _: Tanh())
+
+
 def activation_of(layer: nn.Layer) -> Activation | None:
     """The epilogue of an activation layer; None where there is none."""
-    kind = type(layer)
-    if kind is nn.LeakyReLU:
-        return LeakyReLU(layer.negative_slope)  # type: ignore[attr-defined]
-    if kind is nn.ELU and layer.alpha >= 0:  # type: ignore[attr-defined]
-        return ELU(layer.alpha)  # type: ignore[attr-defined]
-    if kind is nn.GELU:
-        return GELUTanh() if layer.approximate == "tanh" else GELU()  # type: ignore[attr-defined]
-    plain = {nn.ReLU: ReLU, nn.Sigmoid: Sigmoid, nn.Tanh: Tanh, nn.SiLU: SiLU}
-    return plain[kind]() if kind in plain else None
+    epilogue = EPILOGUES.form_of(type(layer))
+    return None if epilogue is None else epilogue(layer)

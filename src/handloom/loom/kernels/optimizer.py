@@ -8,10 +8,12 @@ What changes from step to step, the learning rate above all, is read from the st
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from handloom import optim
+from handloom._registry import Registry
 from handloom.loom.language.emitter import Emitter
 from handloom.loom.language.value import Pointer, Value
 
@@ -105,21 +107,21 @@ class Adam(Rule):
         return w - s[1] * (m / (e.sqrt(v) * s[2] + self.eps)), [m, v]
 
 
+EPILOGUES: Registry[Callable[[Any], Rule]] = Registry("the loom", "EPILOGUES.register")
+"""(optimizer) -> its epilogue, by the optimizer's exact class."""
+EPILOGUES.register(optim.SGD)(lambda _: Rule())
+EPILOGUES.register(optim.Momentum)(lambda rule: Momentum(rule.momentum))
+EPILOGUES.register(optim.Nesterov)(lambda rule: Nesterov(rule.momentum))
+EPILOGUES.register(optim.RMSprop)(lambda rule: RMSprop(rule.alpha, rule.eps))
+EPILOGUES.register(optim.Adam, optim.AdamW)(
+    lambda rule: Adam(rule.betas[0], rule.betas[1], rule.eps)
+)
+
+
 def rule_of(optimizer: optim.Optimizer) -> Rule | None:
     """The epilogue of an optimizer; None where there is none."""
-    if optimizer.lookahead is not None:
-        return None
-    kind = type(optimizer)
-    if kind is optim.SGD:
-        return Rule()
-    if kind in (optim.Momentum, optim.Nesterov):
-        rule = Momentum if kind is optim.Momentum else Nesterov
-        return rule(optimizer.momentum)  # type: ignore[attr-defined]
-    if kind is optim.RMSprop:
-        return RMSprop(optimizer.alpha, optimizer.eps)  # type: ignore[attr-defined]
-    if kind in (optim.Adam, optim.AdamW):
-        return Adam(*optimizer.betas, optimizer.eps)  # type: ignore[attr-defined]
-    return None
+    epilogue = EPILOGUES.form_of(type(optimizer))
+    return None if epilogue is None or optimizer.lookahead is not None else epilogue(optimizer)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from handloom import nn
+from handloom._registry import Registry
 from handloom._typing import Shape
 from handloom.errors import HandloomError
 from handloom.loom.arena import Arena
-from handloom.loom.kernels.activation import Activation, Identity, activation_of
+from handloom.loom.kernels.activation import EPILOGUES, Activation, Identity, activation_of
 from handloom.loom.kernels.convolution.shape import Convolution
 from handloom.loom.network.chain import Named, in_a_row
 from handloom.loom.piece import Piece, Place
@@ -65,44 +66,20 @@ class Network:
         rest = list(layers)
         while rest:
             path, layer = rest.pop(0)
-            make = self._maker(layer, source)
-            if make is None:
+            make = PIECES.form_of(type(layer))
+            output = None if make is None else make(self, path, layer, rest, source)
+            if output is None:
                 raise UncoveredError(f"{path} ({type(layer).__name__})")
-            source = make(path, layer, rest, source)
+            source = output
         return source
-
-    def _maker(
-        self, layer: Any, source: Tensor
-    ) -> Callable[[str, Any, list[Named], Tensor], Tensor] | None:
-        """What makes a piece of `layer`, and of those after it that can be fused with it."""
-        kind, shape = type(layer), source.shape
-        if kind is nn.Linear and not source.is_maps:
-            return self._dense
-        if kind is nn.Conv2d and conv.covers(layer):
-            return self._conv
-        if norm.covers(layer, shape):
-            return self._norm
-        if kind is nn.Dropout:
-            return self._dropout
-        if kind is nn.Flatten and not source.is_maps:
-            return self._nothing
-        if kind is nn.Residual:
-            return self._residual
-        if kind is nn.Parallel and elementwise.covers(layer, shape):
-            return self._parallel
-        for covers, piece in (
-            (flatten.covers, flatten.FlattenPiece),
-            (pool.covers, pool.PoolPiece),
-            (global_pool.covers, global_pool.GlobalAvgPoolPiece),
-            (elementwise.covers, elementwise.ActivationPiece),
-        ):
-            if covers(layer, shape):
-                return partial(self._alone, piece)
-        return None
 
     # -- one kind of piece each -------------------------------------------------------------------
 
-    def _dense(self, path: str, layer: nn.Linear, rest: list[Named], source: Tensor) -> Tensor:
+    def _dense(
+        self, path: str, layer: nn.Linear, rest: list[Named], source: Tensor
+    ) -> Tensor | None:
+        if source.is_maps:
+            return None
         paths, activation, _ = self._following(path, rest, None)
         output = self._tensor((layer.weight.shape[0],))
         sparse = self.sparse and source is self.input
@@ -110,7 +87,11 @@ class Network:
             DensePiece, layer, paths, source, output, activation=activation, sparse=sparse
         )
 
-    def _conv(self, path: str, layer: nn.Conv2d, rest: list[Named], source: Tensor) -> Tensor:
+    def _conv(
+        self, path: str, layer: nn.Conv2d, rest: list[Named], source: Tensor
+    ) -> Tensor | None:
+        if not conv.covers(layer):
+            return None
         shape = layer.output_shape(source.shape)
         if winograd.covers(layer, self.sizes):
             paths, activation, pooling = *self._following(path, rest, None)[:2], None
@@ -127,8 +108,10 @@ class Network:
         output = self._tensor(shape if pooling is None else pooling.output_shape(shape))
         return self._add(piece, layer, paths, source, output, activation=activation)
 
-    def _norm(self, path: str, layer: Any, rest: list[Named], source: Tensor) -> Tensor:
+    def _norm(self, path: str, layer: Any, rest: list[Named], source: Tensor) -> Tensor | None:
         shape = source.shape
+        if not norm.covers(layer, shape):
+            return None
         paths, activation, pooling = self._following(path, rest, shape if source.is_maps else None)
         output = self._tensor(shape if pooling is None else pooling.output_shape(shape))
         return self._add(
@@ -141,8 +124,12 @@ class Network:
         output = self._tensor(source.shape, needs_errors=source.needs_errors_in_training)
         return self._add(DropoutPiece, layer, (path,), source, output)
 
-    def _nothing(self, path: str, layer: nn.Layer, rest: list[Named], source: Tensor) -> Tensor:
-        return source
+    def _flatten(
+        self, path: str, layer: nn.Flatten, rest: list[Named], source: Tensor
+    ) -> Tensor | None:
+        if not source.is_maps:
+            return source
+        return self._alone(flatten.FlattenPiece, path, layer, rest, source)
 
     def _residual(self, path: str, layer: nn.Residual, rest: list[Named], source: Tensor) -> Tensor:
         body = self._walk(list(in_a_row(f"{path}.body", layer.body)), source)
@@ -156,7 +143,11 @@ class Network:
         self.pieces.append(elementwise.AddPiece(layer, place, activation=activation))
         return output
 
-    def _parallel(self, path: str, layer: nn.Parallel, rest: list[Named], source: Tensor) -> Tensor:
+    def _parallel(
+        self, path: str, layer: nn.Parallel, rest: list[Named], source: Tensor
+    ) -> Tensor | None:
+        if not elementwise.covers(layer, source.shape):
+            return None
         ends = [
             self._walk(list(in_a_row(f"{path}.{name}", branch)), source)
             for name, branch in layer.named_children()
@@ -233,3 +224,39 @@ class Network:
         tensor = Tensor(shape, self.sizes, needs_errors=needs_errors)
         self.tensors.append(tensor)
         return tensor
+
+
+Making = Callable[[Network, str, Any, list[Named], Tensor], Tensor | None]
+"""(network, path, layer, the layers behind it, source) -> the tensor that comes out of the layer
+and of those behind it that were fused with it; None if these settings or shapes have no piece."""
+
+
+def _alone(covers: Callable[[nn.Layer, Shape], bool], piece: Callable[..., Piece]) -> Making:
+    """A layer that is a piece by itself, wherever `covers` says so."""
+
+    def make(
+        network: Network, path: str, layer: Any, rest: list[Named], source: Tensor
+    ) -> Tensor | None:
+        if not covers(layer, source.shape):
+            return None
+        return network._alone(piece, path, layer, rest, source)
+
+    return make
+
+
+def _activation(kind: type[nn.Layer]) -> Making | None:
+    """Every layer that has an epilogue is a piece, where nothing stands before it."""
+    return _alone(elementwise.covers, elementwise.ActivationPiece) if kind in EPILOGUES else None
+
+
+PIECES: Registry[Making] = Registry("the loom", "PIECES.register", _activation)
+"""What makes a piece of a layer, by the layer's exact class."""
+PIECES.register(nn.Linear)(Network._dense)
+PIECES.register(nn.Conv2d)(Network._conv)
+PIECES.register(nn.BatchNorm1d, nn.BatchNorm2d)(Network._norm)
+PIECES.register(nn.Dropout)(Network._dropout)
+PIECES.register(nn.Flatten)(Network._flatten)
+PIECES.register(nn.Residual)(Network._residual)
+PIECES.register(nn.Parallel)(Network._parallel)
+PIECES.register(nn.MaxPool2d, nn.AvgPool2d)(_alone(pool.covers, pool.PoolPiece))
+PIECES.register(nn.GlobalAvgPool2d)(_alone(global_pool.covers, global_pool.GlobalAvgPoolPiece))

@@ -6,11 +6,12 @@ written down, so that a layer can be put in or left out without mending its neig
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Field
 
-from handloom.nn.init import INITS
+from handloom import nn
+from handloom.nn import INITS
 from handloom.recipes.schema.table import (
     Between,
     Count,
@@ -23,6 +24,7 @@ from handloom.recipes.schema.table import (
     Text,
     one_of,
     said,
+    table_of,
 )
 
 InitName = Annotated[Text, one_of(INITS)]
@@ -60,41 +62,6 @@ class Conv2d(Table):
     init: InitName = "he-normal"
 
 
-class MaxPool(Table):
-    """The largest value of each window; `stride` is the kernel's size unless given."""
-
-    layer: Literal["max-pool"]
-    kernel_size: Window
-    stride: Window | None = None
-    padding: Margin = 0
-    dilation: Window = 1
-    ceil_mode: Flag = False
-
-
-class AvgPool(Table):
-    """The mean of each window."""
-
-    layer: Literal["avg-pool"]
-    kernel_size: Window
-    stride: Window | None = None
-    padding: Margin = 0
-    ceil_mode: Flag = False
-    count_include_pad: Flag = True
-
-
-class GlobalAvgPool(Table):
-    """The mean of each channel; (C, H, W) -> (C,)."""
-
-    layer: Literal["global-avg-pool"]
-
-
-class Resize(Table):
-    """Pictures brought to `size`, pixels a side or [height, width], by bilinear interpolation."""
-
-    layer: Literal["resize"]
-    size: Window
-
-
 class BatchNorm(Table):
     """Normalised over the batch: one-dimensional after a linear layer, two-dimensional else."""
 
@@ -118,33 +85,6 @@ class Dropout(Table):
     p: Fraction
 
 
-class LeakyReLU(Table):
-    """max(x, negative_slope · x)."""
-
-    layer: Literal["leaky-relu"]
-    negative_slope: Probability = 0.01
-
-
-class ELU(Table):
-    """x above 0, alpha (eˣ - 1) below."""
-
-    layer: Literal["elu"]
-    alpha: Positive = 1.0
-
-
-class GELU(Table):
-    """x Φ(x), or its tanh approximation."""
-
-    layer: Literal["gelu"]
-    approximate: Literal["none", "tanh"] = "none"
-
-
-class Plain(Table):
-    """A layer that has nothing to set."""
-
-    layer: Literal["flatten", "relu", "silu", "sigmoid", "tanh", "softmax", "log-softmax"]
-
-
 class Residual(Table):
     """body(x) + shortcut(x); without a shortcut, body(x) + x."""
 
@@ -160,24 +100,40 @@ class Parallel(Table):
     branches: Annotated[tuple[Branch, ...], Field(strict=False, min_length=1, max_length=100)]
 
 
-LayerTable = Annotated[
-    Linear
-    | Conv2d
-    | MaxPool
-    | AvgPool
-    | GlobalAvgPool
-    | Resize
-    | BatchNorm
-    | LayerNorm
-    | Dropout
-    | LeakyReLU
-    | ELU
-    | GELU
-    | Plain
-    | Residual
-    | Parallel,
-    Field(discriminator="layer"),
+SETTINGS: dict[str, Any] = {
+    "kernel_size": Window,
+    "stride": Window,
+    "padding": Margin,
+    "dilation": Window,
+    "ceil_mode": Flag,
+    "count_include_pad": Flag,
+    "size": Window,
+    "groups": Count,
+    "eps": Positive,
+    "negative_slope": Probability,
+    "alpha": Positive,
+    "approximate": Literal["none", "tanh"],
+}
+"""What values the settings of `nn.LAYERS` take; their names and defaults are the constructors'."""
+
+
+class Shapeless(Table):
+    """Any layer that need not know the shape that arrives."""
+
+
+_TABLES = [
+    *(Linear, Conv2d, BatchNorm, LayerNorm, Dropout),
+    *(table_of(kind, Shapeless, "layer", name, SETTINGS) for name, kind in nn.LAYERS.items()),
+    *(Residual, Parallel),
 ]
+if TYPE_CHECKING:
+
+    class LayerTable(Table):
+        """Any layer."""
+
+        layer: str
+else:
+    LayerTable = Annotated[Union[tuple(_TABLES)], Field(discriminator="layer")]  # noqa: UP007
 Branch = Annotated[tuple[LayerTable, ...], Field(strict=False, max_length=1000)]
 Row = Annotated[tuple[LayerTable, ...], Field(strict=False, min_length=1, max_length=1000)]
 

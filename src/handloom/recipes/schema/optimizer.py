@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import Field, model_validator
 
+from handloom import optim
 from handloom.recipes.schema.table import (
     Count,
     Flag,
@@ -16,6 +17,7 @@ from handloom.recipes.schema.table import (
     Table,
     refuse,
     said,
+    table_of,
 )
 
 Betas = Annotated[tuple[Fraction, Fraction], Field(strict=False)]
@@ -37,42 +39,6 @@ class _Rule(Table):
     clip_norm: Positive | None = None  # of all gradients together
     clip_value: Positive | None = None  # of each gradient
     lookahead: Lookahead | None = None  # around the rule, whichever it is
-
-
-class SGD(_Rule):
-    """Down the gradient."""
-
-    name: Literal["sgd"]
-
-
-class Momentum(_Rule):
-    """Polyak's heavy ball."""
-
-    name: Literal["momentum"]
-    momentum: Fraction = 0.9
-
-
-class Nesterov(_Rule):
-    """Momentum that looks ahead."""
-
-    name: Literal["nesterov"]
-    momentum: Fraction = 0.9
-
-
-class RMSprop(_Rule):
-    """Each step divided by the running size of the gradient."""
-
-    name: Literal["rmsprop"]
-    alpha: Fraction = 0.99
-    eps: Positive = 1e-8
-
-
-class Adam(_Rule):
-    """RMSprop with momentum, both corrected for their start at zero."""
-
-    name: Literal["adam"]
-    betas: Betas = (0.9, 0.999)
-    eps: Positive = 1e-8
 
 
 class AdamW(_Rule):
@@ -102,6 +68,24 @@ class Muon(_Rule):
     others_lr_scale: Positive = 0.1  # their learning rate, as a multiple of lr
 
 
-Optimizer = Annotated[
-    SGD | Momentum | Nesterov | RMSprop | Adam | AdamW | Muon, Field(discriminator="name")
+SETTINGS: dict[str, Any] = {
+    "momentum": Fraction,
+    "alpha": Fraction,
+    "betas": Betas,
+    "eps": Positive,
+}
+"""What values the settings of rules take; their names and defaults are the constructors'."""
+
+_OWN: dict[str, type[_Rule]] = {"adamw": AdamW, "muon": Muon}
+_TABLES = [
+    _OWN.get(name) or table_of(kind, _Rule, "name", name, SETTINGS)
+    for name, kind in optim.OPTIMIZERS.items()
 ]
+if TYPE_CHECKING:
+
+    class Optimizer(_Rule):
+        """Any rule."""
+
+        name: str
+else:
+    Optimizer = Annotated[Union[tuple(_TABLES)], Field(discriminator="name")]  # noqa: UP007

@@ -6,8 +6,9 @@ pydantic checks; `said`, `one_of` and `refuse` put what was wrong in our words, 
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Annotated, Any, ClassVar, NoReturn
+import inspect
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +18,7 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    create_model,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -42,6 +44,9 @@ class Table(BaseModel):
         return values
 
 
+Made = TypeVar("Made", bound=Table)
+
+
 def said(allowed: str) -> WrapValidator:
     """Tell what a value has to be with the words `allowed`, whichever check it failed."""
 
@@ -52,6 +57,23 @@ def said(allowed: str) -> WrapValidator:
             raise PydanticCustomError("not_allowed", "{allowed}", {"allowed": allowed}) from None
 
     return WrapValidator(check)
+
+
+def table_of(
+    kind: type, base: type[Made], tag: str, name: str, values: Mapping[str, Any]
+) -> type[Made]:
+    """The table of a class that a recipe calls `name` under the key `tag`.
+
+    Its keys are those that the constructor takes and `values` says the kind of, with the
+    constructor's defaults; None is a value where it is the default.
+    """
+    keys: dict[str, Any] = {tag: (Literal[name], ...)}
+    for key, setting in inspect.signature(kind).parameters.items():
+        if key in values:
+            value = values[key] if setting.default is not None else values[key] | None
+            keys[key] = (value, ... if setting.default is setting.empty else setting.default)
+    title, module = kind.__name__.removesuffix("2d"), base.__module__
+    return create_model(title, __base__=base, __module__=module, **keys)
 
 
 def one_of(names: Collection[str]) -> AfterValidator:

@@ -34,9 +34,8 @@ KINDS: dict[str, tuple[dict[str, Any], type[nn.Layer]]] = {
     "Parallel": ({"layer": "parallel", "branches": [[], [{"layer": "relu"}]]}, nn.Parallel),
 }
 PLAIN: dict[str, type[nn.Layer]] = {
-    "flatten": nn.Flatten, "relu": nn.ReLU, "silu": nn.SiLU, "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh, "softmax": nn.Softmax, "log-softmax": nn.LogSoftmax,
-}  # fmt: skip
+    name: kind for name, kind in nn.LAYERS.items() if kind not in [it for _, it in KINDS.values()]
+}
 
 
 def _position(layer: str) -> int:
@@ -146,7 +145,10 @@ CONV = KINDS["Conv2d"][0]
 KEYS = (
     {f"layers.{path}": _setting(path) for path in SETTINGS}
     | {f"layers.{name}.layer": _kind(spec, kind) for name, (spec, kind) in KINDS.items()}
-    | {f"layers.Plain.layer={name}": _kind({"layer": name}, kind) for name, kind in PLAIN.items()}
+    | {
+        f"layers.{kind.__name__}.layer": _kind({"layer": name}, kind)
+        for name, kind in PLAIN.items()
+    }
     | {
         "layers.Conv2d.groups": Key(
             "model.layers.1.groups", 2, groups, 2, {"model": _network(CONV, dict(CONV))}
