@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from handloom.engines.processes import ALONE, Place, find_place, joined
+from handloom.engines.joined import joined
+from handloom.engines.processes import ALONE, Place, find_place
 from handloom.errors import ConfigError
 
 

@@ -129,8 +129,9 @@ def test_the_loom_trains_the_layer(
 @every_case
 def test_onnx_computes_the_layer(kind: type[nn.Layer], case: Case) -> None:
     onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
-    from handloom.exchange.onnx.graph import Graph, Scope, Value
+    from handloom.exchange.onnx.graph import Graph, Scope
     from handloom.exchange.onnx.model import OPSET
+    from handloom.exchange.onnx.writers import Value
 
     layer = make(kind, case.settings, np.random.default_rng(1)).astype(np.float32).eval()
     x = examples(case.shape).astype(np.float32)

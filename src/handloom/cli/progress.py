@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handloom.cli.output import Voice, console, number, write
-from handloom.training.callbacks import Callback
+from handloom.training.callbacks import Callback, Training
 from handloom.training.metrics import is_better
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from handloom.engines import StepReport
     from handloom.training.history import Row
-    from handloom.training.trainer import Trainer
 
 HEADER = (
     f"{'epoch':>6} {'train loss':>12} {'acc':>7} {'val loss':>11} {'acc':>7}"
@@ -51,7 +50,7 @@ class PlainProgress(Callback):
         self.title = title
         self.has_header = False
 
-    def on_fit_start(self, training: Trainer) -> None:
+    def on_fit_start(self, training: Training) -> None:
         """What is trained, on how much, with what."""
         assert training.validation is not None, "a recipe has a validation part"
         path = training.history.path
@@ -64,16 +63,16 @@ class PlainProgress(Callback):
         for note in training.notes:
             self.say(note)
 
-    def on_epoch_end(self, training: Trainer) -> None:
+    def on_epoch_end(self, training: Training) -> None:
         """One row."""
         *earlier, row = training.history.epochs
         self.row(epoch_line(row, best=_beats(training.monitor, row, earlier)))
 
-    def on_evaluation_end(self, training: Trainer, row: Row) -> None:
+    def on_evaluation_end(self, training: Training, row: Row) -> None:
         """One row in the middle of an epoch."""
         self.row(mid_epoch_line(row))
 
-    def on_fit_end(self, training: Trainer) -> None:
+    def on_fit_end(self, training: Training) -> None:
         """Why it ended early, if it did."""
         if training.stop_reason:
             self.say(f"stopped: {training.stop_reason}")
@@ -95,7 +94,7 @@ class FolderWatcher(Callback):
     def __init__(self, path: Path | None) -> None:
         self.path = path
 
-    def on_fit_start(self, training: Trainer) -> None:
+    def on_fit_start(self, training: Training) -> None:
         """Take down the run's folder."""
         if training.history.path is not None:
             self.path = training.history.path.parent
@@ -109,7 +108,7 @@ class LiveProgress(PlainProgress):
         self.screen = screen
         self.moving: Progress | Status | None = None
 
-    def on_fit_start(self, training: Trainer) -> None:
+    def on_fit_start(self, training: Training) -> None:
         """Show the bar of all steps of the training."""
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -128,11 +127,11 @@ class LiveProgress(PlainProgress):
         self.bar.start()
         self.shown_at = 0.0
 
-    def on_epoch_start(self, training: Trainer) -> None:
+    def on_epoch_start(self, training: Training) -> None:
         """Start measuring this epoch's pace."""
         self.started, self.images = time.perf_counter(), 0
 
-    def on_step_end(self, training: Trainer, report: StepReport) -> None:
+    def on_step_end(self, training: Training, report: StepReport) -> None:
         """Move the bar, ten times a second at most."""
         self.images += training.train.batch_size
         now = time.perf_counter()
@@ -146,7 +145,7 @@ class LiveProgress(PlainProgress):
             pace=f"{self.images / (now - self.started):,.0f} images/s",
         )
 
-    def on_fit_end(self, training: Trainer) -> None:
+    def on_fit_end(self, training: Training) -> None:
         """Change the bar for a word on what comes now."""
         self.close()
         super().on_fit_end(training)

@@ -9,10 +9,10 @@ from handloom.engines.base import StepReport as StepReport
 from handloom.engines.choose import Choice as Choice
 from handloom.engines.choose import choose_engine as choose_engine
 from handloom.engines.choose import predicting_engine as predicting_engine
+from handloom.engines.joined import joined as joined
 from handloom.engines.numpy.engine import NumpyEngine as NumpyEngine
 from handloom.engines.processes import ALONE as ALONE
 from handloom.engines.processes import Processes as Processes
-from handloom.engines.processes import joined as joined
 from handloom.engines.setup import TorchSettings as TorchSettings
 from handloom.engines.setup import TrainingSetup as TrainingSetup
 from handloom.engines.threads import above_the_limit as above_the_limit

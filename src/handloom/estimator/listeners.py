@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from handloom._typing import AnyArray
-from handloom.training import Trainer
-from handloom.training.callbacks import Callback
+from handloom.training.callbacks import Callback, Training
 from handloom.training.metrics import is_better, worst
 
 
@@ -15,11 +14,11 @@ class BestWeights(Callback):
         self.weights: dict[str, AnyArray] = {}
         self.epoch = 0
 
-    def on_fit_start(self, training: Trainer) -> None:
+    def on_fit_start(self, training: Training) -> None:
         """Nothing is best yet."""
         self.best = worst(training.monitor)
 
-    def on_epoch_end(self, training: Trainer) -> None:
+    def on_epoch_end(self, training: Training) -> None:
         """Compare."""
         score = training.history.last(training.monitor)
         if is_better(training.monitor, score, self.best):
@@ -30,7 +29,7 @@ class BestWeights(Callback):
 class Printed(Callback):
     """Print a line an epoch, as scikit-learn's `verbose` does."""
 
-    def on_epoch_end(self, training: Trainer) -> None:
+    def on_epoch_end(self, training: Training) -> None:
         """The epoch's losses and accuracies."""
         row = training.history.epochs[-1]
         parts = [

@@ -25,8 +25,8 @@ from handloom.recipes.flat import differences
 from handloom.run import RunFolder, RunLock, assemble, counting, describe_environment, new_run
 from handloom.run.pictures import draw as draw  # report and show draw again
 from handloom.run.results import Run, check_same_data, known_sets, located
-from handloom.training import Checkpoint, History, Trainer, load_checkpoint
-from handloom.training.callbacks import BestWeights, Callback, Checkpoints
+from handloom.training import Checkpoint, History, load_checkpoint
+from handloom.training.callbacks import BestWeights, Callback, Checkpoints, Training
 
 
 def train(
@@ -259,7 +259,7 @@ class AgreedStop(Callback):
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
 
-    def on_epoch_end(self, training: Trainer) -> None:
+    def on_epoch_end(self, training: Training) -> None:
         """Take over what the first one asks for."""
         training.stop_reason = self.processes.from_first(lambda: training.stop_reason or "") or None
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from handloom.errors import DivergenceError, HandloomError, InUseError, RecipeError, ShapeError
 from handloom.recipes import Recipe
 from handloom.series.member import Member
-from handloom.training.callbacks import Callback
-
-if TYPE_CHECKING:
-    from handloom.training.trainer import Trainer
+from handloom.training.callbacks import Callback, Training
 
 STOPPED = "the study's pruner stopped it"
 
@@ -128,7 +125,7 @@ class Messenger(Callback):
         self.report = report
         self.was_told_to_stop = False
 
-    def on_epoch_end(self, training: Trainer) -> None:
+    def on_epoch_end(self, training: Training) -> None:
         """Report, and wait for the answer."""
         value = training.history.epochs[-1][self.metric]
         progress = Progress(self.key, self.seed, training.epoch, training.epochs, value)

@@ -9,7 +9,8 @@ from processes import Ended, launch
 
 torch = pytest.importorskip("torch")
 
-from handloom.engines.processes import Place, joined  # noqa: E402
+from handloom.engines.joined import joined  # noqa: E402
+from handloom.engines.processes import Place  # noqa: E402
 from handloom.engines.torch.shared_norm import share_norms  # noqa: E402
 from handloom.engines.torch.world import World  # noqa: E402
 from handloom.errors import ConfigError, RunError  # noqa: E402
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import torch
 import torch._dynamo  # which DistributedDataParallel would import, in every process anew
-from handloom.engines.processes import joined
+from handloom.engines.joined import joined
 from handloom.errors import HandloomError, RunError
 import handloom.engines.torch.world
 

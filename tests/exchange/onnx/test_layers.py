@@ -15,8 +15,9 @@ from handloom import nn
 from handloom._typing import FloatArray, Shape
 from handloom.errors import ConfigError
 from handloom.exchange.onnx import WRITERS, writes
-from handloom.exchange.onnx.graph import Graph, Scope, Value
+from handloom.exchange.onnx.graph import Graph, Scope
 from handloom.exchange.onnx.model import OPSET
+from handloom.exchange.onnx.writers import Value
 
 
 def run_alone(layer: nn.Layer, x: FloatArray) -> FloatArray:

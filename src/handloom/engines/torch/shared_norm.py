@@ -5,7 +5,7 @@ PyTorch's SyncBatchNorm is for CUDA alone; this one runs wherever the processes 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -13,8 +13,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from handloom.errors import ConfigError
 
-if TYPE_CHECKING:
-    from handloom.engines.torch.world import World
+
+class World(Protocol):
+    """What the norms need of the processes that train together."""
+
+    def gathered(self, vector: Tensor) -> Tensor:
+        """Everybody's vector (K,), equal in length: (size, K)."""
+        ...
+
+    def added_up(self, vector: Tensor) -> Tensor:
+        """The sum of everybody's vector (K,), to the same bits everywhere."""
+        ...
 
 
 def share_norms(module: torch.nn.Module, world: World) -> None:

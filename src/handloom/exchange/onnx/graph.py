@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 from handloom import nn
-from handloom._typing import AnyArray, Shape
-from handloom.exchange.onnx.layers import WRITERS
-
-
-class Value(NamedTuple):
-    """A tensor that a node makes or takes: its name, and its shape without N."""
-
-    name: str
-    shape: Shape
+from handloom._typing import AnyArray
+from handloom.exchange.onnx.writers import WRITERS, Value
 
 
 @dataclass

@@ -5,42 +5,13 @@ Source: the operators' specification, https://onnx.ai/onnx/operators/.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from handloom import nn
-from handloom._registry import Registry
 from handloom._typing import Shape
-
-if TYPE_CHECKING:
-    from handloom.exchange.onnx.graph import Scope, Value
-
-
-class Writer(Protocol):
-    """Writes a layer that receives x at its place in the graph; returns its output's name."""
-
-    def __call__(self, at: Scope, layer: Any, x: Value) -> str:
-        """Add nodes and weights at the place, and name the last one's output."""
-        ...
-
-
-WRITERS: Registry[Writer] = Registry("ONNX", "handloom.exchange.onnx.writes")
-
-
-def writes(kind: type[nn.Layer]) -> Callable[[Writer], Writer]:
-    """A decorator that makes a function the writer of a kind of layer.
-
-        @writes(Gain)
-        def gain(at, layer, x):
-            return at.node("Mul", x.name, at.weight("weight", layer.weight.value))
-
-    `at.node(operator, *inputs, **attributes)` adds a node, `at.weight(name, array)` an array,
-    `at.inside(name).layer(child, x)` a layer within; `x` has a `name` and a `shape` without N.
-    """
-    return WRITERS.register(kind)
-
+from handloom.exchange.onnx.writers import Scope, Value, writes
 
 # -- containers ------------------------------------------------------------------------------------
 

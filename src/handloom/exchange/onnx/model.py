@@ -11,7 +11,8 @@ from onnx import TensorProto, helper
 from handloom import __version__
 from handloom._typing import Shape
 from handloom.data import Normalisation
-from handloom.exchange.onnx.graph import Graph, Scope, Value
+from handloom.exchange.onnx.graph import Graph, Scope
+from handloom.exchange.onnx.writers import Value
 from handloom.exchange.portable import PortableClassifier
 
 OPSET = 20

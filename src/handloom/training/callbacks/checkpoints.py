@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from handloom._files import remove
-from handloom.training.callbacks.base import Callback
+from handloom.training.callbacks.base import Callback, Training
 from handloom.training.checkpoint import save_checkpoint
 from handloom.training.metrics import is_better, worst
-
-if TYPE_CHECKING:
-    from handloom.training.trainer import Trainer
 
 Keep = Literal["all", "best-and-last"] | int
 
@@ -26,11 +23,11 @@ class BestWeights(Callback):
 
     folder: Path | None
 
-    def on_fit_start(self, training: Trainer) -> None:
+    def on_fit_start(self, training: Training) -> None:
         """Nothing is best yet."""
         self.best, self.best_epoch = worst(training.monitor), 0
 
-    def on_epoch_end(self, training: Trainer) -> None:
+    def on_epoch_end(self, training: Training) -> None:
         """Compare; a tie keeps the earlier epoch. The first epoch's weights are always kept."""
         score = training.history.last(training.monitor)
         better = is_better(training.monitor, score, self.best)
@@ -67,7 +64,7 @@ class Checkpoints(Callback):
     folder: Path
     keep: Keep = "best-and-last"
 
-    def on_epoch_end(self, training: Trainer) -> None:
+    def on_epoch_end(self, training: Training) -> None:
         """Write this epoch's checkpoint, and drop those that are not wanted any more."""
         tensors, state = training.engine.state_dict(), training.state()
         if self.keep != "best-and-last":

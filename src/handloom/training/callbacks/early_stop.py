@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from handloom.training.callbacks.base import Callback
+from handloom.training.callbacks.base import Callback, Training
 from handloom.training.metrics import Patience, check_settings
-
-if TYPE_CHECKING:
-    from handloom.training.trainer import Trainer
 
 
 @dataclass
@@ -19,11 +16,11 @@ class EarlyStop(Callback):
     monitor: str = "val_loss"
     patience: int = 5  # epochs
 
-    def on_fit_start(self, training: Trainer) -> None:
+    def on_fit_start(self, training: Training) -> None:
         """Start counting anew."""
         self.watched = Patience(self.monitor)
 
-    def on_epoch_end(self, training: Trainer) -> None:
+    def on_epoch_end(self, training: Training) -> None:
         """Count an epoch without improvement; ask to stop at `patience` of them."""
         misses = self.watched.watch(training.history.last(self.monitor))
         if misses >= self.patience:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from handloom.training.callbacks.base import Callback
+from handloom.training.callbacks.base import Callback, Training
 from handloom.training.metrics import Patience, check_settings
-
-if TYPE_CHECKING:
-    from handloom.training.trainer import Trainer
 
 
 @dataclass
@@ -23,11 +20,11 @@ class Plateau(Callback):
     factor: float = 0.1
     patience: int = 3  # epochs
 
-    def on_fit_start(self, training: Trainer) -> None:
+    def on_fit_start(self, training: Training) -> None:
         """Start counting anew."""
         self.watched = Patience(self.monitor)
 
-    def on_epoch_end(self, training: Trainer) -> None:
+    def on_epoch_end(self, training: Training) -> None:
         """Count an epoch without improvement; lower the rate at `patience` of them."""
         if self.watched.watch(training.history.last(self.monitor)) >= self.patience:
             training.engine.lr_scale *= self.factor

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from handloom._files import remove
 from handloom._optional import require
-from handloom.training.callbacks.base import Callback
+from handloom.training.callbacks.base import Callback, Training
 
 if TYPE_CHECKING:
     from handloom.training.history import Row
-    from handloom.training.trainer import Trainer
 
 TAGS = {
     "train_loss": "loss/train",
@@ -39,25 +38,25 @@ class TensorBoard(Callback):
 
     folder: str | Path
 
-    def on_fit_start(self, training: Trainer) -> None:
+    def on_fit_start(self, training: Training) -> None:
         """Nothing is written yet: a resumed training takes up its history after this."""
         self.writer: Any = None
         self.writers = require("tensorboardX", extra="tensorboard")
 
-    def on_epoch_start(self, training: Trainer) -> None:
+    def on_epoch_start(self, training: Training) -> None:
         """Begin with all that was measured so far."""
         if self.writer is None:
             self._begin(training.history.rows)
 
-    def on_evaluation_end(self, training: Trainer, row: Row) -> None:
+    def on_evaluation_end(self, training: Training, row: Row) -> None:
         """The numbers of an evaluation in the middle of an epoch."""
         self._add(row, time.time())
 
-    def on_epoch_end(self, training: Trainer) -> None:
+    def on_epoch_end(self, training: Training) -> None:
         """The numbers of an epoch."""
         self._add(training.history.epochs[-1], time.time())
 
-    def on_fit_end(self, training: Trainer) -> None:
+    def on_fit_end(self, training: Training) -> None:
         """Close the file."""
         if self.writer is not None:
             self.writer.close()
