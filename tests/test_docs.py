@@ -95,22 +95,7 @@ def page() -> dict[str, Any]:
 def taught(page: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The loom, with the page's additions to it, and without its cache on disk."""
     from handloom.loom.native import cache
-    from handloom.loom.network import fuse
 
-    activation_of, maker = fuse.activation_of, fuse.Network._maker
-
-    def taught_activation_of(layer: nn.Layer) -> Any:
-        if isinstance(layer, page["Softsign"]):
-            return page["SoftsignEpilogue"]()
-        return activation_of(layer)
-
-    def taught_maker(self: fuse.Network, layer: Any, source: Any) -> Any:
-        if isinstance(layer, page["Gain"]):
-            return lambda *given: self._alone(page["GainPiece"], *given)
-        return maker(self, layer, source)
-
-    monkeypatch.setattr(fuse, "activation_of", taught_activation_of)
-    monkeypatch.setattr(fuse.Network, "_maker", taught_maker)
     monkeypatch.setattr(cache, "read", lambda key: None)
     monkeypatch.setattr(cache, "write", lambda key, code: None)
     return page

@@ -59,7 +59,7 @@ class Network:
         self.output = self._walk(rest, self.input)
         if self.output.is_maps:
             flat = nn.Flatten()
-            self.output = self._alone(flatten.FlattenPiece, "output", flat, [], self.output)
+            self.output = self.alone(flatten.FlattenPiece, "output", flat, [], self.output)
 
     def _walk(self, layers: list[Named], source: Tensor) -> Tensor:
         """Layers in a row, from the tensor that arrives to the one that leaves."""
@@ -129,7 +129,7 @@ class Network:
     ) -> Tensor | None:
         if not source.is_maps:
             return source
-        return self._alone(flatten.FlattenPiece, path, layer, rest, source)
+        return self.alone(flatten.FlattenPiece, path, layer, rest, source)
 
     def _residual(self, path: str, layer: nn.Residual, rest: list[Named], source: Tensor) -> Tensor:
         body = self._walk(list(in_a_row(f"{path}.body", layer.body)), source)
@@ -157,7 +157,7 @@ class Network:
         self.pieces.append(elementwise.ConcatPiece(layer, place))
         return output
 
-    def _alone(
+    def alone(
         self, piece: Callable[..., Piece], path: str, layer: Any, rest: list[Named], source: Tensor
     ) -> Tensor:
         """A layer that is a piece by itself."""
@@ -231,22 +231,24 @@ Making = Callable[[Network, str, Any, list[Named], Tensor], Tensor | None]
 and of those behind it that were fused with it; None if these settings or shapes have no piece."""
 
 
-def _alone(covers: Callable[[nn.Layer, Shape], bool], piece: Callable[..., Piece]) -> Making:
-    """A layer that is a piece by itself, wherever `covers` says so."""
+def by_itself(
+    piece: Callable[..., Piece], covers: Callable[[nn.Layer, Shape], bool] | None = None
+) -> Making:
+    """A layer that is a piece alone, on the shapes of examples where `covers` says so."""
 
     def make(
         network: Network, path: str, layer: Any, rest: list[Named], source: Tensor
     ) -> Tensor | None:
-        if not covers(layer, source.shape):
+        if covers is not None and not covers(layer, source.shape):
             return None
-        return network._alone(piece, path, layer, rest, source)
+        return network.alone(piece, path, layer, rest, source)
 
     return make
 
 
 def _activation(kind: type[nn.Layer]) -> Making | None:
     """Every layer that has an epilogue is a piece, where nothing stands before it."""
-    return _alone(elementwise.covers, elementwise.ActivationPiece) if kind in EPILOGUES else None
+    return by_itself(elementwise.ActivationPiece, elementwise.covers) if kind in EPILOGUES else None
 
 
 PIECES: Registry[Making] = Registry("the loom", "PIECES.register", _activation)
@@ -258,5 +260,5 @@ PIECES.register(nn.Dropout)(Network._dropout)
 PIECES.register(nn.Flatten)(Network._flatten)
 PIECES.register(nn.Residual)(Network._residual)
 PIECES.register(nn.Parallel)(Network._parallel)
-PIECES.register(nn.MaxPool2d, nn.AvgPool2d)(_alone(pool.covers, pool.PoolPiece))
-PIECES.register(nn.GlobalAvgPool2d)(_alone(global_pool.covers, global_pool.GlobalAvgPoolPiece))
+PIECES.register(nn.MaxPool2d, nn.AvgPool2d)(by_itself(pool.PoolPiece, pool.covers))
+PIECES.register(nn.GlobalAvgPool2d)(by_itself(global_pool.GlobalAvgPoolPiece, global_pool.covers))
