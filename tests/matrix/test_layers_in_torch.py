@@ -57,3 +57,26 @@ def test_written_code_computes_the_layer(kind: type[nn.Layer], case: Case) -> No
     ]  # fmt: skip
     for theirs, ours in zip(found, observe(layer, examples(case.shape)), strict=True):
         np.testing.assert_allclose(theirs.numpy(), ours, rtol=1e-10, atol=1e-10)
+
+
+def test_the_matrix_can_be_read() -> None:
+    """`pytest tests/matrix -k matrix_can_be_read -s` prints what has which layer, and how."""
+    pytest.importorskip("llvmlite")
+    from handloom.engines.torch.modules import MAKERS
+    from handloom.exchange.onnx import WRITERS
+    from handloom.exchange.torch import SPELLINGS
+    from handloom.loom.kernels.activation import EPILOGUES
+    from handloom.loom.network.fuse import PIECES
+
+    targets = {"torch": MAKERS, "code": SPELLINGS, "onnx": WRITERS, "loom": PIECES}
+    row = "{:<16}" * (2 + len(targets))
+    print("\n" + row.format("layer", "recipe", *targets))
+    for kind in sorted(layers_of_nn(), key=lambda kind: kind.__name__):
+        names = sorted({case.recipe for of, case in CASES.values() if of is kind and case.recipe})
+        found = [
+            "own" if kind in registry else "by name" if registry.form_of(kind) else "-"
+            for registry in targets.values()
+        ]
+        found[-1] = "epilogue" if kind in EPILOGUES else found[-1]
+        print(row.format(kind.__name__, ", ".join(names) or "-", *found))
+        assert "-" not in found[:3], "only the loom may leave a layer to NumPy"

@@ -32,3 +32,22 @@ def test_what_is_registered_last_counts() -> None:
     for form in ("first", "second"):
         assert registry.register(Louder)(form) == form
     assert registry.find(Louder(), "") == "second"
+
+
+def test_one_form_may_be_that_of_several_kinds() -> None:
+    registry: Registry[str] = Registry("Latin", "speak.latin")
+    registry.register(nn.ReLU, nn.Tanh)("functio")
+    assert (registry.form_of(nn.ReLU), registry.form_of(nn.Tanh)) == ("functio", "functio")
+    assert registry.form_of(Louder) is None
+
+
+def test_what_nobody_registered_may_have_a_form_otherwise() -> None:
+    registry = Registry[str](
+        "Latin", "speak.latin", lambda kind: "vocalis" if kind is Louder else None
+    )
+    assert registry.find(Louder(), "") == "vocalis"
+    assert Louder not in registry
+    registry.register(Louder)("clamor")
+    assert registry.find(Louder(), "") == "clamor"
+    with pytest.raises(ConfigError, match="Tanh has no form in Latin"):
+        registry.find(nn.Tanh(), "")
