@@ -43,8 +43,9 @@ def serve(peer: Any) -> None:
                 job = Job.from_json(request["job"])
                 if job.task not in peer.TASKS:
                     raise Unable(f"does no {job.task}")
-                runner = peer.TASKS[job.task](job)
-                answer = {"note": runner.note}
+                made: Runner = peer.TASKS[job.task](job)
+                runner = made
+                answer = {"note": made.note}
             elif runner is None:
                 raise Unable("there is no job yet")
             elif request["do"] == "run":

@@ -3,6 +3,9 @@
 Pictures are kept as (N, H, W, C), the layout that XLA's convolutions like best on a CPU.
 """
 
+# The library need not be installed here, and this file has its name: its types are not known.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+# pyright: reportArgumentType=false, reportOptionalOperand=false
 from __future__ import annotations
 
 import os

@@ -21,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+from handloom._reasons import shown_path as shown
 from handloom._typing import IntArray
-from handloom.data.readers.file import foreign_format, open_regular, shown
+from handloom.data.readers.file import foreign_format, open_regular
 from handloom.errors import DataError, ShapeError
 
 _MAX_SAMPLE_BYTES = 64 << 20

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from handloom._files import cache_folder
+from handloom._reasons import shown_path as shown
 from handloom.data.dataset import Dataset, TrainTest
 from handloom.data.known.digits import load_digits
 from handloom.data.known.names import EMBEDDED, KnownFile, KnownSet, known_set, known_sets
 from handloom.data.known.verify import verify
-from handloom.data.readers.file import shown
 from handloom.data.readers.idx import read_idx
 from handloom.data.readers.qmnist import read_extended_labels
 from handloom.errors import DataError, DownloadError

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from handloom._files import open_own, sync_folder
+from handloom._reasons import shown_path as shown
 from handloom.data.known.names import KnownFile, owner_of, owner_of_size
 from handloom.data.known.transport import MirrorFailure, Timeouts, receive
-from handloom.data.readers.file import shown
 from handloom.data.readers.idx import GZIP_MAGIC
 from handloom.errors import DataError, DownloadError
 

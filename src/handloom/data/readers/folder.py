@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from handloom._reasons import shown_path as shown
 from handloom._typing import UInt8Array
 from handloom.data.dataset import Dataset, TrainTest
-from handloom.data.readers.file import check_pixel_bytes, shown
+from handloom.data.readers.file import check_pixel_bytes
 from handloom.data.readers.picture import Mode, read_picture
 from handloom.errors import DataError, LabelError, ShapeError
 

@@ -21,9 +21,10 @@ from typing import Literal
 import numpy as np
 
 from handloom._files import write_atomic
+from handloom._reasons import shown_path as shown
 from handloom._typing import IntArray, Shape, UInt8Array
 from handloom.data.dataset import Dataset, TrainTest
-from handloom.data.readers.file import check_pixel_bytes, foreign_format, open_regular, shown, times
+from handloom.data.readers.file import check_pixel_bytes, foreign_format, open_regular, times
 from handloom.errors import DataError, LabelError, ShapeError
 
 Expect = Literal["images", "labels", "any"]

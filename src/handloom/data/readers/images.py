@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from handloom._reasons import shown_path as shown
 from handloom._typing import UInt8Array
-from handloom.data.readers.file import foreign_format, open_regular, shown
+from handloom.data.readers.file import foreign_format, open_regular
 from handloom.data.readers.folder import read_flat_folder
 from handloom.data.readers.idx import GZIP_MAGIC, read_idx
 from handloom.data.readers.npy import NPY_MAGIC, read_npy_images

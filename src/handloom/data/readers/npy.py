@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from handloom._reasons import shown_path as shown
 from handloom._typing import AnyArray, Shape, UInt8Array
-from handloom.data.readers.file import check_pixel_bytes, foreign_format, open_regular, shown, times
+from handloom.data.readers.file import check_pixel_bytes, foreign_format, open_regular, times
 from handloom.errors import DataError, ShapeError
 
 NPY_MAGIC = b"\x93NUMPY"

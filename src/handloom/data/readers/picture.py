@@ -10,8 +10,9 @@ from typing import Literal
 
 import numpy as np
 
+from handloom._reasons import shown_path as shown
 from handloom._typing import AnyArray, UInt8Array
-from handloom.data.readers.file import foreign_format, open_regular, shown
+from handloom.data.readers.file import foreign_format, open_regular
 from handloom.errors import DataError
 
 Mode = Literal["L", "RGB"]

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from handloom._reasons import shown_path as shown
 from handloom._typing import IntArray
-from handloom.data.readers.file import open_regular, shown
+from handloom.data.readers.file import open_regular
 from handloom.data.readers.idx import GZIP_MAGIC
 from handloom.errors import DataError
 

@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handloom._reasons import shown_path as shown
 from handloom._typing import IntArray
 from handloom.data.dataset import Dataset
-from handloom.data.readers.file import foreign_format, open_regular, shown
+from handloom.data.readers.file import foreign_format, open_regular
 from handloom.data.readers.npy import read_npy_images
 from handloom.errors import DataError, LabelError
 
