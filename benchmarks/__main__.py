@@ -34,7 +34,8 @@ Examples:
 
 def bench(
     workloads: Annotated[
-        str, typer.Option(metavar="W1,W4", help="Which ones.  [default: all]", show_default=False)
+        str,
+        typer.Option(metavar="W1,W4", help="Which workloads.  [default: all]", show_default=False),
     ] = "",
     seconds: Annotated[
         float, typer.Option(metavar="S", min=0.01, help="A contestant's turn.")

@@ -1,4 +1,4 @@
-"""Who is how quick: a bar for each implementation's step, and the roof under all of them."""
+"""Speed: a bar for each implementation's step, and the least time that the machine allows."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def draw_paces(paces: Iterable[Pace], heading: str) -> Figure:
     """A panel of bars for each workload, two beside each other."""
     shown = [pace for pace in paces if pace.rows]
     if not shown:
-        return message_sheet(heading, "nothing was timed")
+        return message_sheet(heading, "no timings")
     lines = [shown[first : first + COLUMNS] for first in range(0, len(shown), COLUMNS)]
     heights = [BAR_HEIGHT * max(len(pace.rows) for pace in line) for line in lines]
     width = LABEL_WIDTH + PANEL_WIDTH + VALUE_WIDTH
     body = sum(heights) + PANEL_GAP * len(lines)
-    note = "microseconds a step, medians; dashed: what the machine's roof allows"
+    note = "median microseconds per step; dashed: the least time the machine's peak allows"
     with style.house_style():
         sheet = Sheet(2 * style.MARGIN + width * min(COLUMNS, len(shown)), body, heading, note)
         top = 0

@@ -126,7 +126,7 @@ def _bars_in(folder: Path) -> Path:
 
 @pytest.fixture
 def bars(tmp_path: Path) -> Path:
-    """bars.toml, a recipe that trains in a moment, beside its own 80 + 30 pictures of 6 × 6."""
+    """bars.toml, a recipe that trains in a moment, beside its own 80 + 30 images of 6 × 6."""
     folder = tmp_path / "bars"
     folder.mkdir()
     return _bars_in(folder)

@@ -131,7 +131,7 @@ def callbacks_of(path: Path) -> tuple[bool, bool]:
 def main() -> None:
     folder, kills, seed, how = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     overrides = sys.argv[5:]
-    session.draw = lambda run, parts: []  # pictures are not what is tested here
+    session.draw = lambda run, parts: []  # images are not what is tested here
     recipe = load_recipe("digits", overrides)
     assemble.load_parts(recipe)  # scikit-learn's import takes longer than a training
     if recipe.engine == "loom":

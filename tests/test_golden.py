@@ -30,7 +30,7 @@ def check_rows(found: hl.Run, wanted: hl.Run) -> None:
     for one, other in zip(ours, theirs, strict=True):
         assert one.keys() == other.keys()
         for name in one.keys() - CLOCK:
-            accuracy = name.endswith("accuracy")  # one picture of 29 or of 258
+            accuracy = name.endswith("accuracy")  # one image of 29 or of 258
             assert one[name] == pytest.approx(
                 other[name], rel=ROUNDING, abs=0.04 if accuracy else 1e-12
             ), (name, one["epoch"])

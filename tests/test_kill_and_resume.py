@@ -142,7 +142,7 @@ def test_kills_leave_no_trace_in_an_ensemble_or_a_study(
     check_engine(engine)
     kills = -(-kills // 3)  # they last longer
     changes = list(OVERRIDES)
-    if how == "folds":  # they divide all pictures
+    if how == "folds":  # they divide all images
         changes[changes.index("data.sample=0.3")] = "training.batch_size=100"
     told = killed(tmp_path, kills, how, f"engine={engine}", *changes)
     assert told["killed"] >= kills
@@ -157,7 +157,7 @@ def test_kills_leave_no_trace_in_an_ensemble_or_a_study(
 
 @pytest.mark.slow
 def test_a_hundred_kills_of_the_command(each_engine: str, tmp_path: Path) -> None:
-    """The same with `handloom train` itself, on a training of some seconds, pictures included."""
+    """The same with `handloom train` itself, on a training of some seconds, images included."""
     rng = np.random.default_rng(1)
 
     def command(path: Path) -> subprocess.Popen[bytes]:

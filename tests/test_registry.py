@@ -23,7 +23,8 @@ def test_a_layer_without_a_form_is_refused_by_its_path() -> None:
     with pytest.raises(ConfigError) as refused:
         registry.find(Louder(), "network.3")
     assert str(refused.value) == (
-        "layer network.3: Louder has no form in Latin; register one with @speak.latin(Louder)"
+        "layer network.3: Louder cannot be exported to Latin; register one with "
+        "@speak.latin(Louder)"
     )
 
 
@@ -49,5 +50,5 @@ def test_what_nobody_registered_may_have_a_form_otherwise() -> None:
     assert Louder not in registry
     registry.register(Louder)("clamor")
     assert registry.find(Louder(), "") == "clamor"
-    with pytest.raises(ConfigError, match="Tanh has no form in Latin"):
+    with pytest.raises(ConfigError, match="Tanh cannot be exported to Latin"):
         registry.find(nn.Tanh(), "")

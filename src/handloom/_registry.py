@@ -49,7 +49,7 @@ class Registry(dict[Any, Form], Generic[Form]):
         if form is None:
             kind = type(layer).__name__
             raise ConfigError(
-                f"layer {path}: {kind} has no form in {self.target}; "
+                f"layer {path}: {kind} cannot be exported to {self.target}; "
                 f"register one with @{self.decorator}({kind})"
             )
         return form

@@ -1,4 +1,4 @@
-"""The picture of a bench."""
+"""The image of a bench."""
 
 from __future__ import annotations
 
@@ -26,4 +26,4 @@ def test_the_same_figures_give_the_same_bytes() -> None:
 
 def test_nothing_to_draw_is_said() -> None:
     figure = draw_paces([Pace("W1", (), None)], "Heading")
-    assert "nothing was timed" in {text.get_text() for text in figure.texts}
+    assert "no timings" in {text.get_text() for text in figure.texts}

@@ -40,7 +40,7 @@ def test_clear_removes_all_and_tells_what_it_freed(handloom, folder: Path) -> No
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere")
 def test_a_folder_open_to_others_is_told(handloom, folder: Path) -> None:
     folder.chmod(0o777)
-    assert "\nnothing is kept: " in handloom("cache").out
+    assert "\nthe cache is off: " in handloom("cache").out
     assert "open to others" in json.loads(handloom("cache", "--json").out)["unusable"]
 
 
@@ -52,4 +52,4 @@ def test_without_a_compiler_it_says_so(
     monkeypatch.setitem(sys.modules, "handloom.loom.native.cache", None)
     outcome = handloom(*command)
     assert (outcome.code, outcome.out) == (2, "")
-    assert "llvmlite is not installed, so nothing was ever compiled" in outcome.err
+    assert "llvmlite is not installed, so nothing has been compiled" in outcome.err

@@ -33,9 +33,9 @@ def test_recipes_over_seeds_are_trained_and_answered(bars, idle, handloom, elsew
     assert "A bars" in done.out
     assert "B idle" in done.out
     assert "bars is better than idle by 0." in done.out
-    assert "the difference is real" in " ".join(done.out.split())
+    assert "the difference is significant" in " ".join(done.out.split())
     assert "optimizer.lr: 0.2 (A), 1e-09 (B)" in done.out
-    assert re.search(r"^name +runs +accuracy +95 % +loss +looks$", done.out, re.MULTILINE)
+    assert re.search(r"^name +runs +accuracy +95 % +loss +tests$", done.out, re.MULTILINE)
     assert len(list((elsewhere / "runs/compare").glob("*/seed-*/result.json"))) == 6
 
 
@@ -53,7 +53,7 @@ def test_the_second_time_nothing_is_trained(bars, handloom, elsewhere: Path) -> 
     assert re.search(r"^ +1/1 +[01]\.\d+ .*/seed-4$", first.out, re.MULTILINE)
     assert "/seed-4" not in second.out
     assert second.out.strip() in first.out
-    assert "pictures/s" not in second.out
+    assert "images/s" not in second.out
 
 
 def test_json_is_the_comparison_and_nothing_else(bars, idle, handloom) -> None:
@@ -85,7 +85,7 @@ def test_a_picture_that_fails_leaves_the_tables(
     done = handloom("compare", bars, "--json", "--out", out)
     assert done.code == 0
     assert done.err.endswith(
-        f"handloom: warning: {out}: not drawn: comparison.png (no such font)\n"
+        f"handloom: warning: {out}: could not be drawn: comparison.png (no such font)\n"
     )
     assert json.loads(done.out) == json.loads((out / "comparison.json").read_text())
 
@@ -143,9 +143,9 @@ def test_a_row_fits_in_eighty_columns(bars, idle, handloom, monkeypatch) -> None
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["digit"], "no recipe is called 'digit'; did you mean"),
-        (["runs/none"], "runs/none is no run"),
-        (["."], "is no run"),
+        (["digit"], "there is no recipe 'digit'; did you mean"),
+        (["runs/none"], "runs/none is not a run folder"),
+        (["."], "is not a run folder"),
         (["digits", "--seeds", "0,x"], "--seeds takes a count like 3, or different whole numbers"),
         (["digits", "--seeds", "1,1"], "--seeds takes a count like 3, or different whole numbers"),
         (["digits", "--reach", "97"], "up to 1, got 97"),

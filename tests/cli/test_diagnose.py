@@ -1,4 +1,4 @@
-"""handloom diagnose: findings for a person and for a program, and the pictures it leaves."""
+"""handloom diagnose: findings for a person and for a program, and the images it leaves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def quickly_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def ill(trained: Path, bars: Path) -> Path:
-    """The run's parts overlap: its test pictures are some that it was trained on."""
+    """The run's parts overlap: its test images are some that it was trained on."""
     recipe = (trained / "recipe.toml").read_text()
     (trained / "recipe.toml").write_text(
         recipe.replace("test-images.npy", "images.npy").replace("test-labels.csv", "labels.csv")
@@ -55,7 +55,7 @@ def test_findings_for_a_program(ill: Path, handloom) -> None:
     assert told["pictures"]["duplicates"] == str(ill / "figures" / "diagnose-duplicates.png")
     assert 0 <= told["calibration"]["ece"] <= 1
     assert "learning_rate_range" not in told
-    assert told["passed_over"]["learning-rate-range"] == "ask for it with --lr-range"
+    assert told["passed_over"]["learning-rate-range"] == "it runs only with --lr-range"
     assert "duplicates" in told["examined"]
 
 
@@ -63,13 +63,11 @@ def test_findings_for_a_person(ill: Path, handloom) -> None:
     lines = handloom("diagnose", ill, "--lr-range").out.splitlines()
     assert lines[0].startswith(f"{ill}: ")
     place = lines.index("✗ problem: duplicates")
-    assert lines[place + 1].startswith(
-        "  Parts of the data overlap: 60 of 80 test pictures (75.0 %)"
-    )
-    assert any(line.startswith("  → Take them out") for line in lines)
-    assert f"  See: {ill / 'figures' / 'diagnose-duplicates.png'}" in lines
-    assert any(line.startswith("  After: Barz & Denzler 2020") for line in lines)
-    assert any(line.startswith("calibration  expected error 0.") for line in lines)
+    assert lines[place + 1].startswith("  The splits overlap: 60 of 80 test images (75.0 %)")
+    assert any(line.startswith("  → Remove them") for line in lines)
+    assert f"  Figure: {ill / 'figures' / 'diagnose-duplicates.png'}" in lines
+    assert any(line.startswith("  Source: Barz & Denzler 2020") for line in lines)
+    assert any(line.startswith("calibration  expected calibration error 0.") for line in lines)
     assert any(line.startswith("rates        the loss fell fastest at") for line in lines)
     told = [line for line in lines if str(ill) not in line]
     assert max(map(len, told)) <= 80
@@ -84,10 +82,10 @@ def test_a_run_without_a_finding_says_so(
     )
     monkeypatch.setattr(room, "diagnose", lambda *_, **__: diagnosis)
     assert handloom("diagnose", trained).out.splitlines() == [
-        f"{trained}: nothing found, 2 rules asked",
+        f"{trained}: no problems found, 2 checks ran",
         "",
-        "not asked    c, e: there is no c",
-        "not asked    d: why",
+        "skipped      c, e: there is no c",
+        "skipped      d: why",
     ]
 
 
@@ -116,7 +114,8 @@ def test_a_picture_that_fails_leaves_the_findings(
     outcome = handloom("diagnose", ill, "--json")
     assert outcome.code == 0
     assert outcome.err == (
-        f"handloom: warning: {ill}: not drawn: diagnose-duplicates.png (not enough memory)\n"
+        f"handloom: warning: {ill}: could not be drawn: diagnose-duplicates.png (not enough "
+        "memory)\n"
     )
     told = json.loads(outcome.out)
     assert "duplicates" in {finding["rule"] for finding in told["findings"]}
@@ -128,9 +127,9 @@ def test_a_picture_that_fails_leaves_the_findings(
 def test_what_cannot_be_examined_is_told(trained: Path, tmp_path: Path, handloom) -> None:
     outcome = handloom("diagnose", tmp_path)
     assert outcome.code == 2
-    assert "is no run" in outcome.err
+    assert "is not a run folder" in outcome.err
     shutil.rmtree(trained / "checkpoints")
     outcome = handloom("diagnose", trained)
     assert outcome.code == 2
-    assert "no epoch has ended" in outcome.err
+    assert "no epoch has finished" in outcome.err
     assert outcome.out == ""

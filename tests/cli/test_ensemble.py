@@ -41,10 +41,10 @@ def test_a_table_a_member_and_the_result(bars, handloom, tmp_path: Path) -> None
     alone = result["validation"]
     assert lines[-6] == ""
     assert lines[-5:] == [
-        f"out of fold accuracy {score['accuracy']:.4f}   log loss {score['loss']:.4f}",
+        f"out-of-fold accuracy {score['accuracy']:.4f}   log loss {score['loss']:.4f}",
         f"test        accuracy {test['accuracy']:.4f}   log loss {test['loss']:.4f}",
-        f"one alone   accuracy {alone['accuracy']:.4f} ± {alone['spread']:.4f} "
-        "on its own validation part",
+        f"one member  accuracy {alone['accuracy']:.4f} ± {alone['spread']:.4f} "
+        "on its own validation split",
         f"members     4 (2 folds × 2 seeds), 1,292 parameters, {result['seconds']:.1f} s",
         f"ensemble    {path}",
     ]
@@ -66,8 +66,8 @@ def test_folders_are_named_after_the_recipe(bars, handloom, elsewhere: Path) -> 
     [
         (["--folds", "1"], "data.folds is 1; it has to be a whole number from 2"),
         (["--seeds", "1"], "an ensemble needs folds, or at least two seeds; seeds is (1,)"),
-        (["--folds", "2", "--seeds", "0"], "--seeds 0 asks for no run"),
-        (["--folds", "2", "-o", "data.sample=0.5"], "leave sample out"),
+        (["--folds", "2", "--seeds", "0"], "--seeds 0 means no run"),
+        (["--folds", "2", "-o", "data.sample=0.5"], "remove sample"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_line(
@@ -84,7 +84,7 @@ def test_an_ensemble_goes_on_with_its_own(ensemble: Path, bars, handloom) -> Non
     for arguments in ([bars], ["--folds", "3"], ["--seeds", "2"], ["--seed", "4"], SHORT):
         outcome = handloom("train", *arguments, "--resume", ensemble)
         assert outcome.code == 2
-        assert "an ensemble goes on with its own recipe, folds and seeds" in outcome.err
+        assert "an ensemble resumes with its own recipe, folds and seeds" in outcome.err
 
 
 def test_a_stopped_ensemble_says_how_to_go_on(bars, start, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_stop_before_anything_was_written(
     monkeypatch.setattr("handloom.run.assemble.load_parts", interrupted)
     outcome = handloom("train", bars, "--folds", "2", "--out", tmp_path / "e")
     assert outcome.code == 130
-    assert outcome.err == "handloom: stopped; nothing had been written yet\n"
+    assert outcome.err == "handloom: stopped; nothing was written yet\n"
 
 
 # -- predict and test ------------------------------------------------------------------------------
@@ -131,8 +131,8 @@ def test_test_takes_an_ensemble_or_runs(ensemble: Path, handloom) -> None:
     result = open_ensemble(ensemble).result["test"]
     assert outcome.out.splitlines()[:2] == [
         f"accuracy {result['accuracy']:.4f}   log loss {result['loss']:.4f}   "
-        "on 30 pictures, the mean of 2 runs",
-        "look number 2 at this test set",
+        "on 30 images, the mean of 2 runs",
+        "evaluation 2 on this test set",
     ]
     runs = [ensemble / f"fold-{fold}-seed-1" for fold in (1, 2)]
     told = json.loads(handloom("test", *runs, "--json").out)
@@ -145,7 +145,7 @@ def test_test_takes_an_ensemble_or_runs(ensemble: Path, handloom) -> None:
 def test_a_folder_that_is_nothing_is_refused(ensemble: Path, handloom, tmp_path: Path) -> None:
     outcome = handloom("test", ensemble, tmp_path)
     assert outcome.code == 2
-    assert outcome.err.startswith(f"handloom: {tmp_path} is no run")
+    assert outcome.err.startswith(f"handloom: {tmp_path} is not a run folder")
 
 
 def test_events_for_tensorboard(bars, handloom, tmp_path: Path) -> None:

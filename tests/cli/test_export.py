@@ -19,7 +19,7 @@ def test_it_tells_what_it_wrote(trained: Path, elsewhere: Path, handloom, to: st
     assert sorted(sizes) == written
     for name, size in sizes.items():
         assert int(size.replace(",", "")) == (elsewhere / name).stat().st_size
-    agreed = "onnxruntime agrees with the network on 30 of the run's pictures: largest difference "
+    agreed = "onnxruntime agrees with the network on 30 of the run's images: largest difference "
     assert (agreed in outcome.out) == (to == "onnx")
 
 
@@ -40,4 +40,4 @@ def test_options_reach_the_file(trained: Path, elsewhere: Path, handloom) -> Non
 def test_noise_is_called_noise(trained: Path, bars: Path, elsewhere: Path, handloom) -> None:
     (bars.parent / "images.npy").unlink()
     outcome = handloom("export", trained, "--to", "onnx")
-    assert "on 128 pictures of noise, for the run's own are not here" in outcome.out
+    assert "on 128 images of noise, since the run's own are not available" in outcome.out

@@ -1,4 +1,4 @@
-"""handloom gradcheck: a row a layer, and a wrong gradient is told."""
+"""handloom gradcheck: one row per layer, and a wrong gradient is told."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_a_row_a_layer_and_one_for_all(bars, handloom) -> None:
     header, _, *rows = outcome.out.splitlines()
     assert header.split()[:4] == ["layer", "kind", "output", "weights"]
     assert [row.split()[1] for row in rows[:4]] == ["Flatten", "Linear", "ReLU", "Linear"]
-    assert rows[-1].startswith("all, with loss   Sequential")
+    assert rows[-1].startswith("network + loss   Sequential")
     assert all(row.endswith("ok") for row in rows)
     assert outcome.code == 0
 

@@ -27,7 +27,7 @@ def test_a_table_tells_what_went_where(weights: Path, bars: Path, elsewhere, han
     rows = [line.split() for line in outcome.out.splitlines()]
     assert ["1.weight", "hidden.weight", "8", "×", "36"] in rows
     assert ["3.bias", "out.bias", "3"] in rows
-    assert "names differ, so order and shapes decided" in outcome.out
+    assert "names differ, so tensors were matched by order" in outcome.out
     result = open_run(elsewhere / "runs" / "bars").result
     assert f"test        accuracy {result['test']['accuracy']:.4f}" in outcome.out
     assert rows[-1] == ["run", "runs/bars"]

@@ -37,7 +37,7 @@ def test_the_whole_of_it(handloom) -> None:
     for command in ("train", "test", "predict", "show", "gradcheck", "data", "recipes", "cache"):
         assert f"\n  {command} " in outcome.out
     assert "..." not in outcome.out.partition("Commands:")[2], "every summary fits its line"
-    assert "    2   a mistake; the message says what to do\n" in outcome.out
+    assert "    2   a user error; the message says what to do\n" in outcome.out
     assert handloom("--version").out == f"handloom {package.__version__}\n"
 
 

@@ -99,10 +99,10 @@ def test_data_at_another_place_are_used_where_data_dir_says(
 ) -> None:
     runs, data = apart
     lost = handloom(*spelled(command, runs), "-q")
-    if command[0] not in ("export", "report"):  # these have an answer without pictures, too
+    if command[0] not in ("export", "report"):  # these have an answer without images, too
         assert lost.code == 2
         assert "images.npy is not there" in lost.err
-        assert "name their folder with --data-dir" in lost.err
+        assert "give their folder with --data-dir" in lost.err
     found = handloom(*spelled(command, runs), "-q", "--data-dir", data)
     assert (found.code, found.err) == (0, "")
 
@@ -171,7 +171,7 @@ def test_data_dir_is_refused_where_only_the_recipes_files_are_there(
     outcome = handloom("train", moved / "bars.toml", "--data-dir", "none", "--out", "n", "-q")
     assert outcome.code == 2
     assert "there is no images.npy in none" in outcome.err
-    assert "exists; leave the data folder out" in outcome.err
+    assert "exists; remove the data folder" in outcome.err
     assert not Path("n").exists()
 
 
@@ -245,7 +245,7 @@ def test_a_study_follows_its_data(apart: tuple[Path, Path], handloom: Any) -> No
     (runs / "lr.toml").write_text(
         'recipe = "bars.toml"\n[overrides]\ntraining.epochs = 1\n[space]\n'
         "optimizer.lr = { choice = [0.05, 0.3] }\n[search]\nsampler = 'grid'\n"
-        "[budget]\nparameters = 500\n"  # of 6 × 6 pictures; 28 × 28 would have more
+        "[budget]\nparameters = 500\n"  # of 6 × 6 images; 28 × 28 would have more
     )
     lost = handloom("tune", runs / "lr.toml", "--out", "lr", "-q")
     assert lost.code == 2
@@ -266,5 +266,5 @@ def test_a_run_from_before_the_paths_were_kept_still_opens(moved: Path, handloom
         (moved / "run/data.json").write_text(json.dumps(told | {"paths": paths} if paths else told))
         lost = handloom("test", moved / "run", "-q")
         assert lost.code == 2
-        assert "name their folder with --data-dir" in lost.err
+        assert "give their folder with --data-dir" in lost.err
         assert handloom("test", moved / "run", "-q", "--data-dir", moved).code == 0

@@ -25,10 +25,10 @@ def lines(handloom) -> list[str]:
 def test_sizes_and_pace_come_first(lines: list[str]) -> None:
     sizes, memory, pace, *_ = lines
     assert re.fullmatch(
-        r"32 pictures a step, in groups of \d+; 1 thread, vectors of \d+ numbers", sizes
+        r"32 images per step, in groups of \d+; 1 thread, vectors of \d+ values", sizes
     )
-    assert " MB of weights and what the optimizer keeps of them, " in memory
-    assert re.fullmatch(r"[\d,]+ µs a step, 1\.2 Mflop, \d+ Gflop/s", pace)
+    assert " MB of weights and optimizer state, " in memory
+    assert re.fullmatch(r"[\d,]+ µs per step, 1\.2 Mflop, \d+ Gflop/s", pace)
 
 
 def test_pieces_name_the_layers_that_are_fused(lines: list[str]) -> None:
@@ -40,7 +40,7 @@ def test_pieces_name_the_layers_that_are_fused(lines: list[str]) -> None:
 
 def test_stages_stand_in_their_phases(lines: list[str]) -> None:
     heads = [line for line in lines if line.startswith("phase ")]
-    assert heads == ["phase 1, shared out", "phase 2, by groups", "phase 3, shared out"]
+    assert heads == ["phase 1, shared", "phase 2, by groups", "phase 3, shared"]
     between = lines[lines.index(heads[1]) + 1 : lines.index(heads[2])]
     assert between[0].startswith("  gather, normalise ")
     assert between[-1].startswith("  dense 12 → 10 ")
@@ -68,7 +68,10 @@ def test_a_program_is_told_all_of_it(handloom) -> None:
 def test_a_step_in_parts_tells_what_is_not_compiled(handloom) -> None:
     outcome = handloom("recipes", "show", "mnist-mlp-1000", *SMALL, "-o", "loss.name=mse")
     assert (outcome.code, outcome.err) == (0, "")
-    assert "On numpy inside the step, which is therefore not timed: the loss (mse), " in outcome.out
+    assert (
+        "Run by NumPy within the step, which is therefore not timed: the loss (mse), "
+        in outcome.out
+    )
     assert "1 Linear + 2 LeakyReLU" in outcome.out
     assert "µs" not in outcome.out
 
@@ -108,7 +111,7 @@ def test_a_stage_that_no_step_spends_time_in_has_no_pace() -> None:
 
 def test_what_the_stages_leave_is_waiting() -> None:
     *_, waiting, whole = shown._stage_rows(explanation(STAGE))
-    assert waiting[0] == "waiting for each other"
+    assert waiting[0] == "waiting for other threads"
     assert (waiting[4], waiting[-1]) == ("90.0", "90.0%")
     assert whole == ("the whole step", "", "1.00", "0.5", "100.0", "10", "")
 

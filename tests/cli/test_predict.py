@@ -155,8 +155,8 @@ def test_a_known_set_is_answered_with_ids_though_its_classes_have_names(
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        (["1,0"] * 30, "the id '1' of row 3 is in row 2 too"),
-        ([f"{row},0" for row in range(29)], "wants 29 rows, but there are 30 pictures"),
+        (["1,0"] * 30, "the id '1' of row 3 is also in row 2"),
+        ([f"{row},0" for row in range(29)], "has 29 rows, but there are 30 images"),
         ([f"{row},low" for row in range(30)], "has text as labels (low)"),
         ([f"{row},{row % 7}" for row in range(30)], "has the label '3' in row 5"),
         ([f"{row},0,0" for row in range(30)], "row 2 has 3 columns"),

@@ -37,7 +37,7 @@ def test_json_silence_and_another_place(trained: Path, elsewhere: Path, handloom
 def test_what_is_no_run(elsewhere: Path, handloom) -> None:
     outcome = handloom("report", elsewhere)
     assert outcome.code == 2
-    assert "here is no run: it has no recipe.toml" in outcome.err
+    assert "here is not a run folder: it has no recipe.toml" in outcome.err
     assert list(elsewhere.iterdir()) == []
 
 

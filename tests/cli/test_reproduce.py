@@ -26,7 +26,7 @@ def test_a_table_and_what_became_of_the_conclusions(handloom, tmp_path: Path) ->
     assert "wide beats narrow (0.9). Ours: " in told
     assert "note: the bars are made up" in told
     assert "reduced: training.epochs 2 instead of 3; seeds 1 instead of 3" in told
-    assert rest[-1].endswith(f"s of training, kept in {tmp_path / 'out'}")
+    assert rest[-1].endswith(f"s of training, runs in {tmp_path / 'out'}")
     assert max(map(len, rest)) <= max(80, len(rest[-1]))
 
 
@@ -41,7 +41,7 @@ def test_json_is_everything_and_nothing_else(handloom, tmp_path: Path) -> None:
         "test_loss",
         "test_accuracy",
     ]
-    assert told["conclusions"][0]["verdict"] in ("held", "did not hold", "cannot be told")
+    assert told["conclusions"][0]["verdict"] in ("held", "did not hold", "undecided")
 
 
 @pytest.mark.usefixtures("bars_twice")
@@ -63,7 +63,9 @@ def test_quiet_prints_nothing_and_keeps_the_runs(handloom, tmp_path: Path) -> No
 def test_an_unknown_name_is_a_mistake(handloom, elsewhere: Path) -> None:
     outcome = handloom("reproduce", "mnist-lent")
     assert outcome.code == 2
-    assert outcome.err.startswith("handloom: no experiment is called 'mnist-lent'; there are ")
+    assert outcome.err.startswith(
+        "handloom: there is no experiment 'mnist-lent'; the experiments are "
+    )
     assert not any(elsewhere.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""handloom show: every picture of a run, drawn again."""
+"""handloom show: every image of a run, drawn again."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_picture_that_fails_is_named_after_the_others_are_drawn(
     monkeypatch.setattr(views.run.draw, "draw_confusion", _fail)
     outcome = handloom("show", trained)
     assert outcome.code == 2
-    said = f"{trained}: not drawn: confusion.png (not enough memory); all others were"
+    said = f"{trained}: could not be drawn: confusion.png (not enough memory); all others were"
     assert said in outcome.err
     assert (trained / "figures" / "worst-mistakes.png").is_file()
 

@@ -76,7 +76,7 @@ def test_signs_that_an_encoding_lacks_are_replaced(encoding: str) -> None:
 
 def test_a_name_does_not_steer_the_terminal(handloom: Callable[..., Any]) -> None:
     told = handloom("show", "\x1b]0;title\x07\x1b[2J\u202egnp\r").err
-    assert told.startswith(r"handloom: \x1b]0;title\x07\x1b[2J\u202egnp\r is no run")
+    assert told.startswith(r"handloom: \x1b]0;title\x07\x1b[2J\u202egnp\r is not a run folder")
 
 
 def test_an_answer_for_a_program_stays_json(elsewhere: Path) -> None:

@@ -36,7 +36,7 @@ def test_the_recipe_stays_a_recipe(handloom) -> None:
     for name in list_recipes():
         out = handloom("recipes", "show", name).out
         told = recipe_text(name).rstrip()
-        assert out.startswith(f"{told}\n\n# The network for pictures of ")
+        assert out.startswith(f"{told}\n\n# The network for images of ")
         assert all(line.startswith("#") for line in out[len(told) + 2 :].splitlines())
         assert tomllib.loads(out) == tomllib.loads(told)
 
@@ -89,7 +89,7 @@ def test_json_of_a_recipe_has_no_network(handloom) -> None:
 def test_a_network_that_does_not_fit_is_told(handloom) -> None:
     changes = ["model.name=lenet", "model.channels=[4, 4, 4]"]
     shown = show(handloom, "digits", changes)
-    assert "\n# The network cannot be made: layer 6: a window that spans 5 × 5 pixels" in shown
+    assert "\n# The network cannot be built: layer 6: a window that spans 5 × 5 pixels" in shown
     assert tomllib.loads(shown)["model"]["channels"] == [4, 4, 4]
     flags = [text for change in changes for text in ("-o", change)]
     refused = handloom("recipes", "show", "digits", *flags, "--summary")

@@ -1,4 +1,4 @@
-"""handloom test: figures of the test part, and how often it was looked at."""
+"""handloom test: figures of the test split, and how often it was looked at."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_look_is_counted(trained: Path, handloom) -> None:
     before = open_run(trained).result
     assert json.loads(handloom("test", trained, "--json").out)["evaluations"] == 2
     outcome = handloom("test", trained)
-    assert outcome.out.splitlines()[1] == "look number 3 at this test set"
+    assert outcome.out.splitlines()[1] == "evaluation 3 on this test set"
     assert handloom("test", trained, "-q").out == ""
     after = open_run(trained).result
     assert after["test"] == {**before["test"], "evaluations": 4}
@@ -47,11 +47,11 @@ def test_tables_for_a_person(trained: Path, handloom) -> None:
     result = open_run(trained).result["test"]
     lines = handloom("test", trained).out.splitlines()
     assert lines[0] == (
-        f"accuracy {result['accuracy']:.4f}   loss {result['loss']:.4f}   on 30 pictures"
+        f"accuracy {result['accuracy']:.4f}   loss {result['loss']:.4f}   on 30 images"
     )
-    assert lines[3].split() == ["class", "precision", "recall", "f1", "pictures"]
+    assert lines[3].split() == ["class", "precision", "recall", "f1", "images"]
     assert [line.split()[0] for line in lines[5:8]] == ["0", "1", "2"]
-    assert lines[9].startswith("confusion: ")
+    assert lines[9].startswith("confusion matrix: ")
     counts = [[int(cell.replace("·", "0")) for cell in line.split()[1:]] for line in lines[12:15]]
     assert np.sum(counts) == 30
     assert np.trace(counts) == round(30 * result["accuracy"])
@@ -61,8 +61,8 @@ def test_test_time_augmentation_is_a_look_of_its_own_kind(trained: Path, handloo
     before = open_run(trained).result["test"]
     outcome = handloom("test", trained, "--tta", "flip, shift")
     first, second, *_ = outcome.out.splitlines()
-    assert first.endswith("on 30 pictures, each seen with flip and shift")
-    assert second == "look number 2 at this test set"
+    assert first.endswith("on 30 images, with test-time augmentation (flip, shift)")
+    assert second == "evaluation 2 on this test set"
     after = open_run(trained).result["test"]
     assert after["accuracy"] == before["accuracy"]
     assert after["tta"]["variants"] == ["flip", "shift"]
@@ -70,7 +70,7 @@ def test_test_time_augmentation_is_a_look_of_its_own_kind(trained: Path, handloo
     assert (told["accuracy"], told["tta"]) == (after["tta"]["accuracy"], ["flip", "shift"])
     refused = handloom("test", trained, "--tta", "turn")
     assert refused.code == 2
-    assert "there are flip and shift" in refused.err
+    assert "use one of flip and shift" in refused.err
 
 
 def test_a_look_during_the_training_does_not_pass_for_its_result(trained: Path, handloom) -> None:

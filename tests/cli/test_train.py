@@ -24,8 +24,10 @@ def test_a_row_an_epoch_and_the_result(bars, handloom, tmp_path: Path) -> None:
     assert "\r" not in outcome.out
     assert "\x1b" not in outcome.out
     title, engine, header, *rest = outcome.out.splitlines()
-    assert title == (f"{tmp_path / 'run'}: 323 parameters, 60 pictures to train on, 20 to validate")
-    assert engine == "numpy: as asked for"
+    assert title == (
+        f"{tmp_path / 'run'}: 323 parameters, 60 training images, 20 validation images"
+    )
+    assert engine == "numpy: as requested"
     assert header == HEADER
     assert [row.split()[0].rstrip("*") for row in rest[:3]] == ["1", "2", "3"]
     assert {len(row) for row in rest[:3]} == {len(header)}
@@ -99,7 +101,7 @@ def test_a_device_that_cannot_be_is_refused(bars, handloom, tmp_path: Path) -> N
     for flags, told in (
         (["--device", "gpu"], 'torch.device is "gpu"; it has to be "auto", "cpu", "cuda", '),
         (["--device", "cuda"], 'torch.device is "cuda", but engine is "numpy", which runs on'),
-        (["--engine", "torch", "--device", "cuda:99"], 'torch.device is "cuda:99", which cannot'),
+        (["--engine", "torch", "--device", "cuda:99"], 'torch.device is "cuda:99", which is not'),
     ):
         outcome = handloom("train", bars, *flags, "--out", tmp_path / "run")
         assert outcome.code == 2
@@ -121,7 +123,7 @@ def test_divergence_has_its_own_exit_code_and_says_what_to_try(
         outcome.err.startswith("handloom: the loss is no longer finite at step ")
     )
     assert "Try a smaller optimizer.lr (now 1e+30)" in outcome.err
-    assert outcome.err.endswith("; no weights were kept, for no epoch had ended\n")
+    assert outcome.err.endswith("; no weights were saved, since no epoch had finished\n")
 
 
 def test_divergence_keeps_the_best_weights_and_says_where(bars, handloom, tmp_path: Path) -> None:
@@ -132,7 +134,7 @@ def test_divergence_keeps_the_best_weights_and_says_where(bars, handloom, tmp_pa
     outcome = handloom("train", bars, "--out", run, *overrides, "-q")
     best = run / "checkpoints" / "best.safetensors"
     assert outcome.code == 3
-    assert outcome.err.endswith(f"; the best weights so far are kept in {best}\n")
+    assert outcome.err.endswith(f"; the best weights so far are in {best}\n")
     assert load_checkpoint(best).state["epoch"] >= 1
     assert handloom("predict", run, "--input", bars.parent / "test-images.npy", "-q").code == 0
 
@@ -176,7 +178,7 @@ def test_a_stopped_training_says_how_to_go_on(
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert err == (
-        "handloom: stopped; go on from the last finished epoch with: "
+        "handloom: stopped; resume from the last finished epoch with: "
         f"handloom train --resume {tmp_path / 'run'} --data-dir '{tmp_path / 'a b'}'\n"
     )
     assert load_checkpoint(tmp_path / "run" / "checkpoints" / "last.safetensors").state["epoch"]
@@ -186,7 +188,7 @@ def test_a_closed_pipe_stops_a_training_and_says_how_to_go_on(bars, start, tmp_p
     process = start("train", bars, "--out", tmp_path / "run", *LONG)
     first_epoch(process)
     process.stdout.close()
-    assert process.stderr.read().startswith("handloom: stopped; go on from the last finished")
+    assert process.stderr.read().startswith("handloom: stopped; resume from the last finished")
     assert process.wait(timeout=60) == 141
 
 
@@ -211,7 +213,7 @@ def test_a_stop_before_anything_was_written_says_so(
     monkeypatch.setattr("handloom.run.assemble.load_parts", interrupted)
     outcome = handloom("train", bars, "--out", tmp_path / "run")
     assert outcome.code == 143
-    assert outcome.err == "handloom: stopped; nothing had been written yet\n"
+    assert outcome.err == "handloom: stopped; nothing was written yet\n"
     assert not (tmp_path / "run").exists()
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -71,7 +71,7 @@ def test_a_study_is_searched_told_and_gone_on_with(study: Path, handloom: Any) -
 
     wider = handloom("tune", study, "-q", "-o", "optimizer.weight_decay=0.1")
     assert wider.code == 2
-    assert "begun around another recipe: optimizer.weight_decay differ" in wider.err
+    assert "started with another recipe: optimizer.weight_decay differ" in wider.err
 
     with (folder / "trials.csv").open() as file:
         columns, *rows = csv.reader(file)
@@ -99,7 +99,7 @@ def test_pictures_that_fail_leave_the_answer(
     seen = handloom("tune", study)
     assert (seen.code, seen.err) == (
         0,
-        "handloom: warning: runs/lr: not drawn: slices.png (not enough memory); "
+        "handloom: warning: runs/lr: could not be drawn: slices.png (not enough memory); "
         "try again with: handloom tune runs/lr\n",
     )
     assert "without heat-map.png: The trials do not differ in two parameters." in seen.out
@@ -108,7 +108,7 @@ def test_pictures_that_fail_leave_the_answer(
     monkeypatch.setattr(pictures, "importance", fail)
     seen = handloom("tune", study, "--json")
     assert seen.code == 0
-    assert "runs/lr: not drawn: the pictures (not enough memory); try" in seen.err
+    assert "runs/lr: could not be drawn: the figures (not enough memory); try" in seen.err
     assert json.loads(seen.out)["best"]["parameters"] == {"optimizer.lr": 0.3}
 
 
@@ -141,7 +141,7 @@ def test_a_folder_of_something_else_is_left_alone(study: Path, handloom: Any) ->
     Path("other/letter.txt").write_text("dear")
     outcome = handloom("tune", study, "--out", "other")
     assert outcome.code == 2
-    assert "other is no study, and not empty" in outcome.err
+    assert "other is not a study, and not empty" in outcome.err
     assert [path.name for path in Path("other").iterdir()] == ["letter.txt"]
 
 
@@ -159,7 +159,7 @@ def test_a_stopped_study_says_how_it_goes_on(study: Path, handloom: Any) -> None
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert told == "handloom: stopped; go on with: handloom tune runs/lr\n"
+    assert told == "handloom: stopped; resume with: handloom tune runs/lr\n"
     (begun,) = open_study("runs/lr").trials
     assert begun.state == "running"
     assert (Path("runs/lr") / "trials.csv").is_file()

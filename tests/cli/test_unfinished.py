@@ -69,8 +69,9 @@ def test_without_weights_every_command_says_how_to_begin_anew(diverged, bars, ha
             assert "handloom diagnose" in outcome.err
             assert "--lr-range" in outcome.err
             continue
-        assert "it diverged in epoch 1; train it anew with a smaller rate: handloom train" in (
-            outcome.err
+        assert (
+            "it diverged in epoch 1; train it again with a smaller learning rate: handloom train"
+            in (outcome.err)
         ), name
     advised = shlex.split(outcome.err.rpartition(": handloom train ")[2])
     recipe = load_recipe(advised[0], [advised[2]])
@@ -80,7 +81,7 @@ def test_without_weights_every_command_says_how_to_begin_anew(diverged, bars, ha
 
 def test_the_weights_before_a_divergence_are_used_and_it_is_said(diverged, bars, handloom) -> None:
     run = diverged(3)
-    said = "lost run diverged in epoch 3; its best weights are those of epoch 2\n"
+    said = "lost run diverged in epoch 3; its best weights are from epoch 2\n"
     every = commands(run, bars.parent / "test-images.npy")
     for name in ("test", "show", "predict", "diagnose"):
         outcome = handloom(*every[name])
@@ -89,7 +90,7 @@ def test_the_weights_before_a_divergence_are_used_and_it_is_said(diverged, bars,
     assert handloom(*every["report"]).code == 0
     outcome = handloom(*every["compare"])
     assert outcome.code == 2
-    assert "cannot be compared: it diverged in epoch 3; train it anew" in outcome.err
+    assert "cannot be compared: it diverged in epoch 3; train it again" in outcome.err
 
 
 def test_a_run_that_was_lost_by_accident_goes_on(diverged, handloom) -> None:
@@ -110,10 +111,10 @@ def test_a_run_that_was_stopped_says_how_to_go_on(bars: Path, tmp_path: Path, ha
         hl.train(bars, run_dir=tmp_path / "a b", callbacks=[Stop()])
     outcome = handloom("test", tmp_path / "a b")
     assert outcome.code == 2
-    assert f"go on with: handloom train --resume '{tmp_path}/a b'\n" in outcome.err
+    assert f"resume it with: handloom train --resume '{tmp_path}/a b'\n" in outcome.err
     outcome = handloom("compare", tmp_path / "a b", tmp_path / "a b")
     assert outcome.code == 2
-    assert "cannot be compared: its training has not ended; go on with" in outcome.err
+    assert "cannot be compared: its training has not finished; resume it with" in outcome.err
 
 
 def test_a_run_that_had_ended_says_how_to_train_for_longer(bars, tmp_path: Path, handloom) -> None:
@@ -121,7 +122,7 @@ def test_a_run_that_had_ended_says_how_to_train_for_longer(bars, tmp_path: Path,
     before = run.folder.checkpoint("last").read_bytes()
     outcome = handloom("train", "--resume", tmp_path / "run")
     assert outcome.code == 0
-    assert "had ended already; only its pictures were drawn again." in outcome.out
+    assert "had already finished; only its figures were drawn again." in outcome.out
     assert "-o training.epochs=6\n" in outcome.out
     assert run.folder.checkpoint("last").read_bytes() == before
 

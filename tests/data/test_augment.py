@@ -35,7 +35,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def images(rng: np.random.Generator) -> np.ndarray:
-    """150 pictures, more than are changed at once, of another height than width."""
+    """150 images, more than are changed at once, of another height than width."""
     return rng.integers(1, 256, (150, 16, 14), np.uint8)
 
 
@@ -110,7 +110,7 @@ def test_erase_makes_one_black_rectangle_of_the_sides_asked(images: np.ndarray) 
     changed = applied(settings, images)
     sides, corners = [], []
     for old, new in zip(images, changed, strict=True):
-        rows, columns = np.nonzero(new == 0)  # no pixel of the old pictures is black
+        rows, columns = np.nonzero(new == 0)  # no pixel of the old images is black
         if rows.size:
             hole = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
             assert not new[hole].any()
@@ -222,7 +222,7 @@ def test_an_impossible_setting_is_refused(settings: dict[str, Any], told: str) -
 
 def test_what_does_not_fit_is_refused(images: np.ndarray) -> None:
     augmentation = Augmentation(flip=0.5)
-    with pytest.raises(ShapeError, match=r"150 pictures.*\(3,\)"):
+    with pytest.raises(ShapeError, match=r"150 images.*\(3,\)"):
         augmentation.apply(images, np.arange(3), seed=0, epoch=0)
     with pytest.raises(DataError, match="float64"):
         augmentation.apply(images / 255.0, np.arange(150), seed=0, epoch=0)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ SCALE = Normalisation("scale")
 
 
 def numbered(count: int, channels: int | None = None) -> Dataset:
-    """Pictures whose label is their position."""
+    """Images whose label is their position."""
     shape = (count, 6, 5) if channels is None else (count, channels, 6, 5)
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     return Dataset(images, np.arange(count), tuple(map(str, range(max(count, 1)))), "numbered")
@@ -296,7 +296,7 @@ def test_an_empty_set_has_no_batches(prefetch: bool) -> None:
         ({"batch_size": 0}, "batch_size is at least 1, got 0"),
         ({"batch_size": 30, "drop_last": True}, "batch_size 30 leaves nothing of the 20"),
         ({"batch_size": 5, "seed": -1}, "seed"),
-        ({"batch_size": 5, "drop_single": True, "count": 1}, "leaves nothing of one picture"),
+        ({"batch_size": 5, "drop_single": True, "count": 1}, "drops the only image"),
     ],
 )
 def test_an_impossible_setting_is_refused(settings: dict[str, Any], told: str) -> None:
@@ -306,7 +306,7 @@ def test_an_impossible_setting_is_refused(settings: dict[str, Any], told: str) -
 
 
 def test_parts_of_a_batch_are_its_rows(prefetch: bool) -> None:
-    """Empty ones, too: the last batch has one picture."""
+    """Empty ones, too: the last batch has one image."""
     batches = Batches(
         numbered(21, 2), SCALE, 5, seed=0, augmentation=Augmentation(rotate=20.0, flip=0.5),
         mixing=Mixing(mixup=0.5, cutmix=0.5), prefetch=prefetch,

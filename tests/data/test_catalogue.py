@@ -143,9 +143,9 @@ WRONG = {
     "cut off": (lambda right: right[:5000], "is incomplete: 5000 of "),
     "changed": (
         lambda right: gzip.compress(b"\0\0\x08\x03"),
-        "does not hold the publisher's bytes",
+        "does not have the publisher's bytes",
     ),
-    "changed, unpacked": (lambda right: b"\0\0\x08\x03", "does not hold the publisher's bytes"),
+    "changed, unpacked": (lambda right: b"\0\0\x08\x03", "does not have the publisher's bytes"),
 }
 
 
@@ -160,7 +160,7 @@ def test_a_wrong_file_in_the_users_folder_is_named_and_kept(
     before = path.read_bytes()
     with pytest.raises(DataError) as caught:
         catalogue.load("fashion-mnist", tmp_path)
-    assert f"Fashion-MNIST was asked for, but {path} {told}" in str(caught.value)
+    assert f"Fashion-MNIST is needed, but {path} {told}" in str(caught.value)
     assert path.read_bytes() == before
     assert shelf.server.asked == []
     row = catalogue.check("fashion-mnist", tmp_path)[0]
@@ -312,5 +312,5 @@ def test_digit_mnist_under_the_name_of_fashion_mnist_is_told(
 ) -> None:
     folder = Path(shutil.copytree(data_dir / "fashion-mnist", tmp_path / "fashion-mnist"))
     shutil.copy(data_dir / "mnist" / NAMES[2], folder / NAMES[2])
-    with pytest.raises(DataError, match=r"Fashion-MNIST was asked for, but .* is MNIST's t10k-im"):
+    with pytest.raises(DataError, match=r"Fashion-MNIST is needed, but .* is MNIST's t10k-im"):
         catalogue.load("fashion-mnist", tmp_path)

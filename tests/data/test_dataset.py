@@ -24,7 +24,7 @@ def test_properties_of_grey_and_of_colour_pictures(rng):
     assert colour.image_shape == (3, 4, 5)
     np.testing.assert_array_equal(grey.class_counts(), [3, 2, 2])
     np.testing.assert_array_equal(colour.class_counts(), [1, 1, 0])
-    assert repr(grey) == "Dataset pets: 7 pictures 1 × 4 × 5, 3 classes"
+    assert repr(grey) == "Dataset pets: 7 images 1 × 4 × 5, 3 classes"
 
 
 def test_a_dataset_is_frozen(rng):
@@ -110,7 +110,7 @@ def test_images_of_another_shape(shape):
     ("names", "message"),
     [
         ((), "class_names is empty"),
-        (("cat", "cat"), "two classes are called 'cat'"),
+        (("cat", "cat"), "two classes have the name 'cat'"),
         (("cat", " "), "class 1 has no printable name, got ' '"),
         (("cat\n", "dog"), "class 0 has no printable name"),
         (("cat", 7), "class 1 has no printable name, got 7"),
@@ -125,8 +125,8 @@ def test_parts_must_belong_together(rng):
     train = make(rng, 6, 4, 5)
     assert TrainTest(train).test is None
     assert TrainTest(train, make(rng, 2, 1, 4, 5)).test is not None  # grey either way
-    with pytest.raises(ShapeError, match=r"\(1, 4, 5\), pictures to test on \(1, 5, 4\)"):
+    with pytest.raises(ShapeError, match=r"\(1, 4, 5\), test images \(1, 5, 4\)"):
         TrainTest(train, make(rng, 6, 5, 4))
     other = Dataset(train.images, train.labels, ("cat", "owl", "dog"))
-    with pytest.raises(LabelError, match="cat, dog, owl, the test part cat, owl, dog"):
+    with pytest.raises(LabelError, match="cat, dog, owl, the test split cat, owl, dog"):
         TrainTest(train, other)

@@ -89,7 +89,7 @@ FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "nothing": (lambda s: s.body(b""), f"sent only a part, 0 of {len(RIGHT)} bytes"),
     "half, cut off": (
         lambda s: s.body(RIGHT[:70_000], declared=len(RIGHT)),
-        f"broke off the connection (ChunkedEncodingError), 65536 of {len(RIGHT)} bytes",
+        f"closed the connection (ChunkedEncodingError), 65536 of {len(RIGHT)} bytes",
     ),
     "half, closed": (
         lambda s: s.body(RIGHT[:70_000], declared=None),

@@ -39,9 +39,9 @@ def test_parts_of_features_are_features(features: Features) -> None:
 @pytest.mark.parametrize(
     ("images", "error", "told"),
     [
-        (np.zeros((2, 1, 1, 3)), DataError, "features are float64; they are kept as float32"),
+        (np.zeros((2, 1, 1, 3)), DataError, "features are float64; they have to be float32"),
         (np.zeros((2, 3), np.float32), ShapeError, r"the shape \(N, C, H, W\), got \(2, 3\)"),
-        (np.full((2, 1, 1, 1), np.nan, np.float32), DataError, "some features are no finite"),
+        (np.full((2, 1, 1, 1), np.nan, np.float32), DataError, "some features are not finite"),
     ],
 )
 def test_what_are_no_features_is_refused(images, error, told: str) -> None:

@@ -1,4 +1,4 @@
-"""Folders of pictures: classes from names, order, sizes, links, and what cannot be read."""
+"""Folders of images: classes from names, order, sizes, links, and what cannot be read."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def test_train_and_test_parts(tmp_path):
     assert data.test is not None
     assert (data.train.name, data.test.name) == ("letters train", "letters test")
     assert data.train.labels.tolist() == [0, 1]
-    assert data.test.labels.tolist() == [1]  # a class may be without test pictures
+    assert data.test.labels.tolist() == [1]  # a class may be without test images
     write_png(tmp_path / "test" / "c" / "1.png", 0)
-    with pytest.raises(LabelError, match="test has the class 'c', train has not"):
+    with pytest.raises(LabelError, match="test has the class 'c', which train does not"):
         read_folder(tmp_path)
 
 
@@ -75,7 +75,7 @@ def test_colour_mode(pets):
 
 def test_two_sizes_are_refused_unless_a_size_is_given(pets):
     write_png(pets / "dog" / "4.png", 9, (5, 6))
-    with pytest.raises(ShapeError, match=r"4\.png is 6 × 5 pixels, .*1\.png 6 × 4; give a size"):
+    with pytest.raises(ShapeError, match=r"4\.png is 6 × 5 pixels, .*1\.png 6 × 4; set a size"):
         read_folder(pets)
     assert read_folder(pets, size=(28, 28)).train.images.shape == (10, 28, 28)
 
@@ -83,7 +83,7 @@ def test_two_sizes_are_refused_unless_a_size_is_given(pets):
 def test_a_broken_picture_is_named_or_skipped_and_listed(pets):
     (pets / "cat" / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     (pets / "dog" / "notes\n.txt").write_bytes(b"hello")
-    with pytest.raises(DataError, match=r"2\.png is an incomplete or damaged picture"):
+    with pytest.raises(DataError, match=r"2\.png is an incomplete or damaged image"):
         read_folder(pets)
     data = read_folder(pets, skip_broken=True)
     assert len(data.train) == 8
@@ -96,7 +96,7 @@ def test_a_broken_picture_is_named_or_skipped_and_listed(pets):
 def test_a_class_without_a_readable_picture(pets):
     for path in (pets / "cat").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="cat holds no readable picture"):
+    with pytest.raises(DataError, match="cat contains no readable image"):
         read_folder(pets, skip_broken=True)
 
 
@@ -121,12 +121,12 @@ def test_links_within_the_folder_are_followed(pets):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda folder: None, "has 0 class folders, at least two are needed: put the pictures"),
+        (lambda folder: None, "has 0 class folders, at least two are needed: put the images"),
         (lambda folder: write_png(folder / "a" / "1.png", 0), "has 1 class folders"),
         (lambda folder: write_png(folder / "1.png", 0), "has 0 class folders"),
         (
             lambda folder: [write_png(folder / name, 0) for name in ("a/1.png", "b/c/1.png")],
-            "b has the folder c among its pictures",
+            "b has the folder c among its images",
         ),
     ],
 )

@@ -92,7 +92,11 @@ def test_writing_refuses_what_idx_cannot_hold(tmp_path):
         (b"", "any", "the file has only 0 bytes"),
         (b"\0\0\x08\x03\0\0", "any", "ends within its header"),
         (idx_bytes(0x803, (0, 28, 28), b""), "any", "is empty: it declares 0 × 28 × 28"),
-        (idx_bytes(0x804, (1, 2, 2, 3), bytes(12)), "any", "four axes are .N, C, H, W. with C = 1"),
+        (
+            idx_bytes(0x804, (1, 2, 2, 3), bytes(12)),
+            "any",
+            "four axes have to be .N, C, H, W. with C = 1",
+        ),
         (
             idx_bytes(0x803, (2, 3, 3), bytes(17)),
             "any",
@@ -139,7 +143,7 @@ def test_a_gzip_bomb_is_not_unpacked(tmp_path):
     honest = gzip.compress(idx_bytes(0x803, (64 << 10, 32, 32), bytes(64 << 20)))
     (tmp_path / "honest-bomb.gz").write_bytes(honest)
     tracemalloc.start()
-    with pytest.raises(DataError, match="goes on after the 100 × 4 × 4 = 1600 values"):
+    with pytest.raises(DataError, match="has bytes after the 100 × 4 × 4 = 1600 values"):
         read_idx(tmp_path / "bomb.gz")
     with pytest.raises(DataError, match=f"over 100 times the {len(honest)} bytes of the gzip file"):
         read_idx(tmp_path / "honest-bomb.gz")
@@ -177,7 +181,9 @@ def test_gzip_that_holds_more_or_less_than_declared(tmp_path, pictures):
     with pytest.raises(DataError, match="declares 5 × 4 × 3 = 60 values, but holds only 59"):
         read_idx(tmp_path / "short")
     for name in ("long", "twice"):
-        with pytest.raises(DataError, match="goes on after the 5 × 4 × 3 = 60 values it declares"):
+        with pytest.raises(
+            DataError, match="has bytes after the 5 × 4 × 3 = 60 values it declares"
+        ):
             read_idx(tmp_path / name)
 
 
@@ -189,7 +195,7 @@ def test_a_path_that_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match="is not a file but a pipe or a device"):
         read_idx(tmp_path / "pipe")
-    with pytest.raises(DataError, match="the name holds a null byte"):
+    with pytest.raises(DataError, match="the name contains a null byte"):
         read_idx(tmp_path / "a\0b")
 
 

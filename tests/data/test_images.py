@@ -1,4 +1,4 @@
-"""Pictures to predict, from any source that the first bytes betray."""
+"""Images to predict, from any source that the first bytes betray."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def test_labels_and_other_files_are_refused(tmp_path):
     with pytest.raises(DataError, match="a file of labels"):
         read_images(tmp_path / "labels")
     (tmp_path / "t.csv").write_text("image_id,label\n0,1\n")
-    with pytest.raises(DataError, match=r"t\.csv is none of .*; it looks like a table of labels"):
+    with pytest.raises(DataError, match=r"t\.csv is not a .npy.*; it looks like a table of labels"):
         read_images(tmp_path / "t.csv")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="empty holds no pictures"):
+    with pytest.raises(DataError, match="empty contains no images"):
         read_images(tmp_path / "empty")
     with pytest.raises(DataError, match=r"cannot read .*nowhere: no such file"):
         read_images(tmp_path / "nowhere")

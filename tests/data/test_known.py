@@ -91,5 +91,7 @@ def test_spellings_put_the_publishers_own_first() -> None:
 
 
 def test_an_unknown_name_is_guessed() -> None:
-    with pytest.raises(ConfigError, match=r"called 'mnits'; did you mean mnist\? known: digits, m"):
+    with pytest.raises(
+        ConfigError, match=r"data set 'mnits'; did you mean mnist\? known: digits, m"
+    ):
         known_set("mnits")

@@ -74,7 +74,7 @@ def test_draws_depend_on_seed_and_epoch() -> None:
         assert not np.array_equal(first.share, other.share)
 
 
-# -- the pictures ---------------------------------------------------------------------------------
+# -- the images ---------------------------------------------------------------------------------
 
 
 def test_pixels_are_blended_or_pasted_as_the_label_says() -> None:

@@ -1,4 +1,4 @@
-"""Pictures in .npy files: shapes, dtypes, byte orders, the range rule, and headers that lie."""
+"""Images in .npy files: shapes, dtypes, byte orders, the range rule, and headers that lie."""
 
 from __future__ import annotations
 
@@ -122,10 +122,13 @@ def test_the_row_is_counted_from_the_start_of_the_file(read):
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((2, 783), r"rows of 783 pixels, which is no square picture \(27² = 729, 28² = 784\)"),
+        ((2, 783), r"rows of 783 pixels, which is not a square image \(27² = 729, 28² = 784\)"),
         ((2, 785), r"rows of 785 pixels"),
-        ((784,), r"has the shape \(784,\); pictures are"),
-        ((2, 3, 5, 5), r"four axes are \(N, H, W, C\) with C = 1, 3 or 4; move the channels"),
+        ((784,), r"has the shape \(784,\); images are"),
+        (
+            (2, 3, 5, 5),
+            r"four axes have to be \(N, H, W, C\) with C = 1, 3 or 4; move the channels",
+        ),
         ((2, 5, 5, 2), r"C = 1, 3 or 4$"),
         ((1, 1, 1, 1, 1), r"has the shape \(1, 1, 1, 1, 1\)"),
     ],
@@ -158,18 +161,18 @@ def test_objects_are_refused_unread(tmp_path):
             return (pytest.fail, ("a pickle was run",))
 
     np.save(tmp_path / "x.npy", np.array([Bomb()], object), allow_pickle=True)
-    with pytest.raises(DataError, match="holds Python objects, which only pickle could read"):
+    with pytest.raises(DataError, match="contains Python objects, which only pickle could read"):
         read_npy_images(tmp_path / "x.npy")
 
 
 def test_structures_are_refused(read):
-    with pytest.raises(DataError, match="holds records of several fields"):
+    with pytest.raises(DataError, match="contains records with several fields"):
         read(np.zeros(3, [("a", "<f4"), ("b", "u1")]))
 
 
 @pytest.mark.parametrize("dtype", ["c8", "?", "U3", "M8[s]"])
 def test_other_types_are_named(read, dtype):
-    with pytest.raises(DataError, match=r"holds values of type '.*'; save the pictures as uint8"):
+    with pytest.raises(DataError, match=r"contains values of type '.*'; save the images as uint8"):
         read(np.zeros((1, 2, 2), dtype))
 
 
@@ -177,9 +180,9 @@ def test_other_types_are_named(read, dtype):
     ("data", "message"),
     [
         (b"", "is not a .npy file"),
-        (b"\x89PNG\r\n\x1a\n", "is not a .npy file; it looks like a PNG picture"),
+        (b"\x89PNG\r\n\x1a\n", "is not a .npy file; it looks like a PNG image"),
         (b"PK\3\4 an npz", "it looks like a zip archive"),
-        (npy_bytes(header(), version=(9, 1)), r"of .npy version \(9, 1\)"),
+        (npy_bytes(header(), version=(9, 1)), r"has the .npy version \(9, 1\)"),
         (npy_bytes(header(shape="(1, 2, 3)"), b"12345"), "1 × 2 × 3 values of uint8, 6 bytes, but "
          "holds 5 after its header"),
         (npy_bytes(header(), b"12345"), "4 bytes, but holds 5"),

@@ -1,4 +1,4 @@
-"""One picture file: every kind of PNG, JPEG, BMP and GIF, against Pillow; and what is refused."""
+"""One image file: every kind of PNG, JPEG, BMP and GIF, against Pillow; and what is refused."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_too_many_or_no_pixels_are_refused_before_decoding(read, width_height):
     started = time.perf_counter()
     for data in (png_declaring(width, height), bmp, gif, jpeg):
         with pytest.raises(
-            DataError, match=r"x\.img is \d+ × \d+ pixels; pictures of 1 to 16,777,216"
+            DataError, match=r"x\.img is \d+ × \d+ pixels; images of 1 to 16,777,216"
         ):
             read(data)
     assert time.perf_counter() - started < 1
@@ -151,7 +151,7 @@ def test_damaged_pictures_say_what_is_wrong(read, grey, capfd):
     flipped[45] ^= 0xFF
     jpeg = encoded(Image.fromarray(grey), "JPEG")
     for data, message in [
-        (png[:-20], "incomplete or damaged picture: it ends too early"),
+        (png[:-20], "incomplete or damaged image: it ends too early"),
         (png[:10], "it ends too early"),
         (bytes(flipped), "its 'IDAT' chunk fails the checksum"),
         (png_declaring(300, 300), "it cannot be decoded"),
@@ -163,7 +163,7 @@ def test_damaged_pictures_say_what_is_wrong(read, grey, capfd):
     ]:
         with pytest.raises(
             DataError,
-            match=f"x.img is an incomplete or damaged picture.*{message}|x.img is an {message}",
+            match=f"x.img is an incomplete or damaged image.*{message}|x.img is an {message}",
         ):
             read(data)
     assert "OpenCV" not in capfd.readouterr().err
@@ -172,12 +172,12 @@ def test_damaged_pictures_say_what_is_wrong(read, grey, capfd):
 @pytest.mark.parametrize(
     ("data", "found"),
     [
-        (b"", "picture$"),
+        (b"", "image$"),
         (b"<svg>", "a web page"),
-        (b"RIFF....WEBP", "picture$"),
+        (b"RIFF....WEBP", "image$"),
         (b"\x80\x04x", "pickle"),
     ],
 )
 def test_other_formats_are_refused(read, data, found):
-    with pytest.raises(DataError, match=f"is not a PNG, JPEG, BMP or GIF picture.*{found}|{found}"):
+    with pytest.raises(DataError, match=f"is not a PNG, JPEG, BMP or GIF image.*{found}|{found}"):
         read(data)

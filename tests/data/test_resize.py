@@ -1,4 +1,4 @@
-"""Resized pictures, and epochs that see them."""
+"""Resized images, and epochs that see them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from handloom.errors import ConfigError
 
 
 def labelled(labels: list[int]) -> Dataset:
-    """Pictures 1 × 2 whose pixels are their position, so that each can be known again."""
+    """Images 1 × 2 whose pixels are their position, so that each can be known again."""
     positions = np.arange(len(labels))
     images = np.stack([positions // 256, positions % 256], axis=1).astype(np.uint8)[:, None]
     return Dataset(images, np.array(labels), ("a", "b", "c", "d"), "numbered")

@@ -31,7 +31,7 @@ def test_words_with_separators_are_quoted() -> None:
 
 
 def test_a_table_is_filled_whole() -> None:
-    with pytest.raises(ShapeError, match="3 rows wait for labels, got 2"):
+    with pytest.raises(ShapeError, match="3 rows need a label, got 2"):
         numbered(3).fill([1, 2])
 
 
@@ -83,13 +83,13 @@ def test_a_sample_for_no_pictures(sample) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("id,label\n0,0\n", r"sample\.csv wants 1 rows, but there are 2 pictures to predict"),
-        ("id,label\n0,0\n0,0\n", r"the id '0' of row 3 is in row 2 too"),
-        ("id,label\n0,0,0\n1,0,0\n", r"row 2 has 3 columns; predictions fill two"),
-        ("id\n0\n1\n", r"row 1 has 1 columns; predictions fill two"),
+        ("id,label\n0,0\n", r"sample\.csv has 1 rows, but there are 2 images to predict"),
+        ("id,label\n0,0\n0,0\n", r"the id '0' of row 3 is also in row 2"),
+        ("id,label\n0,0,0\n1,0,0\n", r"row 2 has 3 columns; predictions need two"),
+        ("id\n0\n1\n", r"row 1 has 1 columns; predictions need two"),
         ("", r"is empty; its first row should name two columns"),
-        ('id,label\n"0,0\n', r"is no table of text"),
-        ("\x89PNG\r\n\x1a\n\0", r"row 1 has 1 columns|is no table of text"),
+        ('id,label\n"0,0\n', r"is not a text table"),
+        ("\x89PNG\r\n\x1a\n\0", r"row 1 has 1 columns|is not a text table"),
     ],
 )
 def test_what_is_no_sample_is_refused(text: str, told: str, sample) -> None:
@@ -99,13 +99,13 @@ def test_what_is_no_sample_is_refused(text: str, told: str, sample) -> None:
 
 def test_other_bytes_are_named(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((2, 28, 28), np.uint8))
-    with pytest.raises(DataError, match=r"x\.npy is no table of text; it looks like a NumPy"):
+    with pytest.raises(DataError, match=r"x\.npy is not a text table; it looks like a NumPy"):
         read_sample(tmp_path / "x.npy", 2)
 
 
 def test_names_that_are_not_among_the_files_are_refused(sample) -> None:
     files = [Path("a.png"), Path("b.png")]
-    with pytest.raises(DataError, match=r"the ids \('c', …\) are neither names of the pictures"):
+    with pytest.raises(DataError, match=r"the ids \('c', …\) are neither names of the images"):
         read_sample(sample("id,label\nc,0\na,0\n"), 2, files=files)
 
 
@@ -151,8 +151,8 @@ def test_labels_of_the_wanted_kind_may_come(labels, allowed, sample) -> None:
             "--names gives names",
         ),
         (("0.1", "0.9"), range(3), r"decimal numbers as labels \(0\.1, 0\.9\).*than a class$"),
-        (("1", "10"), range(10), r"has the label '10' in row 3, which is none of those that may"),
-        (("coat", "boot"), NAMES, r"the label 'boot' in row 3, which is none .* \(coat, shoe, "),
+        (("1", "10"), range(10), r"has the label '10' in row 3, which is not one of the possible"),
+        (("coat", "boot"), NAMES, r"the label 'boot' in row 3, which is not one .* \(coat, shoe, "),
         (("coat", "1"), NAMES, r"the label '1' in row 3"),
     ],
 )  # fmt: skip
@@ -169,5 +169,5 @@ def test_a_table_without_a_sample_takes_any_labels() -> None:
 def test_an_id_that_is_missing_and_a_header_that_is_none(sample) -> None:
     with pytest.raises(DataError, match="row 3 has no id"):
         read_sample(sample("id,label\n0,0\n,0\n"), 2)
-    with pytest.raises(DataError, match=r"wants 2 rows, .* its first row, 5,0, is no header"):
+    with pytest.raises(DataError, match=r"has 2 rows, .* its first row, 5,0, is not a header"):
         read_sample(sample("5,0\n6,0\n7,0\n"), 3)

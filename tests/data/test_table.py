@@ -11,7 +11,7 @@ from handloom.errors import DataError, LabelError
 
 @pytest.fixture
 def table(tmp_path):
-    """Write a csv and read its labels for `num_images` pictures."""
+    """Write a csv and read its labels for `num_images` images."""
 
     def write_and_read(text: str | bytes, num_images: int = 3, class_names=None):
         data = text if isinstance(text, bytes) else text.encode()
@@ -88,11 +88,11 @@ def test_known_classes_keep_their_ids(table):
         ("image_id,label\n", "has labels for 0 of the 3 images; .* image_id 0"),
         ("image_id,label\n0,1\n2,0\n", "labels for 2 of the 3 images; the first without one is "
          "image_id 1"),
-        ("image_id,label\n0,1\n1,0\n0,1\n2,1\n", "line 4: image_id 0 is in line 2 already"),
+        ("image_id,label\n0,1\n1,0\n0,1\n2,1\n", "line 4: image_id 0 is already in line 2"),
         ("image_id,label\n0,1\n1,0\n3,1\n", r"line 4: image_id '3' is outside 0\.\.2, the rows of "
          "the 3 images"),
         ("image_id,label\n-1,1\n", r"line 2: image_id '-1' is outside 0\.\.2"),
-        ("image_id,label\n0.5,1\n", "line 2: image_id '0.5' is not the index of a picture"),
+        ("image_id,label\n0.5,1\n", "line 2: image_id '0.5' is not the index of an image"),
         ("image_id,label\nimg1.png,1\n", "line 2: image_id 'img1.png' is not the index"),
         (f"image_id,label\n{'9' * 6000},1\n", "line 2: image_id '9+' is not the index"),
         ("image_id,label\n0,1\n1\n2,1\n", "line 3: 1 fields, expected 2: image_id,label"),
@@ -120,11 +120,17 @@ def test_the_wrong_line_is_named(table, text, message):
         ("0 3.5 1", "line 3: label '3.5' is not an integer; a class id is 0, 1, 2"),
         ("cat nan dog", "line 3: label 'nan' is not an integer"),
         ("0 1e3 1", "line 3: label '1e3' is not an integer"),
-        ("0 1x 1", "line 3: label '1x' is not an integer as in line 2; labels are of one kind"),
-        ("cat dog 7", "line 4: label '7' is not a word as in line 2; labels are of one kind"),
+        (
+            "0 1x 1",
+            "line 3: label '1x' is not an integer as in line 2; all labels have to be of one kind",
+        ),
+        (
+            "cat dog 7",
+            "line 4: label '7' is not a word as in line 2; all labels have to be of one kind",
+        ),
         ("0 '' 1", "line 3: label '' is empty or not printable"),
         ("a b\x07 c", "line 3: label .* is empty or not printable"),
-        ("4 4 4", "every label is '4'; there is nothing to tell apart"),
+        ("4 4 4", "every label is '4'; at least two classes are needed"),
     ],
 )
 def test_labels_that_are_no_classes(table, labels, message):

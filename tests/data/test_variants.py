@@ -1,4 +1,4 @@
-"""Variants of pictures: mirrored and moved, black where nothing was."""
+"""Variants of images: mirrored and moved, black where nothing was."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def test_both_are_all_combinations_and_none_is_the_picture_alone() -> None:
 
 
 def test_other_kinds_are_refused() -> None:
-    with pytest.raises(ConfigError, match="'turn' is no variant of a picture"):
+    with pytest.raises(ConfigError, match="'turn' is not a variant of an image"):
         told("flip", "turn")

@@ -101,4 +101,4 @@ def test_error_by_chance_is_what_calibrated_draws_have(rng: np.random.Generator)
     ]
     assert np.mean(np.array(errors) <= bound) > 0.96
     assert bound == error_by_chance(confidence, seed=1)
-    assert error_by_chance(np.repeat(confidence, 25)) < bound / 2, "more pictures, less chance"
+    assert error_by_chance(np.repeat(confidence, 25)) < bound / 2, "more images, less chance"

@@ -55,8 +55,8 @@ def test_findings_are_sorted_and_every_rule_is_accounted_for(
     assert severities == sorted(severities, reverse=True)
     assert len(severities) > 2
     assert not diagnosis.is_healthy
-    assert diagnosis.passed_over["learning-rate-range"] == "ask for it with --lr-range"
-    assert diagnosis.passed_over["overfitting"] == "that takes 5 epochs, and there are 2"
+    assert diagnosis.passed_over["learning-rate-range"] == "it runs only with --lr-range"
+    assert diagnosis.passed_over["overfitting"] == "the check needs 5 epochs, and there are 2"
     assert not {*diagnosis.examined} & diagnosis.passed_over.keys()
 
 
@@ -99,7 +99,7 @@ def test_a_training_that_still_goes_on_is_examined_as_far_as_it_came(run: hl.Run
     lines = run.folder.metrics.read_bytes().splitlines(keepends=True)
     run.folder.metrics.write_bytes(b"".join(lines[:2]))
     diagnosis = diagnose(run.path)
-    assert diagnosis.passed_over["overfitting"] == "that takes 5 epochs, and there are 2"
+    assert diagnosis.passed_over["overfitting"] == "the check needs 5 epochs, and there are 2"
 
 
 def test_before_the_first_epoch_there_is_only_the_range_test(run: hl.Run) -> None:
@@ -109,7 +109,7 @@ def test_before_the_first_epoch_there_is_only_the_range_test(run: hl.Run) -> Non
         diagnose(run.path)
     diagnosis = diagnose(run.path, range_test=True)
     assert "learning-rate-range" in diagnosis.examined
-    assert diagnosis.passed_over["dead-relus"].startswith("no epoch has ended")
+    assert diagnosis.passed_over["dead-relus"].startswith("no epoch has finished")
     assert diagnosis.pictures.keys() >= {"learning-rate-range"}
     assert "calibration" not in diagnosis.figures
 
@@ -118,7 +118,7 @@ def test_weights_of_another_network_are_refused(run: hl.Run, bars: Path, tmp_pat
     other = hl.train(bars, overrides={"model.hidden": [5]}, run_dir=tmp_path / "other")
     for name in ("best", "last"):
         shutil.copy(other.folder.checkpoint(name), run.folder.checkpoint(name))
-    with pytest.raises(CheckpointError, match="is of another network"):
+    with pytest.raises(CheckpointError, match="belongs to another network"):
         diagnose(run.path)
 
 
@@ -149,7 +149,7 @@ def test_a_large_network_is_shown_fewer_pictures(
     run: hl.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room = "handloom.diagnosis.evidence"
-    multiply_adds = 36 * 8 + 8 * 3  # of bars.toml's network, for one picture
+    multiply_adds = 36 * 8 + 8 * 3  # of bars.toml's network, for one image
     shown = []
     examine = evidence_module.examine_units
     monkeypatch.setattr(

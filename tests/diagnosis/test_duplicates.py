@@ -1,4 +1,4 @@
-"""Shared pictures, against a comparison of every pair in full."""
+"""Shared images, against a comparison of every pair in full."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_one_colour_matches_only_itself() -> None:
 
 
 def test_one_picture_again_and_again() -> None:
-    """As many candidates as there are pictures are no trouble."""
+    """As many candidates as there are images are no trouble."""
     picture = np.arange(64, dtype=np.uint8).reshape(8, 8)
     found = shared_pictures(np.stack([picture] * 300), np.stack([picture] * 300))
     assert len(found) == 300

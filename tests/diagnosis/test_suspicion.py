@@ -55,7 +55,7 @@ def test_the_sheet_has_the_surest_of_all_parts_first() -> None:
     sheet = suspects_sheet((first, second), lambda image: int(image[0, 0]) if image.any() else None)
     assert [(suspect.said, suspect.where) for suspect in sheet.shown] == [
         (2, "validation, row 3"),
-        (2, "train"),  # a picture that stands nowhere any more
+        (2, "train"),  # an image that stands nowhere any more
         (1, "validation, row 1"),
         (1, "train, row 2"),
     ]

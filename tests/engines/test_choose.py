@@ -55,7 +55,7 @@ def test_numpy_is_numpy(loom: type[Compiled]) -> None:
     assert isinstance(engine, NumpyEngine)
     setup = engine.setup
     assert (setup.clip_norm, setup.clip_value, setup.ema) == (1.0, 2.0, 0.9)
-    assert notes == ("numpy: as asked for",)
+    assert notes == ("numpy: as requested",)
 
 
 @pytest.mark.parametrize("name", ["auto", "loom"])
@@ -77,7 +77,7 @@ def test_what_is_not_compiled_is_told(
     _, notes = choose("auto", threads=1)
     assert notes == (
         "loom: compiled for this processor in 0.43 s, 1 thread",
-        "on numpy inside the loom's step: 3 (Mine), loss nll",
+        "run by NumPy within the loom step: 3 (Mine), loss nll",
     )
 
 

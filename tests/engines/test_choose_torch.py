@@ -60,10 +60,10 @@ def test_torch_is_torch() -> None:
     engine, notes = chosen("torch", device="cpu")
     assert isinstance(engine, TorchEngine)
     version = torch.__version__
-    assert notes == (f"torch: as asked for; PyTorch {version} on the CPU, 2 threads",)
+    assert notes == (f"torch: as requested; PyTorch {version} on the CPU, 2 threads",)
     _, notes = chosen("torch", device="cpu", precision="bfloat16", loss=own)
     assert notes[0].endswith("on the CPU, 2 threads, bfloat16 autocast")
-    assert notes[1] == "on numpy inside the torch's step: the loss"
+    assert notes[1] == "run by NumPy within the torch step: the loss"
 
 
 def test_auto_looks_for_no_gpu_where_none_is_likely(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,14 +87,14 @@ def test_auto_passes_torch_over_where_a_layer_has_no_module_and_says_so() -> Non
     assert notes[-1] == (
         "not torch, though PyTorch sees a GPU of this test's: it has no module for 0 (Own)"
     )
-    with pytest.raises(ConfigError, match="layer 0 is a Own, which PyTorch has no module for"):
+    with pytest.raises(ConfigError, match="layer 0 is a Own, for which there is no PyTorch module"):
         chosen("torch", Own, device="cpu")
 
 
 @pytest.mark.parametrize("name", ["auto", "torch"])
 def test_a_device_by_name_is_never_replaced(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match=r'torch.device is "cuda", which cannot be had'):
+    with pytest.raises(ConfigError, match=r'torch.device is "cuda", which is not available'):
         chosen(name, device="cuda")
 
 
@@ -172,7 +172,7 @@ WITHOUT = """
 import sys
 sys.modules["torch"] = None  # as if it were not installed
 from handloom.run import session
-session.draw = lambda run, parts: []  # pictures are not what is tested here
+session.draw = lambda run, parts: []  # images are not what is tested here
 from handloom.cli.main import main
 main()
 """

@@ -67,7 +67,7 @@ def test_a_norm_needs_two_numbers_a_channel_to_train_on(subject: Any) -> None:
         engine = engine_of(subject, model=model)
         before = weights_of(engine)
         name = re.escape("layer 2 (BatchNorm1d)" if model is rows else "layer 1 (BatchNorm2d)")
-        told = f"^{name} needs at least two numbers a channel to train on, got one"
+        told = f"^{name} needs at least two values per channel in training, got one"
         with pytest.raises(ShapeError, match=told):
             engine.train_step(x[:1], labels[:1])
         with pytest.raises(ShapeError, match=told):  # before the first of the batches
@@ -126,7 +126,7 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_alone(
     assert not report.is_finite
     assert not np.isfinite(report.loss)
     assert_untouched(engine, before, 6)
-    assert engine.locate_nonfinite(x) == "the input pictures"
+    assert engine.locate_nonfinite(x) == "the input images"
 
 
 @every_engine

@@ -124,7 +124,7 @@ def test_dark_pictures_are_compiled_for_at_once_and_predict_alike(dark: float) -
     assert len([*engine.train(epoch, 0, 5)]) == 5
     assert (engine.compile_seconds == before) is bool(dark)
     x = epoch[0].x
-    other.load_state_dict(engine.state_dict())  # it has seen no pictures yet
+    other.load_state_dict(engine.state_dict())  # it has seen no images yet
     np.testing.assert_array_equal(other.predict(x), engine.predict(x))
     for batch in epoch:
         engine.train_step(batch.x, batch.labels)
@@ -133,7 +133,7 @@ def test_dark_pictures_are_compiled_for_at_once_and_predict_alike(dark: float) -
 
 
 def test_a_look_at_other_pictures_before_training_changes_nothing() -> None:
-    """Whether pixels are dark decides how sums are made up; the pictures to train on tell it."""
+    """Whether pixels are dark decides how sums are made up; the images to train on tell it."""
     one, other = (loom("rows", clip_norm=0.1) for _ in range(2))
     epoch = epoch_of()
     other.predict(np.ones((300, *SHAPE), np.float32))

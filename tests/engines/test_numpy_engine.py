@@ -160,7 +160,7 @@ def test_a_step_that_is_not_finite_leaves_the_weights_alone(rng: np.random.Gener
     after = engine.weights()
     assert all(np.array_equal(before[n], after[n]) for n in before if "running" not in n)
     assert engine.steps == 0
-    assert engine.locate_nonfinite(x) == "the input pictures"
+    assert engine.locate_nonfinite(x) == "the input images"
 
 
 def test_nonfinite_numbers_are_located(rng: np.random.Generator) -> None:

@@ -266,7 +266,7 @@ def test_a_network_of_ones_own_stays_whole(rng: Generator) -> None:
         return model, nn.cross_entropy, optim.SGD(model.named_parameters(), 0.1)
 
     choice = choose_engine("auto", *arranged(*made()), input_shape=SHAPE)
-    told = "a Doubled cannot be compiled, nor taken apart as a Sequential can"
+    told = "a Doubled can neither be compiled nor split up like a Sequential"
     assert choice.notes == (f"numpy: {told}",)
     twin = NumpyEngine(*arranged(*made()))
     assert choice.engine.train_step(x, labels) == twin.train_step(x, labels)

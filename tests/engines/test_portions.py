@@ -78,7 +78,7 @@ def test_features_have_no_size_and_keep_their_order(rng: Generator) -> None:
 
 
 def test_other_pictures_have_sizes_of_their_own(rng: Generator) -> None:
-    """As those of another stage, or of an epoch whose pictures are augmented."""
+    """As those of another stage, or of an epoch whose images are augmented."""
     portions = Portions(network(rng), np.float32)
     for _ in range(2):
         batches = Batches(drawn(rng, 30, 8), Normalisation("scale"), 30, seed=3)

@@ -1,4 +1,4 @@
-"""Classifier at work: on features and pictures, alone and in scikit-learn's company."""
+"""Classifier at work: on features and images, alone and in scikit-learn's company."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_engines_agree(quick: Classifier) -> None:
     np.testing.assert_allclose(one, other, atol=1e-3)
 
 
-# -- pictures --------------------------------------------------------------------------------------
+# -- images --------------------------------------------------------------------------------------
 
 
 def test_pictures_by_shape_or_in_rows_are_the_same(quick: Classifier, pictures) -> None:
@@ -161,7 +161,7 @@ def test_pixels_may_be_normalised(quick: Classifier, normalise: str, pictures) -
 @pytest.mark.parametrize(
     ("change", "look", "error", "told"),
     [
-        ({}, lambda X: X / 255, DataError, "numbers that are no pixels, and the classifier was"),
+        ({}, lambda X: X / 255, DataError, "numbers that are not pixels, but the classifier was"),
         ({}, lambda X: X.reshape(-1, 4, 16), ShapeError, r"\(1, 4, 16\), and \(1, 8, 8\) were"),
         ({}, lambda X: X[:, 1:], ValueError, "56 features, but Classifier is expecting 64"),
     ],
@@ -181,7 +181,7 @@ def test_other_pictures_are_refused(
         ({"image_shape": (8, 9)}, ShapeError, r"\(1, 8, 9\), and the examples in X are \(1, 8, 8"),
         ({"image_shape": 8}, ConfigError, r"image_shape is 8; it has to be \(H, W\) or"),
         ({"image_shape": (0, 64)}, ConfigError, r"image_shape is \(0, 64\)"),
-        ({"normalise": "none"}, ConfigError, "normalise is 'none'; for pixels it is scale, sta"),
+        ({"normalise": "none"}, ConfigError, "normalise is 'none'; for pixels use scale, sta"),
         ({"lr": -1.0}, RecipeError, r"Classifier: optimizer\.lr is -1\.0; it has to be a number"),
         ({"architecture": "lenet5"}, RecipeError, 'model.name is "lenet5"; .* did you mean "le'),
         ({"architecture": 5}, ConfigError, "architecture is 5; it has to be a name, or a mapping"),
@@ -204,7 +204,7 @@ def test_what_cannot_be_is_said_in_a_sentence(
 def test_what_only_pixels_allow_is_refused_for_numbers(quick: Classifier) -> None:
     with pytest.raises(ConfigError, match="augment works on pixels"):
         quick.set_params(augment={"flip": 0.5}).fit(*WINE)
-    with pytest.raises(ConfigError, match="normalise is 'scale'; for numbers that are no pixels"):
+    with pytest.raises(ConfigError, match="normalise is 'scale'; for numbers that are not pixels"):
         quick.set_params(augment=None, normalise="scale").fit(*WINE)
     with pytest.raises(DataError, match="too large for float32"):
         quick.set_params(normalise="none").fit(WINE[0] * 1e60, WINE[1])
@@ -220,8 +220,8 @@ def test_a_batch_norm_leaves_a_last_batch_of_one_out(
     assert [row["step"] for row in quick.history_] == [1, 2, 3]  # of 33 examples in batches of 32
     (warning,) = recwarn
     assert str(warning.message) == (
-        "each epoch leaves out 1 of the 33 training examples, a different one each time: it would "
-        "be alone in the last batch, and layer 2 (BatchNorm1d) needs two"
+        "each epoch omits 1 of the 33 training examples, a different one each time: it would "
+        "be alone in the last batch, but layer 2 (BatchNorm1d) needs two"
     )
     assert warning.filename == __file__
     assert quick.fit(WINE[0][40:74], WINE[1][40:74]).history_[-1]["step"] == 6
@@ -233,14 +233,14 @@ def test_a_stream_is_warned_once(quick: Classifier, recwarn: pytest.WarningsReco
     for _ in range(3):
         quick.partial_fit(WINE[0][40:73], WINE[1][40:73])
     assert len(recwarn) == 1
-    with pytest.raises(RecipeError, match=r"1 example to train on, and layer 2 \(BatchNorm1d\)"):
+    with pytest.raises(RecipeError, match=r"1 training example, but layer 2 \(BatchNorm1d\)"):
         quick.partial_fit(WINE[0][:1], WINE[1][40:41])
 
 
 def test_a_batch_norm_needs_batches_of_two(quick: Classifier) -> None:
     quick.set_params(architecture={"name": "mlp", "norm": "batch"}, batch_size=1)
     with pytest.raises(
-        RecipeError, match=r"batch_size is 1, and layer 2 \(BatchNorm1d\) needs two"
+        RecipeError, match=r"batch_size is 1, but layer 2 \(BatchNorm1d\) needs two"
     ):
         quick.fit(*WINE)
 
@@ -299,7 +299,7 @@ def test_classes_that_weigh_nothing(quick: Classifier) -> None:
     assert np.isfinite([row["train_loss"] for row in model.history_]).all()
     assert (model.predict(X[order]) == 1).all()
     nothing = clone(quick).set_params(class_weight={0: 0, 1: 0, 2: 1})
-    with pytest.raises(RecipeError, match="every label of the training part"):
+    with pytest.raises(RecipeError, match="every label of the training split"):
         clone(quick).set_params(class_weight=dict.fromkeys(range(3), 0)).fit(X, y)
     nothing.partial_fit(X[y == 0], y[y == 0], classes=[0, 1, 2])
     assert nothing.history_[-1]["train_loss"] == nothing.history_[-1]["grad_norm"] == 0.0
@@ -381,9 +381,9 @@ def test_partial_fit_knows_classes_that_are_still_to_come(quick: Classifier) -> 
     quick.partial_fit(X[-40:], y[-40:])
     with pytest.raises(LabelError, match=r"classes differs from the first call.s, \[0, 1, 2\]"):
         quick.partial_fit(X, y, classes=[0, 1])
-    with pytest.raises(LabelError, match=r"y has the class 5, which is none of \[0, 1, 2\]"):
+    with pytest.raises(LabelError, match=r"y has the class 5, which is not one of \[0, 1, 2\]"):
         quick.partial_fit(X, np.where(y == 2, 5, y))
-    with pytest.raises(ConfigError, match="would be another one in every partial_fit"):
+    with pytest.raises(ConfigError, match="would change with every partial_fit"):
         clone(quick).set_params(class_weight="balanced").partial_fit(X, y)
 
 
@@ -394,7 +394,7 @@ def test_a_warm_start_goes_on_from_the_weights(quick: Classifier) -> None:
     assert warm.history_[0]["train_loss"] == cold[0]["train_loss"]
     assert warm.fit(X, y).history_[0]["train_loss"] < 0.5 * cold[0]["train_loss"]
     assert len(warm.history_) == len(cold)
-    with pytest.raises(LabelError, match=r"with warm_start the classes stay what they were"):
+    with pytest.raises(LabelError, match=r"with warm_start the classes stay the same"):
         warm.fit(X[:100], y[:100])
 
 

@@ -29,7 +29,7 @@ def test_one_number_in_any_block_says_that_rows_are_no_pixels(row: int, number: 
     rows[row, 3] = number
     pixels = Inputs.fit(np.full((2, 4), 200.0), (1, 2, 2), None)
     assert not Inputs.fit(rows, (1, 2, 2), None).are_pixels
-    with pytest.raises(DataError, match="numbers that are no pixels"):
+    with pytest.raises(DataError, match="numbers that are not pixels"):
         pixels.examples(rows)
 
 
@@ -62,7 +62,7 @@ def test_a_channel_of_a_picture_has_one_scale(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("normalise", ["scale", "per-picture", "nonsense"])
 def test_numbers_know_two_ways(normalise: str) -> None:
-    with pytest.raises(ConfigError, match="for numbers that are no pixels it is standard or none"):
+    with pytest.raises(ConfigError, match="for numbers that are not pixels use standard or none"):
         Inputs.fit(np.array([[0.5]]), None, normalise)
 
 

@@ -158,15 +158,15 @@ def test_another_engine_continues(quick: Classifier) -> None:
         ({"hidden": 9}, r"model has changed .*'hidden': \(8,\).*'hidden': \(9,\)"),
         ({"architecture": "lenet"}, "model has changed"),
         ({"activation": "tanh"}, "model has changed"),
-        ({"dropout": 0.5}, "does not fit the parameters as they are now: "),
+        ({"dropout": 0.5}, "does not fit the present parameters: "),
         ({"settings": {"model.norm": "batch"}}, "model has changed"),
-        ({"settings": {"seed": 5}}, "seed has changed since learning began"),
-        ({"settings": {"training.ema": 0.9}}, "does not fit the parameters as they are now: "),
+        ({"settings": {"seed": 5}}, "seed has changed since training began"),
+        ({"settings": {"training.ema": 0.9}}, "does not fit the present parameters: "),
         ({"optimizer": "sgd"}, r"optimizer\.name has changed .*, from 'adamw' to 'sgd'"),
-        ({"random_state": 1}, "random_state has changed since learning began, from 0 to 1"),
+        ({"random_state": 1}, "random_state has changed since training began, from 0 to 1"),
         ({"random_state": np.random.RandomState(0)}, "random_state has .* to 'a RandomState'"),
-        ({"normalise": "none"}, "normalise has changed since learning began, from None to 'none'"),
-        ({"class_weight": "balanced"}, "would be another one in every partial_fit"),
+        ({"normalise": "none"}, "normalise has changed since training began, from None to 'none'"),
+        ({"class_weight": "balanced"}, "would change with every partial_fit"),
         ({"early_stopping": True}, "partial_fit learns from all of its examples"),
         ({"threads": 10**5}, "threads is 100000"),
         ({"threads": "2"}, r'training\.threads is "2"; it has to be a whole number'),
@@ -192,7 +192,7 @@ def test_a_change_that_cannot_be_is_refused_and_does_no_harm(
 def test_pictures_of_another_shape_are_refused() -> None:
     images = np.random.default_rng(0).integers(0, 256, (20, 4, 9), np.uint8)
     net = Classifier(4, engine="numpy").partial_fit(images, np.arange(20) % 2)
-    with pytest.raises(ShapeError, match=r"\(1, 9, 4\), and \(1, 4, 9\) were learnt from"):
+    with pytest.raises(ShapeError, match=r"\(1, 9, 4\), and \(1, 4, 9\) were learned from"):
         net.partial_fit(images.reshape(20, 9, 4), np.arange(20) % 2)
 
 
@@ -200,7 +200,7 @@ def test_balanced_weights_of_fit_stay_while_the_parameter_does(quick: Classifier
     quick.set_params(class_weight="balanced").fit(X[:100], Y[:100])
     weights = quick.recipe_.loss.model_dump()["class_weights"]
     assert quick.partial_fit(X[:70], Y[:70]).recipe_.loss.model_dump()["class_weights"] == weights
-    with pytest.raises(ConfigError, match="would be another one in every partial_fit"):
+    with pytest.raises(ConfigError, match="would change with every partial_fit"):
         clone(quick).partial_fit(X, Y)
 
 
@@ -211,7 +211,7 @@ def test_a_random_state_that_was_pickled_is_no_change(quick: Classifier) -> None
 
 def test_weights_that_do_not_fit_are_refused_by_a_warm_start(quick: Classifier) -> None:
     quick.fit(X, Y)
-    with pytest.raises(ConfigError, match="call fit without warm_start to begin anew"):
+    with pytest.raises(ConfigError, match="call fit without warm_start to start over"):
         quick.set_params(warm_start=True, hidden=9).fit(X, Y)
 
 

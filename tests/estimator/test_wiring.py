@@ -134,7 +134,7 @@ CASES = {
     "verbose": Case(True, lambda found: found.printed.count("epoch "), 2),
 }  # fmt: skip
 SEEN_ON_ROWS = {"image_shape"}
-"""What is seen where pictures come as rows only."""
+"""What is seen where images come as rows only."""
 
 
 def fitted(params: dict[str, Any], *, as_rows: bool = False, printed: Any = str) -> Fitted:

@@ -98,12 +98,12 @@ def classifier(make_classifier: Make) -> PortableClassifier:
 
 @pytest.fixture
 def images(classifier: PortableClassifier, rng: Generator) -> np.ndarray:
-    """Nine pictures for the classifier."""
+    """Nine images for the classifier."""
     return rng.integers(0, 256, (9, *classifier.image_shape), np.uint8)
 
 
 @pytest.fixture
 def run(bars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A finished run of bars.toml, whose pictures were not drawn."""
+    """A finished run of bars.toml, whose images were not drawn."""
     monkeypatch.setattr(session, "draw", lambda run, parts: [])
     return session.train(bars, run_dir=tmp_path / "run")

@@ -71,7 +71,7 @@ def test_changed_data_do_not_stand_in_its_way(run: Run, bars: Path) -> None:
 
 
 def test_a_form_that_is_not_known(run: Run, here: Path) -> None:
-    with pytest.raises(ConfigError, match="'tflite' is no form to export to; there are onnx, saf"):
+    with pytest.raises(ConfigError, match="'tflite' is not an export format; use one of onnx, saf"):
         hl.export(run, "tflite")  # type: ignore[arg-type]
     assert not list(here.iterdir())
 
@@ -106,13 +106,13 @@ def test_a_name_that_python_cannot_import_is_mended(run: Run, here: Path) -> Non
 
 @pytest.mark.parametrize("name", ["3-layers.py", "net.txt", "class.py", "net"])
 def test_a_name_that_python_cannot_import_is_refused(run: Run, here: Path, name: str) -> None:
-    with pytest.raises(RunError, match="cannot be imported; call the module like"):
+    with pytest.raises(RunError, match="cannot be imported; choose a name like"):
         hl.export(run, "torch", name)
     assert not list(here.iterdir())
 
 
 def test_a_folder_is_no_file(run: Run, here: Path) -> None:
-    with pytest.raises(RunError, match="is not a file; name one to write with --out"):
+    with pytest.raises(RunError, match="is not a file; give one to write with --out"):
         hl.export(run, "onnx", here)
 
 

@@ -124,13 +124,13 @@ def with_metadata(run: Run, path: Path, **changes: str) -> Path:
     [
         (
             {"class_names": json.dumps(["1", "0", "2"])},
-            "was trained with the class names ['1', '0', '2'], and the recipe's data have ['0', ",
+            "was trained with the class names ['1', '0', '2'], but the recipe's data have ['0', ",
         ),
-        ({"image_shape": "[3, 6, 6]"}, "was trained with the image shape [3, 6, 6], and the"),
-        ({"image_shape": "[" * 100_000}, "its metadata have no 'image_shape' that is JSON"),
-        ({"handloom_format": "2"}, "has the format 2, and this handloom reads 1: upgrade handloom"),
+        ({"image_shape": "[3, 6, 6]"}, "was trained with the image shape [3, 6, 6], but the"),
+        ({"image_shape": "[" * 100_000}, "'image_shape' in its metadata is not JSON"),
+        ({"handloom_format": "2"}, "has the format 2, but this handloom reads 1: upgrade handloom"),
         ({"normalisation": "{}"}, "{} is not a stored normalisation"),
-        ({"normalisation": "[1"}, "its metadata have no 'normalisation' that is JSON"),
+        ({"normalisation": "[1"}, "'normalisation' in its metadata is not JSON"),
     ],
 )
 def test_a_file_of_other_pictures_is_refused(
@@ -146,7 +146,9 @@ def test_a_file_of_other_pictures_is_refused(
 def test_a_network_that_does_not_fit_leaves_nothing(
     weights: Path, bars: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(CheckpointError, match=r"theirs\.safetensors is of another network: no lay"):
+    with pytest.raises(
+        CheckpointError, match=r"theirs\.safetensors belongs to another network: no lay"
+    ):
         hl.import_weights(weights, bars, tmp_path / "new", overrides={"model.hidden": [9]})
     assert not (tmp_path / "new").exists()
 

@@ -69,7 +69,7 @@ def test_a_misfit_leaves_the_model_as_it_was(rng: Generator, tmp_path: Path) -> 
     ours = network(rng)
     before = ours.state_dict()
     save_file({"0.weight": torch.zeros(5, 4)}, tmp_path / "net.safetensors")
-    with pytest.raises(CheckpointError, match="is of another network: no layer of"):
+    with pytest.raises(CheckpointError, match="belongs to another network: no layer of"):
         hl.load_weights(ours, tmp_path / "net.safetensors")
     for name, array in ours.state_dict().items():
         np.testing.assert_array_equal(array, before[name])

@@ -96,10 +96,10 @@ def test_a_single_layer_has_no_path() -> None:
         (
             {"l.weight": (9, 5)},
             "no layer of the file fits the network's 4.body.0 (weight (5, 5), bias (5,)); the first"
-            " that is left is l (bias (5,), weight (9, 5))",
+            " one left is l (bias (5,), weight (9, 5))",
         ),
         ({"l.weight": None, "l.bias": None}, "fits the network's 5 (weight (5, 5), bias (5,));"),
-        ({"stem.bias": None}, "fits the network's 0 (weight (6, 1, 3, 3), bias (6,)); none like"),
+        ({"stem.bias": None}, "fits the network's 0 (weight (6, 1, 3, 3), bias (6,)); no similar"),
         ({"extra.weight": (2, 2)}, "the file's extra (weight (2, 2)) has no counterpart in the"),
     ],
 )
@@ -116,7 +116,7 @@ def test_the_first_misfit_is_told(changes: dict[str, tuple[int, ...] | None], to
 def test_equal_names_with_another_shape() -> None:
     with pytest.raises(StateError) as refused:
         match(state(OWN), state(OWN | {"5.bias": (7,)}))
-    assert str(refused.value) == "5.bias of the file is (7,), and 5.bias of the network (5,)"
+    assert str(refused.value) == "5.bias in the file is (7,), but 5.bias in the network is (5,)"
 
 
 def test_an_empty_file() -> None:

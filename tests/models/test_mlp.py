@@ -90,5 +90,5 @@ def test_weights_suit_the_activation(activation: str, variance: float, rng: Gene
 def test_what_cannot_be_is_refused(rng: Generator) -> None:
     with pytest.raises(ShapeError, match=r"layer 1: .* GiB; at most"):
         mlp((1, 28, 28), 10, hidden=(10**9,), rng=rng)
-    with pytest.raises(ShapeError, match="layer 2: 'step' is no kind of layer"):
+    with pytest.raises(ShapeError, match="layer 2: 'step' is not a kind of layer"):
         mlp((1, 28, 28), 10, hidden=(4,), activation="step", rng=rng)

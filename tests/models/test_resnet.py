@@ -131,12 +131,12 @@ def test_blocks_can_start_as_their_shortcuts(network: Any, rng: Generator) -> No
 
 
 def test_what_cannot_be_is_refused(rng: Generator) -> None:
-    with pytest.raises(ConfigError, match="depth is one of 18, 34, got 50"):
+    with pytest.raises(ConfigError, match="depth of a ResNet has to be one of 18, 34, got 50"):
         resnet((1, 28, 28), 10, depth=50, rng=rng)
-    with pytest.raises(ConfigError, match="form is one of small, imagenet, got 'tiny'"):
+    with pytest.raises(ConfigError, match="form has to be one of small, imagenet, got 'tiny'"):
         resnet((1, 28, 28), 10, form=cast(Any, "tiny"), rng=rng)
     for depth in (2, 21):
         with pytest.raises(ConfigError, match=rf"6n \+ 2 \(20, 32, 56, …\), got {depth}"):
             resnet_cifar((1, 28, 28), 10, depth=depth, rng=rng)
-    with pytest.raises(ShapeError, match=r"conv2d expects a picture \(C, H, W\), got \(784,\)"):
+    with pytest.raises(ShapeError, match=r"conv2d expects an image \(C, H, W\), got \(784,\)"):
         resnet((784,), 10, rng=rng)

@@ -91,9 +91,9 @@ def test_the_same_generator_gives_the_same_network() -> None:
     ("layers", "path", "told"),
     [
         ([SCORES], "0", r"linear expects \(D,\), got \(1, 28, 28\); put a flatten before it"),
-        ([FLATTEN, CONV], "1", r"conv2d expects a picture \(C, H, W\), got \(784,\)"),
+        ([FLATTEN, CONV], "1", r"conv2d expects an image \(C, H, W\), got \(784,\)"),
         ([CONV, {**CONV, "kernel_size": 27}], "1", r"27 × 27 .* got 26 × 26"),
-        ([{**CONV, "groups": 3}], "0", "numbers of channels above 0 that groups divides"),
+        ([{**CONV, "groups": 3}], "0", "numbers of channels that are divisible by groups"),
         ([{"layer": "max-pool", "kernel_size": 2, "padding": 3}], "0", "padding"),
         (
             [{"layer": "residual", "body": [CONV]}],
@@ -106,18 +106,22 @@ def test_the_same_generator_gives_the_same_network() -> None:
             r"\(4, 26, 26\) to its shortcut.* \(4, 28, 28\)",
         ),
         ([{"layer": "residual", "body": [CONV, SCORES]}], "0.body.1", "put a flatten before it"),
-        ([{"layer": "parallel", "branches": [[CONV], [FLATTEN]]}], "0", "joins on channels"),
+        ([{"layer": "parallel", "branches": [[CONV], [FLATTEN]]}], "0", "concatenates channels"),
         (
             [FLATTEN, {"layer": "parallel", "branches": [[SCORES], [CONV]]}],
             "1.1.0",
             r"got \(784,\)",
         ),
-        ([FLATTEN, {"layer": "perceptron"}], "1", "'perceptron' is no kind of layer; there are"),
-        ([{}], "0", "None is no kind of layer"),
-        ([{**CONV, "init": "he"}], "0", "'he' is no initialiser; there are he-normal, "),
-        ([{"layer": "batch-norm", "init": "one"}], "0", "init is ones or zeros, got 'one'"),
+        (
+            [FLATTEN, {"layer": "perceptron"}],
+            "1",
+            "'perceptron' is not a kind of layer; use one of",
+        ),
+        ([{}], "0", "None is not a kind of layer"),
+        ([{**CONV, "init": "he"}], "0", "'he' is not an initialiser; use one of he-normal, "),
+        ([{"layer": "batch-norm", "init": "one"}], "0", "init has to be ones or zeros, got 'one'"),
         ([FLATTEN, {"layer": "resize", "size": 8}], "1", r"Resize expects \(C, H, W\), got"),
-        ([{"layer": "resize", "size": 10**4}], "0", "values for one picture"),
+        ([{"layer": "resize", "size": 10**4}], "0", "values for one image"),
     ],
 )
 def test_a_layer_that_does_not_fit_is_named(
@@ -133,11 +137,11 @@ def test_a_layer_that_does_not_fit_is_named(
     [
         ([FLATTEN, {**SCORES, "out_features": 10**9}], "1", "784,000,000,000 weights, 2,920.6 GiB"),
         ([{**CONV, "out_channels": 10**8}], "0", "900,000,000 weights, 3.4 GiB"),
-        ([{**CONV, "padding": 10**5, "init": "zeros"}], "0", "values for one picture"),
+        ([{**CONV, "padding": 10**5, "init": "zeros"}], "0", "values for one image"),
         (
             [FLATTEN, *([{**SCORES, "out_features": 10**4, "init": "zeros"}] * 5)],
             "4",
-            "307,840,000 weights, 1.1 GiB; at most 250,000,000 are made",
+            "307,840,000 weights, 1.1 GiB; at most 250,000,000 are allowed",
         ),
     ],
 )
@@ -155,5 +159,5 @@ def test_what_would_fill_the_memory_is_refused_before_it_does(
 
 
 def test_a_network_has_to_give_a_score_for_each_class(rng: Generator) -> None:
-    with pytest.raises(ShapeError, match=r"gives \(784,\) for .* \(1, 28, 28\), .* \(10,\)"):
+    with pytest.raises(ShapeError, match=r"outputs \(784,\) for .* \(1, 28, 28\), .* \(10,\)"):
         from_layers([FLATTEN], IMAGE, 10, rng=rng)

@@ -46,7 +46,7 @@ def inception(rng: Generator) -> nn.Layer:
 
 
 class TorchResidualBlock(tnn.Module):
-    """A ResNet's block that halves the picture."""
+    """A ResNet's block that halves the image."""
 
     def __init__(self) -> None:
         super().__init__()

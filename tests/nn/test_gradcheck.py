@@ -148,7 +148,7 @@ def test_a_layer_without_a_smooth_place_fails_and_says_so(rng: Generator) -> Non
     report = nn.gradcheck(HiddenChance(), np.ones((2, 3)), rng=rng)
     assert not report.passed
     assert report.max_rel_error == np.inf
-    assert report.worst.endswith("no smooth place was found to compare at")
+    assert report.worst.endswith("no smooth point was found for the comparison")
 
 
 def test_leaves_the_layer_as_it_is(rng: Generator) -> None:
@@ -177,5 +177,5 @@ def test_a_gradient_of_another_shape_is_an_error(rng: Generator) -> None:
 
     with pytest.raises(ShapeError, match=r"shape \(12,\) for a value of \(3, 4\)"):
         nn.gradcheck(Flat(), np.ones((3, 4)), rng=rng)
-    with pytest.raises(ShapeError, match="at least one number"):
+    with pytest.raises(ShapeError, match="at least one value"):
         nn.gradcheck(nn.Tanh(), np.ones((0, 4)), rng=rng)

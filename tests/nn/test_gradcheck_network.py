@@ -26,7 +26,7 @@ def lenet(rng: Generator, conv: type[nn.Conv2d] = nn.Conv2d) -> nn.Sequential:
 
 @pytest.fixture
 def images(rng: Generator) -> Array:
-    """Pictures like real ones: most pixels are blank."""
+    """Images like real ones: most pixels are blank."""
     return rng.random((3, 1, 8, 8)) * (rng.random((3, 1, 8, 8)) < 0.3)
 
 

@@ -114,7 +114,7 @@ def test_state_tells_everything_that_does_not_fit(network: nn.Sequential) -> Non
     with pytest.raises(StateError, match=r"missing 0.bias, 1.running_var; surplus 2.body.1.bias, "):
         network.load_state_dict(state)
     state = network.state_dict() | {"0.weight": np.zeros((3, 4))}
-    with pytest.raises(StateError, match=r"0.weight is \(3, 4\) and should be \(4, 3\)"):
+    with pytest.raises(StateError, match=r"0.weight is \(3, 4\) but should be \(4, 3\)"):
         network.load_state_dict(state)
 
 

@@ -116,7 +116,7 @@ def test_one_forward_serves_one_backward(layer: nn.Layer, x: Array) -> None:
     network = nn.Sequential(nn.Tanh(), layer)  # so that even an empty layer has something saved
     dy = np.ones_like(network.forward(x))
     network.backward(dy)
-    with pytest.raises(StateError, match="one forward serves one backward"):
+    with pytest.raises(StateError, match="each forward is used by one backward"):
         network.backward(dy)
 
 
@@ -146,7 +146,7 @@ def test_state_is_strict(layer: nn.Layer) -> None:
         others = {n: np.zeros_like(a) for n, a in before.items() if n != name}
         with pytest.raises(StateError, match=f"missing {name}"):
             layer.load_state_dict(others)
-        with pytest.raises(StateError, match=rf"{name} is \(.*\) and should be \("):
+        with pytest.raises(StateError, match=rf"{name} is \(.*\) but should be \("):
             layer.load_state_dict({**others, name: np.zeros((*array.shape, 1))})
     assert all(np.array_equal(before[name], array) for name, array in layer.state_dict().items())
 

@@ -74,8 +74,8 @@ def test_shares_that_are_whole_are_labels(scores: np.ndarray, labels: np.ndarray
     [
         (np.ones((N, C + 1)) / (C + 1), ShapeError, "shares of the same shape"),
         (np.eye(C, dtype=int)[np.arange(N) % C], ShapeError, r"labels of the shape \(7,\)"),
-        (np.ones((N, C)), LabelError, "row 0 holds no shares"),
-        (np.tile([1.5, -0.5, 0, 0, 0], (N, 1)), LabelError, "row 0 holds no shares"),
+        (np.ones((N, C)), LabelError, "row 0 is not a distribution"),
+        (np.tile([1.5, -0.5, 0, 0, 0], (N, 1)), LabelError, "row 0 is not a distribution"),
     ],
 )
 def test_shares_that_cannot_be_are_refused(

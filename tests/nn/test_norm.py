@@ -174,8 +174,8 @@ def test_no_parameter_of_a_norm_decays(layer: nn.Layer) -> None:
         (nn.BatchNorm2d(3), (4, 3), r"BatchNorm2d expects \(3, H, W\), got \(3,\)"),
         (nn.LayerNorm((3, 4)), (2, 3, 5), r"LayerNorm expects .* \(3, 4\), got \(3, 5\)"),
         (nn.LayerNorm((3, 4)), (3, 4), r"LayerNorm expects .* \(3, 4\), got \(4,\)"),
-        (nn.BatchNorm1d(3), (1, 3), "at least two numbers a channel to train on, got one"),
-        (nn.BatchNorm2d(3), (1, 3, 1, 1), "at least two numbers a channel to train on, got one"),
+        (nn.BatchNorm1d(3), (1, 3), "at least two values per channel in training, got one"),
+        (nn.BatchNorm2d(3), (1, 3, 1, 1), "at least two values per channel in training, got one"),
     ],
 )
 def test_refuses_an_input_that_does_not_fit(layer: nn.Layer, shape, message: str) -> None:
@@ -188,13 +188,13 @@ def test_refuses_an_input_that_does_not_fit(layer: nn.Layer, shape, message: str
 
 @pytest.mark.parametrize("eps", [0.0, -1.0, float("nan")])
 def test_refuses_an_eps_that_is_not_positive(eps: float) -> None:
-    with pytest.raises(ConfigError, match="eps is above 0"):
+    with pytest.raises(ConfigError, match="eps of a norm has to be above 0"):
         nn.LayerNorm(3, eps=eps)
 
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.1])
 def test_refuses_a_momentum_outside_its_range(momentum: float) -> None:
-    with pytest.raises(ConfigError, match=r"BatchNorm2d momentum is in \[0, 1\]"):
+    with pytest.raises(ConfigError, match=r"BatchNorm2d momentum has to be in \[0, 1\]"):
         nn.BatchNorm2d(3, momentum=momentum)
 
 

@@ -33,7 +33,7 @@ class UnsupportedError(Exception):
 
 @dataclass(frozen=True)
 class Geometry:
-    """The windows of a node on a picture x (N, C, H, W); a 1-d x becomes a picture of one row."""
+    """The windows of a node on an image x (N, C, H, W); a 1-d x becomes an image of one row."""
 
     x: Array
     kernel: tuple[int, ...]
@@ -46,7 +46,7 @@ class Geometry:
     def of(cls, x: Array, attributes: Attributes, kernel: tuple[int, ...]) -> Geometry:
         num_axes = len(kernel)
         if num_axes > 2:
-            raise UnsupportedError(f"{num_axes}-d pictures")
+            raise UnsupportedError(f"{num_axes}-d images")
         stride = tuple(attributes.get("strides", [1] * num_axes))
         dilation = tuple(attributes.get("dilations", [1] * num_axes))
         flat = attributes.get("pads", [0] * 2 * num_axes)
@@ -118,7 +118,7 @@ def convolution(
 
 def max_pool(attributes: Attributes, x: Array) -> Array:
     if not np.issubdtype(x.dtype, np.floating):
-        raise UnsupportedError("pictures of integers")
+        raise UnsupportedError("images of integers")
     geometry = Geometry.of(x, attributes, tuple(attributes["kernel_shape"]))
     own_padding = geometry.is_symmetric and geometry.is_at_most_half
     layer = nn.MaxPool2d(
@@ -146,7 +146,7 @@ def average_pool(attributes: Attributes, x: Array) -> Array:
     else:
         layer = nn.AvgPool2d(geometry.kernel, geometry.stride, 0, ceil_mode)
         y = layer.forward(geometry.padded(geometry.x, 0))
-        if not count_include_pad:  # mean over the window / share of the window that is picture
+        if not count_include_pad:  # mean over the window / share of the window that is image
             y = y / layer.forward(geometry.padded(np.ones_like(geometry.x), 0))
     return geometry.result(y)
 

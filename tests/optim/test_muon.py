@@ -51,7 +51,7 @@ def test_steps_are_those_of_torch_within_its_bfloat16(rng: np.random.Generator) 
 def test_both_ends_go_to_the_other_rule_on_request(rng: np.random.Generator) -> None:
     shapes = {"0.weight": (3, 1, 2, 2), "0.bias": (3,), "1.weight": (4, 3), "2.weight": (2, 4)}
     params = {name: Parameter(rng.standard_normal(shape)) for name, shape in shapes.items()}
-    params["1.scale"] = Parameter(np.ones((4, 5, 5)), decay=False)  # a norm over whole pictures
+    params["1.scale"] = Parameter(np.ones((4, 5, 5)), decay=False)  # a norm over whole images
     all_of_them = {"0.weight", "1.weight", "2.weight"}
     assert Muon(params, 0.1).matrices == all_of_them
     hidden = Muon(params, 0.1, hidden_only=True)
@@ -75,7 +75,7 @@ def test_a_matrix_is_learnt(rng: np.random.Generator) -> None:
     [
         ({"momentum": 1.0}, "momentum"),
         ({"rounds": 0}, "rounds"),
-        ({"others": "adam"}, "others is one of adamw, nesterov, got 'adam'"),
+        ({"others": "adam"}, "others has to be one of adamw, nesterov, got 'adam'"),
         ({"others_lr_scale": 0.0}, "others_lr_scale"),
         ({"hidden_only": True}, "there are only 1: set hidden_only to false"),
     ],

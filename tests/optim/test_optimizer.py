@@ -82,8 +82,8 @@ def test_a_rule_of_ones_own_may_use_its_settings_in_its_slots() -> None:
         ({"w.velocity": None}, "missing w.velocity"),
         ({"steps": None}, "missing steps"),
         ({"v.velocity": np.zeros(1)}, "surplus v.velocity"),
-        ({"w.velocity": np.zeros((2, 3))}, r"w.velocity is \(2, 3\) and should be \(1,\)"),
-        ({"steps": np.zeros(1)}, r"steps is \(1,\) and should be \(\)"),
+        ({"w.velocity": np.zeros((2, 3))}, r"w.velocity is \(2, 3\) but should be \(1,\)"),
+        ({"steps": np.zeros(1)}, r"steps is \(1,\) but should be \(\)"),
     ],
 )
 def test_a_state_that_does_not_fit_changes_nothing(change: dict[str, Any], told: str) -> None:
@@ -127,7 +127,7 @@ def test_a_setting_that_cannot_be_is_told(build: Any, told: str) -> None:
 
 def test_one_parameter_under_two_names_is_refused() -> None:
     shared = Parameter(np.ones(2))
-    with pytest.raises(ConfigError, match="a and b are one parameter"):
+    with pytest.raises(ConfigError, match="a and b are the same parameter"):
         SGD({"a": shared, "b": shared}, 0.1)
 
 

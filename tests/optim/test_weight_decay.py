@@ -61,12 +61,14 @@ def test_a_path_may_switch_decay_off(params: dict[str, Parameter]) -> None:
 def test_a_path_without_parameters_is_told_with_the_names_there_are(
     params: dict[str, Parameter],
 ) -> None:
-    with pytest.raises(ConfigError, match=r"'hea', which no parameter .* 21\.norm\.weight, head"):
+    with pytest.raises(ConfigError, match=r"'hea', but no parameter .* 21\.norm\.weight, head"):
         SGD(params, 0.1, weight_decay=WeightDecay(0.1, per_layer={"hea": 0.2}))
 
 
 def test_a_path_that_would_act_on_nothing_is_told(params: dict[str, Parameter]) -> None:
-    with pytest.raises(ConfigError, match=r"'21\.norm', where only biases .* 21\.norm\.weight in"):
+    with pytest.raises(
+        ConfigError, match=r"'21\.norm', below which are only biases .* 21\.norm\.weight in"
+    ):
         SGD(params, 0.1, weight_decay=WeightDecay(0.1, per_layer={"21.norm": 0.2}))
 
 

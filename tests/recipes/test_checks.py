@@ -155,5 +155,5 @@ def test_places_in_a_list_end_before_its_length() -> None:
     model = {"model": {"name": "sequential", "layers": layers}}
     changed = apply_overrides(model, {"model.layers.1.out_features": 3})
     assert changed["model"]["layers"][1]["out_features"] == 3
-    with pytest.raises(RecipeError, match="'2' is no place in a list of 2"):
+    with pytest.raises(RecipeError, match="'2' is not an index into a list of 2"):
         apply_overrides(model, {"model.layers.2.out_features": 3})

@@ -55,7 +55,10 @@ def sentence(overrides: dict[str, Any] | list[str], recipe: str = "digits") -> s
         ("torch.precision=half", 'torch.precision is "half"; it has to be one of auto, float32'),
         # keys
         ("compile=true", "compile is unknown; did you mean torch.compile?"),
-        ("optimizer.learning=1", "optimizer.learning is unknown; optimizer knows lr, weight_decay"),
+        (
+            "optimizer.learning=1",
+            "optimizer.learning is unknown; optimizer has the keys lr, weight_decay",
+        ),
         ("trainig.epochs=3", "trainig is unknown; did you mean training?"),
         ("training.epoch=3", "training.epoch is unknown; did you mean training.epochs?"),
         ("batch_size=3", "batch_size is unknown; did you mean training.batch_size?"),
@@ -63,21 +66,24 @@ def sentence(overrides: dict[str, Any] | list[str], recipe: str = "digits") -> s
         ("optimizer.lr=", "optimizer.lr is missing"),
         ("model.name=", "model.name is missing; it has to be one of mlp, lenet, resnet, "),
         ("model.name=sequential", "model.layers is missing"),
-        ("model.layers=[]", 'model.layers goes with model.name = "sequential" only'),
+        ("model.layers=[]", 'model.layers is only for model.name = "sequential"'),
         # keys that do not go together
         ("loss.name=nll", 'loss.name is "nll", which needs a network that ends in log-softmax'),
-        ("data.labels=a.csv", "data: images and labels go together, and one of them is missing"),
-        ("data.name=", "data: one source of pictures is needed, and it names none; give name, or"),
-        ("augment.copies=2", 'augment: copies counts only with mode = "append"'),
+        ("data.labels=a.csv", "data: images and labels go together; one of them is missing"),
+        (
+            "data.name=",
+            "data: exactly one source of images is needed, but none is given; give name, or",
+        ),
+        ("augment.copies=2", 'augment: copies is only for mode = "append"'),
         (
             "training.sizes=[{until=0.5, size=4}, {until=0.5, size=5}]",
-            "training: sizes have to be in order: the until of each is above that of the one",
+            "training: sizes have to be in order: each until has to be above the one",
         ),
         (
             "training.sizes=[{until=2, size=4}]",
             "training.sizes.0.until is 2; it has to be a number",
         ),
-        ("augment.mix=0.5", "augment: mix counts only with mixup or cutmix above 0"),
+        ("augment.mix=0.5", "augment: mix is only for mixup or cutmix above 0"),
         ("augment.mixup=-1", "augment.mixup is -1; it has to be a number from 0 to 100"),
         ("augment.erase_min=11", "augment: erase_min 11 is above erase_max 10"),
     ],
@@ -91,10 +97,13 @@ def test_a_bad_value_is_told_with_its_key_path(override: str, told: str) -> None
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["data.idx=a", "data.folder=b"], "it names idx and folder"),
+        (["data.idx=a", "data.folder=b"], "idx and folder are given"),
         (["data.images=a", "data.labels=b", "data.test_images=c"], "test_images and test_labels"),
-        (["schedule.name=multi-step", "schedule.milestones=[4, 2]"], "milestones have to rise, go"),
-        (["optimizer.name=adamw", "optimizer.decoupled=false"], 'take name = "adam"'),
+        (
+            ["schedule.name=multi-step", "schedule.milestones=[4, 2]"],
+            "milestones have to increase, go",
+        ),
+        (["optimizer.name=adamw", "optimizer.decoupled=false"], 'set name = "adam"'),
         (["optimizer.name=adam", "optimizer.betas=[0.9]"], "optimizer.betas.1 is missing"),
         (["model.name=resnet", "model.depth=50"], "model.depth is 50; it has to be 18 or 34"),
         (["model.name=resnet-cifar", "model.depth=21"], r"is 21; it has to be 6n \+ 2, such as 20"),
@@ -127,7 +136,10 @@ def test_values_that_do_not_go_together_are_told(overrides: list[str], told: str
         ([{"layer": "batch-norm", "init": "he"}], 'init is "he"; it has to be one of ones, zeros'),
         ([{"layer": "resize", "size": 0}], "model.layers.0.size is 0; it has to be a whole number"),
         ([{"layer": "dropout", "p": 1}], "model.layers.0.p is 1; it has to be a number from 0 up"),
-        ([{"layer": "flatten", "p": 1}], "model.layers.0.p is unknown; model.layers.0 knows layer"),
+        (
+            [{"layer": "flatten", "p": 1}],
+            "model.layers.0.p is unknown; model.layers.0 has the keys layer",
+        ),
         (
             [{"layer": "residual", "body": [CONV, {"layer": "batch-norm", "eps": 0}]}],
             "model.layers.0.body.1.eps is 0; it has to be a number above 0",

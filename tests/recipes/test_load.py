@@ -74,13 +74,16 @@ def test_a_recipe_cannot_be_changed() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("optimizer:\n  lr: 0.1\n", r"my\.toml is no TOML: a key needs '='.*line 1, column 10"),
-        ("seed = 1\nseed = 2\n", r"my\.toml is no TOML: a key is given twice \(at line 2"),
+        (
+            "optimizer:\n  lr: 0.1\n",
+            r"my\.toml is not valid TOML: a key needs '='.*line 1, column 10",
+        ),
+        ("seed = 1\nseed = 2\n", r"my\.toml is not valid TOML: a key is given twice \(at line 2"),
         ("[data]\nname = 'a'\n[data]\n", r"a table is given twice: .*line 3"),
-        ("seed = [1,", r"my\.toml is no TOML: .*"),
-        ("seed = " + "9" * 5000, r"my\.toml is no TOML: .*"),
+        ("seed = [1,", r"my\.toml is not valid TOML: .*"),
+        ("seed = " + "9" * 5000, r"my\.toml is not valid TOML: .*"),
         ("seed = " + "[" * 5000, "nested too deeply"),
-        (b"seed = 1\n\xff\xfe", r"my\.toml is no text in UTF-8: line 2"),
+        (b"seed = 1\n\xff\xfe", r"my\.toml is not UTF-8 text: see line 2"),
         ("#" * 2_000_000, "longer than 1,000,000 bytes"),
         ("", r"my\.toml: data is missing \(and 3 more problems\)"),
     ],
@@ -114,7 +117,7 @@ def test_a_path_that_no_file_could_have_is_shown_in_short(tmp_path: Path) -> Non
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(RecipeError, match=r"'fashion-mlp-265'; did you mean fashion-mlp-256\?"):
         load_recipe("fashion-mlp-265")
-    with pytest.raises(RecipeError, match="`handloom recipes list` shows all"):
+    with pytest.raises(RecipeError, match="`handloom recipes list` lists all"):
         recipe_text("")
 
 

@@ -78,7 +78,7 @@ def test_a_new_kind_of_a_given_recipe_does_not_inherit_the_old_ones_defaults() -
 
 
 def test_a_key_that_the_override_itself_gives_is_never_dropped() -> None:
-    with pytest.raises(RecipeError, match=r'goes with .* "momentum" or "nesterov" or "muon" only'):
+    with pytest.raises(RecipeError, match=r'is only for .* "momentum" or "nesterov" or "muon"'):
         load_recipe("digits", ["optimizer.name=adam", "optimizer.momentum=0.9"])
 
 
@@ -104,9 +104,9 @@ def test_a_new_source_of_pictures_replaces_the_recipes() -> None:
         ("#=3", "'#' is not a key like"),
         ("a b=3", "'a b' is not a key like"),
         ("[data]\nseed=3", "is not a key like"),
-        ("training.epochs.x=3", "override training.epochs.x: training.epochs is no table"),
-        ("model.layers.99.p=3", "'99' is no place in a list of 11"),
-        ("model.layers.first=3", "'first' is no place in a list of 11"),
+        ("training.epochs.x=3", "override training.epochs.x: training.epochs is not a table"),
+        ("model.layers.99.p=3", "'99' is not an index into a list of 11"),
+        ("model.layers.first=3", "'first' is not an index into a list of 11"),
         ("seed=" + "[" * 5000, "nested too deeply"),
     ],
 )

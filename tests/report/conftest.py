@@ -79,7 +79,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(lasting_bars: Path, kept: Path) -> Run:
-    """A finished training of bars.toml, pictures and all."""
+    """A finished training of bars.toml, images and all."""
     folder = kept / "bars"
     return open_run(folder) if folder.exists() else session.train(lasting_bars, run_dir=folder)
 

@@ -39,7 +39,7 @@ def test_the_recipe_stands_there_whole(run: Run) -> None:
 
 def test_what_was_asked_in_words(run: Run) -> None:
     terms = dict(asked_terms(run).pairs)
-    assert "60 pictures to learn from, 20 for validation, 30 for the test" in terms["Data"]
+    assert "60 images for training, 20 for validation, 30 for testing" in terms["Data"]
     assert terms["Network"] == "mlp, hidden [8]"
     assert terms["Optimizer"] == "sgd, lr 0.2"
     assert (terms["Seed"], terms["Engine"]) == ("1", "numpy")

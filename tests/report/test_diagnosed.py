@@ -24,8 +24,8 @@ def test_a_finding_stands_there_with_its_picture(run: Run, monkeypatch) -> None:
     says(monkeypatch, ILL._replace(picture=bars), ILL)
     text, found, rest = diagnosis_blocks(run, None)
     assert isinstance(text, Text)
-    assert "2 rules" in text.paragraphs[0]
-    assert "2 things came up" in text.paragraphs[0]
+    assert "2 checks ran; 2 findings" in text.paragraphs[0]
+    assert "2 findings" in text.paragraphs[0]
     assert isinstance(found, Findings)
     first, second = found.findings
     assert (first.severity, first.sentence, first.advice, first.source) == ILL[1:5]
@@ -34,7 +34,7 @@ def test_a_finding_stands_there_with_its_picture(run: Run, monkeypatch) -> None:
     assert first.picture.alt.endswith("It sleeps <b>.")
     assert second.picture is None
     assert isinstance(rest, Table)
-    assert rest.rows == (("fine", "nothing found"), ("range", "not asked: ask for it"))
+    assert rest.rows == (("fine", "no problem"), ("range", "skipped: ask for it"))
 
 
 def test_a_picture_that_fails_leaves_its_finding(run: Run, monkeypatch) -> None:
@@ -54,9 +54,9 @@ def test_of_a_healthy_run_it_says_so(run: Run, monkeypatch) -> None:
     says(monkeypatch)
     text, rest = diagnosis_blocks(run, None)
     assert isinstance(text, Text)
-    assert "all were silent" in text.paragraphs[0]
+    assert "no problems found" in text.paragraphs[0]
     assert isinstance(rest, Table)
-    assert diagnosis_rows("a", run, None) == [("a", "nothing, by 2 rules", "–")]
+    assert diagnosis_rows("a", run, None) == [("a", "no problems (2 checks ran)", "–")]
 
 
 def test_the_diagnosis_itself_brings_how_sure_the_network_is(run: Run) -> None:
@@ -75,10 +75,10 @@ def test_rows_of_a_comparison(run: Run, monkeypatch) -> None:
 
 def test_without_its_data_it_says_why(run: Run, monkeypatch) -> None:
     def gone(run, data_dir):
-        raise DataError("the pictures are not here")
+        raise DataError("the images are not here")
 
     monkeypatch.setattr(diagnosed.room, "diagnose", gone)
     (text,) = diagnosis_blocks(run, None)
     assert isinstance(text, Text)
-    assert "the pictures are not here" in text.paragraphs[0]
-    assert "the pictures are not here" in diagnosis_rows("a", run, None)[0][1]
+    assert "the images are not here" in text.paragraphs[0]
+    assert "the images are not here" in diagnosis_rows("a", run, None)[0][1]

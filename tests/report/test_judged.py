@@ -32,9 +32,9 @@ def test_only_mistakes_are_hot_the_commonest_most() -> None:
     said[:40], said[100:110] = 1, 2
     block = matrix(confusion(labels, said, ("a", "b", "c"), "test"))
     assert [[cell.heat for cell in row] for row in block.rows] == [[0, 9, 0], [0, 0, 3], [0, 0, 0]]
-    assert block.rows[0][1].told == "40 pictures of a taken for b (40%)"
+    assert block.rows[0][1].told == "40 images of a predicted as b (40%)"
     assert block.rows[1][2].share == "10%"
-    assert block.rows[2][2].told == "100 pictures of c recognised (100%)"
+    assert block.rows[2][2].told == "100 images of c classified correctly (100%)"
 
 
 def test_without_a_mistake_nothing_is_hot() -> None:
@@ -45,12 +45,12 @@ def test_without_a_mistake_nothing_is_hot() -> None:
 
 def test_without_its_data_a_run_says_why(run: Run, monkeypatch) -> None:
     def gone(self, data_dir=None):
-        raise DataGone("the pictures are not here")
+        raise DataGone("the images are not here")
 
     from handloom.errors import DataError as DataGone
 
     monkeypatch.setattr(Run, "parts", gone)
     text, drawn = class_blocks(run, None)
     assert isinstance(text, Text)
-    assert "the pictures are not here" in text.paragraphs[0]
+    assert "the images are not here" in text.paragraphs[0]
     assert [picture.name for picture in drawn.pictures] == ["confusion"]

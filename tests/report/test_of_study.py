@@ -90,7 +90,7 @@ def test_the_answer_is_the_best_configuration(page: Parsed, study: Study) -> Non
     mean, values = best_of(study)
     spread = abs(values[0] - values[1]) / 2**0.5
     assert f"{100 * mean:.2f} ± {100 * spread:.2f} %" in page.text
-    assert "Of 2 complete configurations the best one is model.hidden = 4" in page.text
+    assert "Of 2 complete configurations, the best is model.hidden = 4" in page.text
     assert "2 complete, 1 pruned, 1 failed" in page.text
 
 
@@ -103,7 +103,7 @@ def test_every_configuration_has_a_row_the_best_first(page: Parsed) -> None:
 
 
 def test_the_course_of_the_search(page: Parsed, study: Study) -> None:
-    best, each = page.charts["The course of the search"]["series"]
+    best, each = page.charts["Results in the order of the trials"]["series"]
     mean, _ = best_of(study)
     assert best["y"][1:] == pytest.approx([mean] * 3, rel=1e-4)
     assert each["dots"]
@@ -112,20 +112,20 @@ def test_the_course_of_the_search(page: Parsed, study: Study) -> None:
 
 
 def test_a_line_a_run_the_best_trials_last(page: Parsed) -> None:
-    series = page.charts["Every run, epoch by epoch"]["series"]
+    series = page.charts["All runs by epoch"]["series"]
     assert len(series) == 6
     assert [each["colour"] for each in series] == ["neutral"] * 4 + ["validation"] * 2
 
 
 def test_pictures_of_the_search_have_words(page: Parsed) -> None:
     alts = [image["alt"] or "" for image in page.of("img")]
-    for begin in ("Parallel coordinates", "A panel a parameter", "A heat map"):
+    for begin in ("Parallel coordinates", "One panel per parameter", "A heat map"):
         assert sum(alt.startswith(begin) for alt in alts) == 1, begin
 
 
 def test_a_picture_without_anything_to_see_is_a_sentence(page: Parsed) -> None:
     assert not any((image["alt"] or "").startswith("Bars: the share") for image in page.of("img"))
-    assert "Which parameter decides: " in page.text
+    assert "Parameter importance: " in page.text
 
 
 def test_the_files_of_the_page_are_the_study(page: Parsed, study: Study, tmp_path: Path) -> None:

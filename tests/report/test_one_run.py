@@ -34,7 +34,7 @@ def test_the_answer_is_the_result(run: Run, page: Path) -> None:
     test = run.result["test"]
     right = round(30 * test["accuracy"])
     assert f"{100 * test['accuracy']:.2f} %" in text
-    assert f"It recognises {right} of 30 test pictures; {30 - right} are taken" in text
+    assert f"It classifies {right} of 30 test images correctly and {30 - right} wrongly" in text
     assert f"{run.result['parameters']:,}" in text
 
 
@@ -53,11 +53,11 @@ def test_only_a_cpu_is_said_to_repeat_every_bit(
     recipe = copied.folder.recipe.read_text()
     copied.folder.recipe.write_text(re.sub('engine = ".*"', f'engine = "{engine}"', recipe))
     environment = json.loads(copied.folder.environment.read_text())
-    environment["engine"] = [f"{engine}: as asked for; PyTorch 2 on {device}"]
+    environment["engine"] = [f"{engine}: as requested; PyTorch 2 on {device}"]
     copied.folder.environment.write_text(json.dumps(environment))
     text = read(write_report(open_run(copied.path))).text
-    assert ("every bit of the weights comes out the same" in text) == same
-    assert ("the weights agree but for rounding" in text) != same
+    assert ("the weights are identical bit for bit" in text) == same
+    assert ("the weights agree up to rounding" in text) != same
 
 
 def test_pictures_stand_in_the_page_with_words_for_them(run: Run, page: Path) -> None:
@@ -84,8 +84,8 @@ def test_of_a_run_that_goes_on(copied: Run) -> None:
     copied.folder.result.unlink()
     parsed = read(write_report(copied))
     assert "handloom train --resume" in parsed.text
-    assert "test part has not been looked at" in parsed.text
-    assert "20 validation pictures" in parsed.text
+    assert "test set has not been evaluated" in parsed.text
+    assert "20 validation images" in parsed.text
     assert "mistakes" not in parsed.sections
 
 
@@ -106,7 +106,7 @@ def test_pictures_that_are_missing_are_drawn(copied: Run, run: Run, monkeypatch)
 
 def test_a_picture_that_is_none_is_refused(copied: Run) -> None:
     (copied.folder.figures / "predictions.png").write_text("<svg onload=alert(1)>")
-    with pytest.raises(RunError, match=r"predictions\.png is no PNG; draw it again with"):
+    with pytest.raises(RunError, match=r"predictions\.png is not a PNG; draw it again with"):
         write_report(copied)
 
 
@@ -115,8 +115,8 @@ def test_many_looks_and_an_early_end_are_told(copied: Run) -> None:
     result["test"]["evaluations"], result["epochs"] = 4, 2
     copied.folder.result.write_text(json.dumps(result))
     text = read(write_report(copied)).text
-    assert "looked at 4 times" in text
-    assert "It stopped by itself, 3 epochs had been allowed." in text
+    assert "evaluated 4 times" in text
+    assert "Training stopped early; the limit was 3 epochs." in text
 
 
 def test_no_run_is_no_report() -> None:

@@ -83,8 +83,8 @@ def test_pictures_stand_side_by_side(run: Run, runs: dict[str, Run], tmp_path: P
     lend_pictures(run, drawn)
     parsed = read(write_report([run, drawn], tmp_path / "a.html"))
     assert "pictures" in parsed.sections
-    assert "bars: What the first layer has learnt" in parsed.text
-    assert "slow: What the first layer has learnt" in parsed.text
+    assert "bars: What the first layer has learned" in parsed.text
+    assert "slow: What the first layer has learned" in parsed.text
 
 
 def test_one_that_goes_on_has_curves_but_no_comparison(
@@ -93,10 +93,10 @@ def test_one_that_goes_on_has_curves_but_no_comparison(
     copied = open_run(shutil.copytree(runs["slow"].path, tmp_path / "slow"))
     copied.folder.result.unlink()
     parsed = read(write_report([runs["wide"], copied], tmp_path / "a.html"))
-    assert "cannot be compared picture by picture" in parsed.text
+    assert "cannot be compared image by image" in parsed.text
     assert len(parsed.charts["Validation loss"]["series"]) == 2
     copied.folder.metrics.unlink()
-    with pytest.raises(RunError, match="no epoch has ended"):
+    with pytest.raises(RunError, match="no epoch has finished"):
         write_report([runs["wide"], copied])
 
 
@@ -122,11 +122,11 @@ def test_many_rows_have_figures_and_curves_only(
 
 def test_seeds_of_one_recipe_alone(runs: dict[str, Run], tmp_path: Path) -> None:
     parsed = read(write_report([runs["wide"], runs["wide-1"]], tmp_path / "a.html"))
-    assert "The recipes differ in their seeds alone" in parsed.text
+    assert "The recipes differ only in their seeds" in parsed.text
 
 
 def test_the_same_training_twice_is_refused(runs: dict[str, Run]) -> None:
-    with pytest.raises(ConfigError, match="name one of them"):
+    with pytest.raises(ConfigError, match="give one of them"):
         write_report([runs["wide"], open_run(runs["wide"].path)])
 
 
@@ -142,5 +142,5 @@ def test_folders_are_opened(runs: dict[str, Run], tmp_path: Path) -> None:
     assert isinstance(opened, list)
     assert [run.path for run in opened] == paths
     (tmp_path / "study.toml").write_text(json.dumps({}))
-    with pytest.raises(ConfigError, match="is a study, which has a report by itself"):
+    with pytest.raises(ConfigError, match="is a study, which gets a report of its own"):
         open_subjects([paths[0], tmp_path])

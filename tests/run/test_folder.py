@@ -28,7 +28,7 @@ def test_create_takes_new_and_empty_folders_only(tmp_path: Path) -> None:
 
 
 def test_open_needs_a_recipe(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"is no run: it has no recipe\.toml"):
+    with pytest.raises(RunError, match=r"is not a run folder: it has no recipe\.toml"):
         RunFolder.open(tmp_path)
     RunFolder(tmp_path).write_recipe("seed = 1\n")
     assert RunFolder.open(tmp_path).recipe.read_text() == "seed = 1\n"
@@ -73,10 +73,10 @@ def test_missing_json_says_what_to_do(tmp_path: Path) -> None:
 def test_environment_tells_versions_and_threads() -> None:
     import numpy
 
-    told = describe_environment(threads=2, engine=["numpy: as asked for"])
+    told = describe_environment(threads=2, engine=["numpy: as requested"])
     assert told["packages"]["numpy"] == numpy.__version__
     assert told["threads"] == 2
-    assert told["engine"] == ["numpy: as asked for"]
+    assert told["engine"] == ["numpy: as requested"]
     assert told["blas"], "numpy computes with some BLAS"
 
 
@@ -221,7 +221,7 @@ def test_a_whole_result_is_read_and_a_damaged_one_named(tmp_path: Path) -> None:
     for key in whole:
         less = {name: value for name, value in whole.items() if name != key}
         folder.write_json(folder.result, less)
-        if key in ("test", "best_epoch"):  # without test part; not finished yet
+        if key in ("test", "best_epoch"):  # without test split; not finished yet
             assert folder.read_result() == less
             continue
         with pytest.raises(RunError, match=key):

@@ -84,7 +84,7 @@ def test_predictions_are_the_training_engines(
 
 
 def test_predicting_leaves_the_runs_model_alone(run: hl.Run, test_part: data.Dataset) -> None:
-    """Its gradients with respect to pictures, which no training needs, can still be asked for."""
+    """Its gradients with respect to images, which no training needs, can still be asked for."""
     run.predict(test_part.images)
     x = run.normalisation(test_part.images)
     run.model.train()
@@ -149,7 +149,9 @@ def test_networks_trained_on_squares_average_their_outputs(
 
 
 def test_unknown_variants_cost_no_look(run: hl.Run) -> None:
-    with pytest.raises(ConfigError, match="'spin' is no variant of a picture; there are flip and"):
+    with pytest.raises(
+        ConfigError, match="'spin' is not a variant of an image; there are flip and"
+    ):
         run.test(tta=["spin"])
     assert run.looks == 1
 
@@ -184,7 +186,7 @@ def test_the_best_weights_predict_not_the_last(bars, tmp_path: Path, monkeypatch
 def test_other_data_are_not_passed_for_the_runs_own(run: hl.Run, bars) -> None:
     images = np.load(bars.parent / "test-images.npy")
     np.save(bars.parent / "test-images.npy", images ^ 1)
-    with pytest.raises(RunError, match=r"the test part has changed since \(30 pictures then, 30"):
+    with pytest.raises(RunError, match=r"the test split has changed since \(30 images then, 30"):
         run.test()
     assert run.looks == 1
 
@@ -196,7 +198,7 @@ def test_a_loss_that_is_not_finite_is_none_in_json() -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="is no run"):
+    with pytest.raises(RunError, match="is not a run folder"):
         hl.open_run(tmp_path)
 
 
@@ -204,5 +206,7 @@ def test_an_unfinished_run_says_so(run: hl.Run) -> None:
     run.folder.result.unlink()
     assert not run.is_finished
     assert run.looks == 0
-    with pytest.raises(RunError, match=r"has no result\.json: its training has not ended; go on"):
+    with pytest.raises(
+        RunError, match=r"has no result\.json: its training has not finished; resume"
+    ):
         _ = run.result

@@ -293,7 +293,7 @@ def test_another_recipe_is_refused_with_the_keys_that_differ(stopped: Path, bars
 def test_other_data_are_refused(stopped: Path, bars) -> None:
     images = np.load(bars.parent / "test-images.npy")
     np.save(bars.parent / "test-images.npy", images[::-1])
-    with pytest.raises(RunError, match="the test part has changed since"):
+    with pytest.raises(RunError, match="the test split has changed since"):
         hl.resume(stopped)
 
 

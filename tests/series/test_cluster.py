@@ -206,7 +206,7 @@ def test_what_dies_again_and_again_is_set_aside(played: Played, crew: Cluster) -
     played.ready[f"task {MOST_DEATHS - 1}"] = RayError("the node died\nwith much to tell")
     (outcome,) = crew.reports(0.0)
     assert outcome == Outcome(
-        "a", "aside", "it died 3 times before an epoch had ended: the node died"
+        "a", "aside", "it died 3 times before an epoch had finished: the node died"
     )
     assert len(played.started) == MOST_DEATHS
 

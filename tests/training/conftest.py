@@ -1,4 +1,4 @@
-"""A training small enough for a test: three kinds of 6×6 pictures, a net that learns them."""
+"""A training small enough for a test: three kinds of 6×6 images, a net that learns them."""
 
 from __future__ import annotations
 

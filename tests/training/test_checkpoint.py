@@ -97,7 +97,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, {"0.weight": np.array([1.0, value])}, {})
-    with pytest.raises(CheckpointError, match=r"0\.weight holds numbers that are not finite"):
+    with pytest.raises(CheckpointError, match=r"0\.weight contains numbers that are not finite"):
         load_checkpoint(path)
 
 

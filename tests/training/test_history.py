@@ -62,7 +62,7 @@ def test_what_is_not_finite_becomes_null_and_comes_back_as_nan(tmp_path: Path) -
 def test_unknown_metrics_are_named(path: Path) -> None:
     with pytest.raises(StateError, match="measures epoch, step, val_loss"):
         History.read(path).last("val_f1")
-    with pytest.raises(StateError, match="no epoch has ended"):
+    with pytest.raises(StateError, match="no epoch has finished"):
         History().last("val_loss")
 
 

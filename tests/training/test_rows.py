@@ -123,7 +123,7 @@ def test_a_state_of_another_step_is_refused_with_both(make_trainer: MakeTrainer)
     trainer = make_trainer(epochs=1)
     trainer.fit()
     fresh = make_trainer()
-    with pytest.raises(CheckpointError, match=r"of step 6, .* of 0$"):
+    with pytest.raises(CheckpointError, match=r"from step 6, .* from 0$"):
         fresh.fit(resume_from=trainer.state())
 
 

@@ -223,7 +223,7 @@ def test_an_older_checkpoint_of_two_namesakes_is_refused(
         lr=STALLED, epochs=20, callbacks=[EarlyStop("val_loss", 9), twice()], history=first.history
     )
     again.engine.load_state_dict(first.engine.state_dict())
-    with pytest.raises(CheckpointError, match="holds one state of EarlyStop for 2 of that name"):
+    with pytest.raises(CheckpointError, match="has one state of EarlyStop for 2 of that name"):
         again.fit(resume_from=old_state(first))
 
 

@@ -47,14 +47,14 @@ def test_rows_hold_what_was_measured(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer(epochs=2)
     rows = trainer.fit().epochs
     assert [row["epoch"] for row in rows] == [1, 2]
-    assert [row["step"] for row in rows] == [6, 12]  # 90 pictures in batches of 16
+    assert [row["step"] for row in rows] == [6, 12]  # 90 images in batches of 16
     assert rows[-1]["lr"] == 0.1
     assert rows[-1]["grad_norm"] > 0
     assert rows[-1]["images_per_s"] > 0
 
 
 def test_evaluation_counts_each_picture_once(make_trainer: MakeTrainer) -> None:
-    """Batches of 20 and 10 give the mean over pictures, not over batches."""
+    """Batches of 20 and 10 give the mean over images, not over batches."""
     trainer = make_trainer()
     first, second = trainer.validation.epoch(0)
     x = np.concatenate([first.x, second.x])
@@ -195,7 +195,7 @@ def test_a_training_without_validation_tells_of_training_alone(make_trainer) -> 
 def test_a_batch_that_a_norm_cannot_train_on_is_refused_before_anything(
     make_trainer: MakeTrainer,
 ) -> None:
-    """Of 90 pictures in batches of 89 one is left over, on maps of one pixel."""
+    """Of 90 images in batches of 89 one is left over, on maps of one pixel."""
     rng = np.random.default_rng(0)
     size = make_trainer().train.planes.shape[2:]
     model = nn.Sequential(
@@ -211,7 +211,7 @@ def test_a_batch_that_a_norm_cannot_train_on_is_refused_before_anything(
         epochs=1,
         callbacks=[diary],
     )
-    with pytest.raises(ShapeError, match=r"layer 1 \(BatchNorm2d\) needs at least two numbers"):
+    with pytest.raises(ShapeError, match=r"layer 1 \(BatchNorm2d\) needs at least two values"):
         trainer.fit()
     assert diary.hooks == []
     assert trainer.engine.steps == 0

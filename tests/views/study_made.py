@@ -1,4 +1,4 @@
-"""Trials made up for the tests of a study's pictures."""
+"""Trials made up for the tests of a study's images."""
 
 from __future__ import annotations
 

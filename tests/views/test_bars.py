@@ -49,7 +49,7 @@ def test_of_many_bars_the_ill_ones_are_kept() -> None:
     widths, texts = drawn(*many)
     assert len(widths) == 40
     assert widths[-1] == pytest.approx(0.9)
-    assert any("20 more are not drawn." in text for text in texts)
+    assert any("20 more are not shown." in text for text in texts)
 
 
 def test_nothing_to_measure_is_told() -> None:

@@ -1,4 +1,4 @@
-"""What an accuracy costs: which networks are worth their price, and the picture of it."""
+"""What an accuracy costs: which networks are worth their price, and the image of it."""
 
 from __future__ import annotations
 

@@ -79,8 +79,8 @@ def test_of_very_many_classes_the_most_confused_are_drawn(rng: np.random.Generat
     figure = draw_confusion(table)
     assert max(figure.bbox.width, figure.bbox.height) < 1600
     told = texts(figure)
-    assert "The 2 classes confused most, of 3,755" in told
-    assert "3,764 validation pictures, 99.8 % of them right; 11 are in this part" in told
+    assert "The 2 most confused classes, of 3,755" in told
+    assert "3,764 validation images, 99.8 % of them correct; 11 are in this part" in told
     guessed = confusion(labels, rng.permutation(predicted), names)
     assert len(shown_classes(guessed)) == 40
     assert png(draw_confusion(guessed)).startswith(b"\x89PNG")
@@ -89,7 +89,7 @@ def test_of_very_many_classes_the_most_confused_are_drawn(rng: np.random.Generat
 def test_many_classes_without_a_mistake_are_told_in_words() -> None:
     ids = np.arange(100)
     told = texts(draw_confusion(confusion(ids, ids, tuple(map(str, ids)), "test")))
-    assert "None is mistaken: all 100 test pictures are right." in told
+    assert "No mistakes: all 100 test images are correct." in told
 
 
 def test_only_classes_that_occur_are_drawn_and_listed() -> None:
@@ -111,4 +111,4 @@ def test_of_very_many_classes_the_worst_are_listed() -> None:
     scores, left_out = listed_scores(confusion(labels, predicted, tuple(map(str, labels))))
     assert len(scores) == 400
     assert [score.name for score in scores[:2]] == ["998", "999"]
-    assert left_out == "The 400 of 1,000 classes with the lowest F1, the lowest first."
+    assert left_out == "The 400 of 1,000 classes with the lowest F1, lowest first."

@@ -97,7 +97,7 @@ def test_every_picture_names_the_part_that_it_shows(part: str, rng: np.random.Ge
         if not name.startswith(("curves", "weights")):
             told = " ".join(text.get_text() for text in figure.texts)
             assert set(re.findall(r"\b(train|validation|test)\b", told)) == ({part} - {""})
-            assert f"{part} picture".strip() in told
+            assert f"{part} image".strip() in told
             if part == "test":
                 assert words_in(png(figure)).startswith(figure.texts[0].get_text())
 
@@ -144,9 +144,9 @@ def test_probabilities_that_are_there_are_drawn_and_not_computed(rng: np.random.
 
 def test_what_cannot_be_drawn_is_refused(rng: np.random.Generator) -> None:
     good = subject(mlp(rng, 16, 2), np.zeros((4, 4, 4), np.uint8), ("a", "b"))
-    with pytest.raises(ShapeError, match="4 images, but 3 labels"):
+    with pytest.raises(ShapeError, match="4 images but 3 labels"):
         dataclasses.replace(good, labels=good.labels[:3])
-    with pytest.raises(ShapeError, match=r"shape \(4, 3\) are not those of 4 images and 2 classes"):
+    with pytest.raises(ShapeError, match=r"shape \(4, 3\) do not fit 4 images and 2 classes"):
         dataclasses.replace(good, said=np.ones((4, 3), np.float32))
     with pytest.raises(DataError, match="no images"):
         dataclasses.replace(good, images=good.images[:0], labels=good.labels[:0])

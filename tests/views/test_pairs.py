@@ -37,7 +37,7 @@ def test_examples_are_the_surest_mistakes_of_the_pair(rng: np.random.Generator) 
         assert (probabilities[places].argmax(axis=1) == predicted).all()
         assert (np.diff(probabilities[places, predicted]) <= 0).all()
     told = [text.get_text() for text in draw_confused_pairs(found).texts]
-    assert f"taken for {'abc'[found.pairs[0].pair.predicted]}" in told
+    assert f"predicted as {'abc'[found.pairs[0].pair.predicted]}" in told
 
 
 def test_a_network_without_mistakes_is_told_so() -> None:
@@ -46,7 +46,7 @@ def test_a_network_without_mistakes_is_told_so() -> None:
     table = confusion(labels, labels, ("a", "b"))
     found = confused_pairs(table, np.zeros((2, 4, 4), np.uint8), labels, probabilities)
     told = [text.get_text() for text in draw_confused_pairs(found).texts]
-    assert "None: all 2 pictures are right." in told
+    assert "No mistakes: all 2 images are correct." in told
 
 
 def test_the_part_is_named() -> None:
@@ -55,4 +55,4 @@ def test_the_part_is_named() -> None:
     images = np.zeros((3, 4, 4), np.uint8)
     found = confused_pairs(table, images, labels, probabilities)
     told = " ".join(text.get_text() for text in draw_confused_pairs(found).texts)
-    assert "1 of 3 validation pictures are mistaken." in told
+    assert "1 of 3 validation images are misclassified." in told

@@ -15,7 +15,7 @@ NAMES = ("T-shirt/top", "$5", "Ankle boot", "é")
 
 @pytest.fixture
 def said(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, labels and probabilities of 50 pictures."""
+    """Images, labels and probabilities of 50 images."""
     images = rng.integers(0, 256, (50, 8, 8), np.uint8)
     return images, rng.integers(0, 4, 50), rng.dirichlet(np.ones(4), 50)
 
@@ -72,4 +72,4 @@ def test_no_mistakes_are_told_in_words(said: tuple[np.ndarray, ...]) -> None:
     images, _, probabilities = said
     drawn = worst_mistakes(images, probabilities.argmax(axis=1), probabilities, NAMES)
     told = [text.get_text() for text in draw_worst_mistakes(drawn).texts]
-    assert "None: all 50 pictures are right." in told
+    assert "No mistakes: all 50 images are correct." in told

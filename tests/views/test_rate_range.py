@@ -32,5 +32,5 @@ def test_three_rates_are_marked_even_off_the_range(used: float) -> None:
 
 def test_a_loss_that_never_fell_is_told() -> None:
     figure = draw_rate_range(RateRange(RATES, LOSSES, LOSSES, None, None, 0.05))
-    assert "did the loss fall" in " ".join(text.get_text() for text in figure.texts)
+    assert "The loss did not fall" in " ".join(text.get_text() for text in figure.texts)
     assert png(figure).startswith(b"\x89PNG")

@@ -29,6 +29,6 @@ def test_bars_are_accuracies_and_gaps_reach_to_the_confidence() -> None:
 def test_the_figures_are_told() -> None:
     figure = draw_reliability(made([0, 0, 0, 9], [NAN] * 3 + [0.9], [NAN] * 3 + [0.8]))
     told = " ".join(text.get_text() for text in figure.texts)
-    assert "Of 9 validation pictures." in told
-    assert "error 12.3 %; outputs divided by 1.80: 1.2 %." in told
+    assert "9 validation images." in told
+    assert "error 12.3 %; with outputs divided by 1.80: 1.2 %." in told
     assert png(figure).startswith(b"\x89PNG")

@@ -1,4 +1,4 @@
-"""What each picture of a study shows, and that any study can be drawn."""
+"""What each image of a study shows, and that any study can be drawn."""
 
 from __future__ import annotations
 

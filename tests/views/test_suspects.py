@@ -20,8 +20,8 @@ def test_under_each_picture_stand_label_answer_and_place(
     assert texts.count("label: T-shirt/top") == 7
     assert texts.count("Bag, 99.8 %") == 7
     assert "train, row 6" in texts
-    assert any(text.startswith("1,218 of 12,000 pictures") for text in texts)
-    assert any("The 7 labels that it finds least probable are shown" in text for text in texts)
+    assert any(text.startswith("1,218 of 12,000 images") for text in texts)
+    assert any("Shown: the 7 least probable labels" in text for text in texts)
     assert png(figure).startswith(b"\x89PNG")
 
 
@@ -33,4 +33,4 @@ def test_a_sheet_with_all_of_them_does_not_speak_of_a_choice() -> None:
 
 def test_where_none_is_suspicious_it_says_so() -> None:
     figure = draw_suspects(Suspects((), NAMES, 0, 500))
-    assert "None of 500 pictures" in " ".join(text.get_text() for text in figure.texts)
+    assert "no label of 500 images" in " ".join(text.get_text() for text in figure.texts)

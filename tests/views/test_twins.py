@@ -12,7 +12,7 @@ def test_pairs_stand_side_by_side_with_their_difference(rng: np.random.Generator
     near = Twin(first, second, "train, row 3", "validation, row 4", 0.0123)
     figure = draw_twins(Twins((same, near) * 3, "Six of them."))
     texts = [text.get_text() for text in figure.texts]
-    assert texts.count("the same pixels") == 3
+    assert texts.count("identical pixels") == 3
     assert texts.count("differ by 1.2 %") == 3
     assert {"Six of them.", "train, row 1", "test, row 2"} <= {*texts}
     assert png(figure).startswith(b"\x89PNG")

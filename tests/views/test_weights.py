@@ -51,8 +51,8 @@ def test_what_was_learnt_is_the_difference_from_the_start(rng: np.random.Generat
     assert found.units.tolist() == [4, 3, 2, 1, 0]
     np.testing.assert_allclose(found.tiles, blob[::-1], atol=1e-6)
     told = " ".join(text.get_text() for text in draw_filters(found).texts)
-    assert "What the first layer has learnt" in told
-    assert "less those before it, which are random" in told
+    assert "What the first layer has learned" in told
+    assert "minus those before training" in told
     raw = filters(model, (1, 8, 8))
     assert raw is not None
     assert "The first layer's weights: 1.weight" in draw_filters(raw).texts[0].get_text()
@@ -75,7 +75,7 @@ def test_pixels_that_are_always_black_are_grey(rng: np.random.Generator) -> None
     assert np.isnan(found.tiles[:, 0]).all()
     assert np.isfinite(found.tiles[:, 1:]).all()
     told = " ".join(text.get_text() for text in draw_filters(found).texts)
-    assert "black in every training picture" in told
+    assert "black in every training image" in told
 
 
 def test_filters_of_large_pictures_are_means_of_neighbours(rng: np.random.Generator) -> None:

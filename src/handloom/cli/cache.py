@@ -1,4 +1,4 @@
-"""handloom cache: what was compiled, kept for the next time."""
+"""handloom cache: the cache of compiled training steps."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ app = typer.Typer(epilog=EXAMPLES, invoke_without_command=True)
 
 @app.callback()
 def show(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """Show or clear the folder of compiled steps.
+    """Show or clear the cache of compiled training steps.
 
-    A network that was compiled once, for this processor, is loaded from there the next time.
+    A network that was compiled once on this processor is loaded from the cache the next time.
     """
     if context.invoked_subcommand is not None:
         return
@@ -45,12 +45,12 @@ def show(context: typer.Context, as_json: JsonFlag = False) -> None:
     voice.say(str(folder))
     voice.say(f"{len(sizes):,} compiled programs, {sum(sizes) / 1e6:.1f} MB")
     if unusable:
-        voice.say(f"nothing is kept: {unusable}")
+        voice.say(f"the cache is off: {unusable}")
 
 
 @app.command("clear", epilog=CLEAR_EXAMPLES)
 def clear(as_json: JsonFlag = False, quiet: QuietFlag = False) -> None:
-    """Remove what was compiled; it is compiled anew when it is needed."""
+    """Delete all compiled steps; they are compiled again when needed."""
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     freed = _cache().clear()
     voice.answer({"bytes": freed})
@@ -65,6 +65,6 @@ def _cache() -> ModuleType:
         from handloom.loom.native import cache
     except ImportError:
         raise MissingExtraError(
-            "llvmlite is not installed, so nothing was ever compiled; pip install llvmlite"
+            "llvmlite is not installed, so nothing has been compiled; pip install llvmlite"
         ) from None
     return cache

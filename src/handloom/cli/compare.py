@@ -36,7 +36,7 @@ Examples:
   handloom compare fashion-mlp-256 fashion-mlp-512 --seeds 3 --workers 2
   handloom compare runs/lenet-* mnist-mlp-1000 --reach 0.97 --out lenet
   handloom compare runs/fashion-grid               all trials of a study
-  handloom compare runs/a runs/b --test            a look at the test part, counted
+  handloom compare runs/a runs/b --test            on the test set; counted
   handloom compare runs/a runs/b --format latex > table.tex
 """
 ENDINGS = {"markdown": "md", "csv": "csv", "latex": "tex"}
@@ -67,7 +67,7 @@ def compare(
         typer.Argument(
             metavar="RUN|RECIPE",
             help="Folders of runs, of an ensemble, of a study; or recipes, which are trained "
-            "where they have not been yet.",
+            "first where needed.",
             autocompletion=complete_subject,
         ),
     ],
@@ -75,7 +75,7 @@ def compare(
         str,
         typer.Option(
             metavar="N|0,1,2",
-            help="Train each recipe over N seeds, counted from its own, or over these.  "
+            help="Train each recipe with N seeds, counted from its own, or with these seeds.  "
             "[default: the recipe's]",
             show_default=False,
         ),
@@ -84,24 +84,29 @@ def compare(
     on: On = None,
     override: Overrides = None,
     runs: Annotated[
-        Path, typer.Option("--runs", metavar="FOLDER", help="Where recipes are trained.")
+        Path, typer.Option("--runs", metavar="FOLDER", help="Folder for the runs that are trained.")
     ] = Path("runs/compare"),
     test: Annotated[
         bool,
         typer.Option(
             "--test",
-            help="On the test part instead of the validation part; the look is counted in each "
+            help="Compare on the test set instead of the validation split; counted in each "
             "run's result.json.",
         ),
     ] = False,
     reach: Annotated[
         float | None,
         typer.Option(
-            metavar="ACCURACY", help="Tell the epochs until the validation accuracy came to it."
+            metavar="ACCURACY",
+            help="Report the epochs until the validation accuracy reached this value.",
         ),
     ] = None,
-    pace: Annotated[bool, typer.Option(help="Time predictions: some tenths of a second.")] = True,
-    form: Annotated[Format, typer.Option("--format", help="Of what is printed.")] = Format.TERMINAL,
+    pace: Annotated[
+        bool, typer.Option(help="Measure the prediction speed, in some tenths of a second.")
+    ] = True,
+    form: Annotated[
+        Format, typer.Option("--format", help="Format of the output.")
+    ] = Format.TERMINAL,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -112,11 +117,11 @@ def compare(
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Say which network is better, and whether that is real.
+    """Compare runs and test whether the difference is significant.
 
-    Runs whose recipes differ in the seed alone make one row: accuracy, its spread and 95 %
-    interval, parameters, multiply-adds, seconds, pace, memory. Any two rows are tested on the same
-    pictures and over the same seeds, with Holm's correction where there are more than two.
+    Runs whose recipes differ only in the seed make one row: accuracy, its spread and 95 %
+    interval, parameters, multiply-adds, seconds, speed, memory. Each pair of rows is tested on the
+    same images and over the same seeds, with Holm's correction if there are more than two rows.
     """
     from handloom._files import make_folder
     from handloom.series import check_on
@@ -128,13 +133,13 @@ def compare(
     check_on(on)
     rows = _rows(subjects, seeds, override or [], runs, data_dir)
     if out is not None:
-        make_folder(out, within=None)  # before a look at the test part is counted, too
+        make_folder(out, within=None)  # before a look at the test split is counted, too
     # A table for a file has standard output to itself.
     trains = voice if form is Format.TERMINAL or voice is not Voice.PERSON else Voice.PROGRAM
     with resumable(lambda: "the same command resumes it"):
         gathered = _gathered(rows, data_dir, trains, workers, on)
         with telling(quiet=quiet) as tell:
-            tell("looking at the pictures")
+            tell("predicting")
             comparison = room.compare(
                 gathered,
                 part="test" if test else "validation",
@@ -219,7 +224,7 @@ def _gathered(
 
 
 def _write(folder: Path, comparison: Comparison) -> None:
-    """The comparison in all formats, and its picture."""
+    """The comparison in all formats, and its image."""
     from handloom._files import write_atomic, write_json
     from handloom.run.pictures import sparing
     from handloom.studies.compare.subjects import drawn

@@ -62,7 +62,7 @@ def cut(name: str, room: int) -> str:
 
 
 def _differences(comparison: Comparison) -> list[str]:
-    """What the recipes do not have in common, a line a key; of a table of another kind, or one that
+    """What differs between the recipes, one line per key; of a table of another kind, or one that
     some do not have, that is enough."""
     marks, found = [row.mark for row in comparison.rows], dict(comparison.differences)
     for table in OPTIONAL_TABLES:

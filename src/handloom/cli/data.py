@@ -1,4 +1,4 @@
-"""handloom data: the known sets, where they lie, whether they are whole."""
+"""handloom data: the known data sets, where they are, whether they are complete."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Examples:
 FETCH_EXAMPLES = """\b
 Examples:
   handloom data fetch fashion-mnist                     into your cache
-  handloom data fetch mnist --data-dir ~/pictures       into ~/pictures/mnist
+  handloom data fetch mnist --data-dir ~/images       into ~/images/mnist
 """
 CHECK_EXAMPLES = """\b
 Examples:
   handloom data check mnist
-  HANDLOOM_DATA=~/pictures handloom data check mnist
+  HANDLOOM_DATA=~/images handloom data check mnist
 """
-app = typer.Typer(help="List, fetch and check the known data sets.", no_args_is_help=True)
+app = typer.Typer(help="List, download and check the known data sets.", no_args_is_help=True)
 
 
 @app.command("list", epilog=LIST_EXAMPLES)
 def list_all(as_json: JsonFlag = False) -> None:
-    """The sets that a recipe may name."""
+    """List the data sets that a recipe may name."""
     from handloom.data import describe_sets
 
     voice = Voice.choose(as_json=as_json)
@@ -58,10 +58,10 @@ def fetch(
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Download what is missing of a set.
+    """Download the missing files of a data set.
 
-    Every file is proved by its publisher's sha256 before it gets its name; the mirrors are tried
-    in turn.
+    Every file is verified against its publisher's sha256 before it is put in place; mirrors are
+    tried in turn.
     """
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     paths = fetch_files(name, data_dir, voice)
@@ -74,9 +74,9 @@ def fetch(
 def check(
     name: SetArgument, data_dir: DataDir = None, as_json: JsonFlag = False, quiet: QuietFlag = False
 ) -> None:
-    """Say of each file of a set whether it is there and whole.
+    """Check whether each file of a data set is present and complete.
 
-    Exit code 2 if one is not.
+    Exit code 2 if a file is not.
     """
     from handloom import data
     from handloom.errors import DataError
@@ -93,11 +93,13 @@ def check(
     )
     bad = [row.file for row in rows if row.status != "ok"]
     if bad:
-        raise DataError(f"{name}: {', '.join(bad)} {'is' if len(bad) == 1 else 'are'} not in order")
+        raise DataError(
+            f"{name}: {', '.join(bad)} {'is' if len(bad) == 1 else 'are'} missing or damaged"
+        )
 
 
 def fetch_files(name: str, data_dir: Path | None, voice: Voice) -> list[Path]:
-    """See to it that a set is at hand; a person at a terminal sees a bar a file that is fetched."""
+    """Make a data set available; on a terminal with one progress bar per file."""
     from handloom import data
 
     if voice is Voice.PERSON and console().is_terminal:

@@ -35,7 +35,7 @@ def diagnose(
         bool,
         typer.Option(
             "--lr-range",
-            help="Train for some steps, from fresh weights, at growing learning rates, and say "
+            help="Also train some steps from initial weights with growing learning rates, and show "
             "which ones work.",
         ),
     ] = False,
@@ -44,7 +44,7 @@ def diagnose(
         typer.Option(
             "--out",
             metavar="FOLDER",
-            help="Where the pictures go.  [default: the run's figures]",
+            help="Where to write the figures.  [default: the run's figures]",
             show_default=False,
         ),
     ] = None,
@@ -52,12 +52,12 @@ def diagnose(
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Say what is wrong with a training, or could be better.
+    """Find what is wrong with a run, or could be better.
 
     Reads its record, its weights and its data: overfitting, learning rates, dead or saturated
-    units, gradients, uneven classes, suspicious labels, pictures in two parts, confidence. Each
-    finding has the figures and the picture that show it, and what to try. No look at the test
-    part is spent.
+    units, gradients, class imbalance, suspicious labels, images in two splits, calibration. Each
+    finding comes with the numbers and the figure that show it, and with advice. The test set is
+    not evaluated.
     """
     from handloom import diagnosis as room
     from handloom._files import make_folder
@@ -87,18 +87,18 @@ def diagnose(
 
 def _tell(voice: Voice, path: Path, diagnosis: Diagnosis, files: dict[str, Path]) -> None:
     found, looked = len(diagnosis.findings), len(diagnosis.examined)
-    what = "nothing found" if not found else f"{found} finding{'' if found == 1 else 's'}"
-    voice.say(f"{path}: {what}, {looked} rules asked")
+    what = "no problems found" if not found else f"{found} finding{'' if found == 1 else 's'}"
+    voice.say(f"{path}: {what}, {looked} checks ran")
     for finding in diagnosis.findings:
         voice.say()
         _tell_finding(voice, finding, files.get(finding.rule))
     voice.say()
     _tell_figures(voice, diagnosis)
     if files:
-        voice.say(f"pictures     {next(iter(files.values())).parent / 'diagnose-*.png'}")
+        voice.say(f"figures      {next(iter(files.values())).parent / 'diagnose-*.png'}")
     for why in dict.fromkeys(diagnosis.passed_over.values()):
         rules = [rule for rule, reason in diagnosis.passed_over.items() if reason == why]
-        voice.say(_wrapped(f"not asked    {', '.join(rules)}: {why}", hanging=13))
+        voice.say(_wrapped(f"skipped      {', '.join(rules)}: {why}", hanging=13))
 
 
 def _tell_finding(voice: Voice, finding: Finding, picture: Path | None) -> None:
@@ -106,20 +106,22 @@ def _tell_finding(voice: Voice, finding: Finding, picture: Path | None) -> None:
     voice.say(_wrapped(finding.sentence, indent=2))
     voice.say(_wrapped(f"→ {finding.advice}", indent=2, hanging=4))
     if picture is not None:
-        voice.say(f"  See: {picture}")
-    voice.say(_wrapped(f"After: {finding.source}", indent=2, hanging=9))
+        voice.say(f"  Figure: {picture}")
+    voice.say(_wrapped(f"Source: {finding.source}", indent=2, hanging=10))
 
 
 def _tell_figures(voice: Voice, diagnosis: Diagnosis) -> None:
-    """What is worth knowing of any run."""
+    """Measurements that any run has."""
     if (found := diagnosis.figures.get("calibration")) is not None:
         error, temperature = number(found["ece"]), number(found["temperature"], 2)
-        voice.say(f"calibration  expected error {error}, temperature {temperature}")
+        voice.say(f"calibration  expected calibration error {error}, temperature {temperature}")
     if (found := diagnosis.figures.get("suspicious_labels")) is not None:
         validation, train = found["validation"], found["train"]
-        voice.say(f"labels       {validation:,} validation and {train:,} training labels doubtful")
+        voice.say(
+            f"labels       {validation:,} validation and {train:,} training labels look wrong"
+        )
     if (found := diagnosis.figures.get("learning_rate_range")) is not None:
-        told = "the loss fell at none of them"
+        told = "the loss fell at none of the rates"
         if found["steepest"] is not None:
             told = (
                 f"the loss fell fastest at {found['steepest']:.2g}, up to {found['largest']:.2g}; "

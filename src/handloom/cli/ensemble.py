@@ -37,8 +37,8 @@ def train_together(
     """Train an ensemble, or what is missing of the one at `resume`, and show its result."""
     if resume is not None and (recipe or overrides or folds or seeds):
         raise ConfigError(
-            "an ensemble goes on with its own recipe, folds and seeds; leave --resume out to start "
-            f"one, or all the others to go on with {resume}"
+            "an ensemble resumes with its own recipe, folds and seeds; omit --resume to start "
+            f"one, or omit the others to resume {resume}"
         )
     base = load_recipe(recipe or "digits", overrides)
     chosen = parse_seeds(seeds, base.seed) if seeds is not None else (base.seed,)
@@ -96,7 +96,7 @@ class FolderWatcher(Listener):
 def _way(path: Path | None, data_dir: Path | None, workers: int | None, on: str | None) -> str:
     """How the ensemble at `path` is resumed."""
     if path is None or not is_ensemble(path):
-        return "nothing had been written yet"
+        return "nothing was written yet"
     return f"resume with: {resuming(path, data_dir, workers=workers, on=on)}"
 
 
@@ -104,7 +104,7 @@ def _tell(voice: Voice, ensemble: Ensemble) -> None:
     """The result in a few lines."""
     result = ensemble.result
     voice.say()
-    for part, name in (("out_of_fold", "out of fold"), ("test", "test")):
+    for part, name in (("out_of_fold", "out-of-fold"), ("test", "test")):
         if part in result:
             told = result[part]
             voice.say(
@@ -114,8 +114,8 @@ def _tell(voice: Voice, ensemble: Ensemble) -> None:
     seeds = f"{count} seed{'s' if count > 1 else ''}"
     of = f"{result['folds']} folds × {seeds}" if result["folds"] else seeds
     voice.say(
-        f"{'one alone':<11} accuracy {number(alone['accuracy'])} ± {number(alone['spread'])} "
-        "on its own validation part"
+        f"{'one member':<11} accuracy {number(alone['accuracy'])} ± {number(alone['spread'])} "
+        "on its own validation split"
     )
     voice.say(
         f"{'members':<11} {result['members']} ({of}), {result['parameters']:,} parameters, "

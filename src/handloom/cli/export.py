@@ -1,4 +1,4 @@
-"""handloom export: a run's classifier for other tools."""
+"""handloom export: a run's classifier in another tool's format."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class To(StrEnum):
 
 
 class Pixels(StrEnum):
-    """What an ONNX file takes pictures as."""
+    """What an ONNX file takes images as."""
 
     UINT8 = "uint8"
     FLOAT32 = "float32"
@@ -44,25 +44,28 @@ def export(
     to: Annotated[
         To,
         typer.Option(
-            help="onnx: the whole classifier; safetensors: its weights, all else in the metadata; "
-            "torch: a Python module for PyTorch, and its weights."
+            help="onnx: the whole classifier; safetensors: its weights, the rest in the metadata; "
+            "torch: a PyTorch module as Python code, and its weights."
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The file to write.  [default: the run's name, here]"),
+        typer.Option(
+            metavar="FILE",
+            help="The file to write.  [default: named after the run, in the current folder]",
+        ),
     ] = None,
     pixels: Annotated[
-        Pixels, typer.Option(help="What an ONNX file takes pictures as, 0 to 255 in either.")
+        Pixels, typer.Option(help="The input type of an ONNX file; pixels are 0 to 255 in either.")
     ] = Pixels.UINT8,
     data_dir: DataDir = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Write a run's best weights in the form of another tool.
+    """Write a run's best weights in another tool's format.
 
-    An ONNX file takes the pictures as they are stored, normalises them itself, and has been run
-    by onnxruntime on some of them before it is in its place.
+    An ONNX file takes images as they are stored and normalises them itself. Before it is put in
+    place, onnxruntime runs it on some images and the results are compared.
     """
     from handloom.exchange import export as write
 
@@ -80,9 +83,9 @@ def export(
         voice.say(f"{path}, {path.stat().st_size:,} bytes")
     if done.difference is not None:
         kind = (
-            "of the run's pictures"
+            "of the run's images"
             if done.real
-            else "pictures of noise, for the run's own are not here"
+            else "images of noise, since the run's own are not available"
         )
         voice.say(
             f"onnxruntime agrees with the network on {done.pictures} {kind}: "

@@ -1,4 +1,4 @@
-"""handloom gradcheck: every derivative of a recipe's network against central differences."""
+"""handloom gradcheck: the gradients of a recipe's network against central differences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def gradcheck(
     recipe: RecipeArgument,
     override: Overrides = None,
     examples: Annotated[
-        int, typer.Option(metavar="N", min=1, max=64, help="Pictures to check on.")
+        int, typer.Option(metavar="N", min=1, max=64, help="Images to check on.")
     ] = 4,
     tolerance: Annotated[
         float, typer.Option(metavar="X", min=0.0, help="Largest relative error allowed.")
@@ -37,8 +37,8 @@ def gradcheck(
 ) -> None:
     """Check each layer's gradients against central differences.
 
-    In float64, on pictures of the training part, the network untrained: a row a layer, then one
-    for all of them with the loss. Exit code 2 if a gradient is wrong.
+    In float64, on training images, with the untrained network: one row per layer, then one for
+    the whole network with the loss. Exit code 2 if a gradient is wrong.
     """
     from handloom.errors import StateError
     from handloom.recipes import load_recipe
@@ -49,7 +49,7 @@ def gradcheck(
     report = assemble.check_gradients(checked, data_dir, examples=examples, tolerance=tolerance)
     rows = [
         {
-            "layer": row.path or "all, with loss",
+            "layer": row.path or "network + loss",
             "kind": row.kind,
             "output_shape": list(row.output_shape),
             "parameters": row.num_parameters,

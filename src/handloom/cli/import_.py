@@ -1,4 +1,4 @@
-"""handloom import: a run made of weights that were trained elsewhere."""
+"""handloom import: make a run of weights that were trained elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Examples:
   handloom import mine.safetensors my-recipe.toml -o model.depth=34
 
 \b
-In PyTorch, such a file is written by
+In PyTorch, write such a file with
   safetensors.torch.save_file(model.state_dict(), "mine.safetensors")
 """
 
@@ -34,18 +34,18 @@ def import_(
     recipe: RecipeArgument,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="The run folder to make.  [default: runs/RECIPE]"),
+        typer.Option(metavar="RUN", help="The run folder to create.   [default: runs/RECIPE]"),
     ] = None,
     override: Overrides = None,
     data_dir: DataDir = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Make a finished run of weights that were trained elsewhere.
+    """Turn weights that were trained elsewhere into a finished run.
 
-    The recipe tells the network and the data; test, predict, show and export work on the run.
-    Tensors are matched by name, or else layer by layer in their order, by shape; a table tells what
-    went where. Nothing that could be a program is read.
+    The recipe defines the network and the data; test, predict, show and export work on the run.
+    Tensors are matched by name, or else layer by layer in order, by shape; a table shows the
+    mapping. Files that could contain code, such as pickles, are not read.
     """
     from handloom.exchange import import_weights
     from handloom.recipes import load_recipe
@@ -72,7 +72,7 @@ def import_(
         ],
     )
     if not matching.by_name:
-        voice.say("\nnames differ, so order and shapes decided: see that the table is right")
+        voice.say("\nnames differ, so tensors were matched by order and shape: check the table")
     voice.say()
     for part in ("validation", "test"):
         if part in run.result:

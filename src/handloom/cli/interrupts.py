@@ -1,4 +1,4 @@
-"""A command that is stopped from outside ends tidily, and says how it is continued."""
+"""A command that is stopped from outside ends cleanly, and says how to resume it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Where the program `handloom` begins and ends: signals, streams, errors, exit codes.
+"""The entry point of the program `handloom`: signals, streams, errors, exit codes.
 
-Exit codes: 0 done · 1 a bug, with its traceback · 2 a mistake that the message says how to mend ·
-3 the training diverged · 129, 130 and 143 stopped: terminal closed, Ctrl-C, or a termination
+Exit codes: 0 done · 1 a bug, with its traceback · 2 a user error, whose message says how to fix it
+· 3 the training diverged · 129, 130 and 143 stopped: terminal closed, Ctrl-C, or a termination
 signal · 141 the reader of the output went away.
 
 The libraries are imported within `main`, since they take a while and Ctrl-C may come meanwhile.

@@ -43,7 +43,7 @@ RunsArgument = Annotated[
     list[Path],
     typer.Argument(
         metavar="RUN...",
-        help="A run folder, several, or an ensemble's: together they give the mean of their "
+        help="A run folder, several, or an ensemble's; several are combined by the mean of their "
         "probabilities.",
         autocompletion=complete_run,
     ),
@@ -57,7 +57,7 @@ RecipeArgument = Annotated[
     ),
 ]
 SetArgument = Annotated[
-    str, typer.Argument(metavar="SET", help="A known set.", autocompletion=complete_set)
+    str, typer.Argument(metavar="SET", help="A known data set.", autocompletion=complete_set)
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -69,8 +69,8 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Where the data are: a known set in a folder of its name, before HANDLOOM_DATA and "
-        "the cache; your own files by their names, instead of where the recipe says.",
+        help="Where the data are: known sets in folders of their names, before HANDLOOM_DATA and "
+        "the cache; your own files by name, instead of the recipe's locations.",
     ),
 ]
 Tta = Annotated[
@@ -78,7 +78,7 @@ Tta = Annotated[
     typer.Option(
         "--tta",
         metavar="VARIANTS",
-        help="Test-time augmentation: average over pictures mirrored (flip), moved by a pixel "
+        help="Test-time augmentation: average over images mirrored (flip), shifted by a pixel "
         "(shift), or both (flip,shift).",
         show_default=False,
     ),
@@ -89,8 +89,7 @@ Workers = Annotated[
         "--workers",
         metavar="N",
         min=1,
-        help="Processes that train at the same time, each with its share of the cores.  "
-        "[default: 1]",
+        help="Number of processes that train at the same time, sharing the cores.  [default: 1]",
         show_default=False,
     ),
 ]
@@ -99,12 +98,12 @@ On = Annotated[
     typer.Option(
         "--on",
         metavar="ray[=ADDRESS]",
-        help="Let Ray place the trainings: on the cluster at that address, on the one that this "
-        "machine belongs to, or on this machine.",
+        help="Distribute the runs with Ray: on the cluster at that address, on the one that this "
+        "machine belongs to, or on this machine alone.",
     ),
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
-QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 
 
 def listed(told: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How the command line speaks: to a person, to a program, or not at all."""
+"""Output of the command line: for a person, for a program, or none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST_IN_FULL = 1e4
 
 
 class Voice(Enum):
-    """Who listens."""
+    """Who reads the output."""
 
     PERSON = "person"
     PROGRAM = "program"
@@ -28,7 +28,7 @@ class Voice(Enum):
 
     @classmethod
     def choose(cls, *, as_json: bool, quiet: bool = False) -> Voice:
-        """`--json` wins over `-q`: a program wants its answer."""
+        """`--json` takes precedence over `-q`."""
         if as_json:
             return cls.PROGRAM
         return cls.NOBODY if quiet else cls.PERSON
@@ -70,7 +70,7 @@ class Voice(Enum):
         write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
     def answer(self, value: Any) -> None:
-        """The answer for a program: one JSON document on standard output."""
+        """The result for a program: one JSON document on standard output."""
         if self is Voice.PROGRAM:
             text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
             if not streams.can_show(text):

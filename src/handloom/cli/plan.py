@@ -1,4 +1,4 @@
-"""The plan of a compiled training step, as `handloom recipes show RECIPE --plan` tells it."""
+"""The plan of a compiled training step, as `handloom recipes show RECIPE --plan` prints it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 PIECES = ("piece", "output", "parameters", "weights kB", "outputs kB", "layers in it")
 STAGES = ("phase, piece", "stage", "Mflop", "kB", "µs", "Gflop/s", "share")
 ABOUT_PIECES = """\
-Layers of one piece are one pass over memory. Weights: parameters, and what the optimizer keeps
-beside each of them; outputs: those of a batch, and their errors."""
+Layers of one piece make one pass over memory. Weights: parameters and optimizer state;
+outputs: activations of a batch and their gradients."""
 ABOUT_STAGES = """\
-Between phases all threads meet. In a phase by groups a thread carries its group of pictures from
-stage to stage while what it needs is in its cache; in the others the threads share out each stage.
-kB: what a stage reads and writes, from the caches or from memory."""
+Threads synchronise between phases. In a phase "by groups", a thread takes its group of images from
+stage to stage while the data are in its cache; in a "shared" phase, threads divide each stage.
+kB: what a stage reads and writes, in the caches or in memory."""
 BAR = 8  # characters ...
 ROOMY = 100  # ... where a line has so many
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -40,7 +40,7 @@ def show_plan(recipe: Recipe, voice: Voice) -> None:
     if plan.no_piece:
         voice.say(f"Nothing to compute: {', '.join(plan.no_piece)}.")
     if plan.in_numpy:
-        voice.say(f"On numpy inside the step, which is therefore not timed: {_listed(plan)}.")
+        voice.say(f"Run by NumPy within the step, which is therefore not timed: {_listed(plan)}.")
         return
     voice.say()
     voice.table(STAGES, _stage_rows(plan, BAR if console().width >= ROOMY else 0))
@@ -50,15 +50,15 @@ def show_plan(recipe: Recipe, voice: Voice) -> None:
 def _sizes(plan: Explanation) -> str:
     """Batch, threads, memory, pace: a line each."""
     lines = [
-        f"{counted(plan.batch, 'picture')} a step, in groups of {plan.group}; "
-        f"{counted(plan.threads, 'thread')}, vectors of {counted(plan.lanes, 'number')}",
-        f"{plan.parameter_bytes / 1e6:.1f} MB of weights and what the optimizer keeps of them, "
+        f"{counted(plan.batch, 'image')} per step, in groups of {plan.group}; "
+        f"{counted(plan.threads, 'thread')}, vectors of {counted(plan.lanes, 'value')}",
+        f"{plan.parameter_bytes / 1e6:.1f} MB of weights and optimizer state, "
         f"{plan.work_bytes / 1e6:.1f} MB of everything else",
     ]
     if plan.seconds:
         flops = sum(stage.flops for stage in plan.stages)
         lines.append(
-            f"{plan.seconds * 1e6:,.0f} µs a step, {flops / 1e6:,.1f} Mflop, "
+            f"{plan.seconds * 1e6:,.0f} µs per step, {flops / 1e6:,.1f} Mflop, "
             f"{flops / plan.seconds / 1e9:,.0f} Gflop/s"
         )
     return "\n".join(lines)
@@ -91,7 +91,7 @@ def _stage_rows(plan: Explanation, bar: int = BAR) -> Iterator[tuple[str, ...]]:
         before = None
         for stage in members:
             if before is None:
-                how = "by groups" if stage.by_group else "shared out"
+                how = "by groups" if stage.by_group else "shared"
                 yield (f"phase {phase}, {how}", *[""] * (len(STAGES) - 1))
             title = "" if stage.layers == before else f"  {stage.piece}"
             yield (
@@ -101,7 +101,7 @@ def _stage_rows(plan: Explanation, bar: int = BAR) -> Iterator[tuple[str, ...]]:
             )
             before = stage.layers
     waiting = max(0.0, plan.seconds - sum(stage.seconds for stage in stages))
-    title = "waiting for each other" if plan.threads > 1 else "between the stages"
+    title = "waiting for other threads" if plan.threads > 1 else "between the stages"
     yield (title, "", *_costs(0, 0, waiting), f"{waiting / plan.seconds:5.1%}")
     flops, size = (sum(getattr(stage, of) for stage in stages) for of in ("flops", "bytes"))
     yield ("the whole step", "", *_costs(flops, size, plan.seconds), "")

@@ -1,4 +1,4 @@
-"""handloom predict: classes for pictures, as a table that a contest accepts."""
+"""handloom predict: classes for images, as a table for a contest."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def predict(
         typer.Option(
             "--input",
             "-i",
-            metavar="PICTURES",
-            help="A .npy or IDX file, a PNG or JPEG, or a folder of these; pictures in files of "
-            "their own are stretched to the run's size.",
+            metavar="IMAGES",
+            help="A .npy or IDX file, a PNG or JPEG, or a folder of these; images in files of "
+            "their own are resized to the run's size.",
         ),
     ],
     output: Annotated[
@@ -50,8 +50,8 @@ def predict(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The contest's sample submission, whose header, ids and order are kept. An id is "
-            "a file's name, or a number that counts the pictures; any other ids are taken row by "
+            help="The contest's sample submission; its header, ids and order are kept. An id is a "
+            "file name or the number of an image; any other ids are assigned row by "
             "row.",
         ),
     ] = None,
@@ -59,8 +59,8 @@ def predict(
         bool | None,
         typer.Option(
             "--names/--ids",
-            help="Class names as labels, or class ids from 0.  [default: what the training labels "
-            "were; ids for the known sets]",
+            help="Class names as labels, or class ids from 0.  [default: as in the training "
+            "labels; ids for the known sets]",
             show_default=False,
         ),
     ] = None,
@@ -68,11 +68,11 @@ def predict(
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Write a label for each picture, as contests want it.
+    """Write a label for each image, in the format of contests.
 
-    The table is `image_id,label`, a row a picture in the order of the input, ids from 0; no
-    pictures give the header alone. A folder's pictures are ordered by name. A sample submission
-    whose ids, rows or kind of labels do not fit is refused before anything is written.
+    The table is `image_id,label`, one row per image in the order of the input, ids from 0. The
+    images of a folder are sorted by name. A sample submission whose ids, rows or kind of labels
+    do not fit is rejected before anything is written.
     """
     from handloom import data
     from handloom._files import write_atomic
@@ -117,4 +117,4 @@ def _check_output(path: Path | None) -> None:
     from handloom.errors import RunError
 
     if path is not None and not can_become_file(path):
-        raise RunError(f"--output {path} is not a file; without --output the rows are printed")
+        raise RunError(f"--output {path} is not a file; omit --output to print the rows")

@@ -40,7 +40,7 @@ def write_line(line: str) -> None:
 
 
 class PlainProgress(Callback):
-    """A table that grows by a line an epoch; an asterisk marks the best so far.
+    """A table that grows by one line per epoch; an asterisk marks the best so far.
 
     Without a title it is headed by the run's folder.
     """
@@ -52,13 +52,13 @@ class PlainProgress(Callback):
 
     def on_fit_start(self, training: Training) -> None:
         """What is trained, on how much, with what."""
-        assert training.validation is not None, "a recipe has a validation part"
+        assert training.validation is not None, "a recipe has a validation split"
         path = training.history.path
         title = self.title or ("training" if path is None else str(path.parent))
         self.say(
             f"{title}: {training.engine.model.num_parameters():,} parameters, "
-            f"{len(training.train.dataset):,} pictures to train on, "
-            f"{len(training.validation.dataset):,} to validate"
+            f"{len(training.train.dataset):,} training images, "
+            f"{len(training.validation.dataset):,} validation images"
         )
         for note in training.notes:
             self.say(note)
@@ -101,7 +101,7 @@ class FolderWatcher(Callback):
 
 
 class LiveProgress(PlainProgress):
-    """The same rows, and under them a bar with the loss, pictures a second and the time left."""
+    """The same rows, and under them a bar with the loss, images a second and the time left."""
 
     def __init__(self, screen: Console, title: str = "") -> None:
         super().__init__(self._print_above, title)
@@ -149,7 +149,7 @@ class LiveProgress(PlainProgress):
         """Change the bar for a word on what comes now."""
         self.close()
         super().on_fit_end(training)
-        self.moving = self.screen.status("testing the best weights, drawing the pictures")
+        self.moving = self.screen.status("testing the best weights, drawing the figures")
         self.moving.start()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""handloom recipes: what can be trained by name."""
+"""handloom recipes: the recipes that are shipped."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Examples:
   handloom recipes show mnist-lenet > mine.toml     a recipe to start from
   handloom recipes show mnist-lenet --resolved      with every default
   handloom recipes show digits -o model.hidden=[64] --resolved
-  handloom recipes show mnist-lenet --summary       its network alone
-  handloom recipes show mnist-lenet --plan    what is compiled of it
+  handloom recipes show mnist-lenet --summary       only its network
+  handloom recipes show mnist-lenet --plan          its compiled training step
   handloom recipes show mnist-lenet --plan --threads 1
 """
 app = typer.Typer(help="List the shipped recipes, or show one.", no_args_is_help=True)
@@ -30,7 +30,7 @@ app = typer.Typer(help="List the shipped recipes, or show one.", no_args_is_help
 
 @app.command("list", epilog=LIST_EXAMPLES)
 def list_all(as_json: JsonFlag = False) -> None:
-    """The shipped recipes, a line each."""
+    """List the shipped recipes."""
     from handloom.recipes import list_recipes
 
     voice = Voice.choose(as_json=as_json)
@@ -46,13 +46,13 @@ def show(
     recipe: RecipeArgument,
     override: Overrides = None,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="With every default, as a run would keep it.")
+        bool, typer.Option("--resolved", help="With every default, as a run would save it.")
     ] = False,
     summary: Annotated[
         bool,
         typer.Option(
             "--summary",
-            help="Instead, the network alone: output, parameters and multiply-adds of each layer, "
+            help="Only the network: output, parameters and multiply-adds of each layer, "
             "and the memory of a batch.",
         ),
     ] = False,
@@ -60,20 +60,18 @@ def show(
         bool,
         typer.Option(
             "--plan",
-            help="Instead, how a training step is compiled: what is fused into one piece, the "
-            "memory it takes, and each stage's operations and measured time.",
+            help="Only the compiled training step: which layers are fused into one piece, the "
+            "memory it needs, and each stage's operations and measured time.",
         ),
     ] = False,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads of the step in --plan.")
-    ] = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads for --plan.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """A recipe as its file stands, or resolved, and its network; or how its step is compiled.
+    """Show a recipe and its network, or how its training step is compiled.
 
-    The network follows as a comment, so that all of it is a recipe still. With changes, or as JSON,
-    the recipe is always resolved; the JSON of --summary tells every layer. A plan is measured on
-    the recipe's pictures; drawn ones stand for those of a known set that is not on this machine.
+    The network follows as a comment, so that the output is still a recipe. With changes, or as
+    JSON, the recipe is always resolved; the JSON of --summary lists every layer. A plan is measured
+    on the recipe's images, or on generated ones if a known data set is not on this machine.
     """
     from handloom.recipes import load_recipe, recipe_text, to_toml
 

@@ -1,4 +1,4 @@
-"""handloom report: runs, or a study, as one HTML page."""
+"""handloom report: runs or a study on one HTML page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Examples:
   handloom report runs/digits                   writes runs/digits/report.html
   handloom report runs/digits --out digits.html
   handloom report runs/small runs/wide          side by side, in ./report.html
-  handloom report runs/fashion-grid             a study, its best run
+  handloom report runs/fashion-grid             a study with its best run
   handloom report runs/digits --json | jq -r .report
 """
 
@@ -38,8 +38,8 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The file to write.  [default: report.html in the run or the study, of several "
-            "runs here]",
+            help="The file to write.  [default: report.html in the run or study; for several runs, "
+            "in the current folder]",
         ),
     ] = None,
     data_dir: DataDir = None,
@@ -48,16 +48,15 @@ def report(
 ) -> None:
     """Write one self-contained HTML page about runs or a study.
 
-    It opens from a disk and loads nothing: what was asked, the answer, curves to hover and zoom,
-    diagnosis, classes, mistakes, weights, activations, and how to repeat it. Several runs stand
-    side by side, with paired tests on their validation pictures; no look at the test part is
-    spent.
+    The page loads nothing from elsewhere: results, setup, curves to hover and zoom, diagnosis,
+    metrics by class, mistakes, weights, activations, and how to reproduce it. Several runs are
+    compared with paired tests on their validation images. The test set is not evaluated.
     """
     from handloom.report import open_subjects, write_report
 
     voice = Voice.choose(as_json=as_json, quiet=quiet)
     with telling(quiet=quiet) as tell:
-        tell("looking at curves, weights and pictures")
+        tell("reading curves, weights and images")
         path = write_report(open_subjects(subjects), out, data_dir=data_dir)
     voice.answer({"report": str(path), "bytes": path.stat().st_size})
     voice.say(str(path))

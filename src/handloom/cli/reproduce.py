@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\b
 Examples:
-  handloom reproduce --quick                  all, reduced: minutes
-  handloom reproduce mnist-lenet              one experiment, whole
-  handloom reproduce --workers 2 --threads 1  all, beside other programs
+  handloom reproduce --quick                  all, reduced; minutes
+  handloom reproduce mnist-lenet              one experiment in full
+  handloom reproduce --workers 2 --threads 1  all, using two cores
   handloom reproduce --format markdown > ours.md
   handloom reproduce fashion-grid --json | jq '.[].conclusions'
 """
@@ -59,11 +59,11 @@ def reproduce(
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", help="Reduced versions: fewer epochs, pictures, seeds; each says which."
+            "--quick", help="Reduced versions with fewer epochs, images or seeds; each says which."
         ),
     ] = False,
     out: Annotated[
-        Path, typer.Option("--out", metavar="FOLDER", help="Where the runs are kept.")
+        Path, typer.Option("--out", metavar="FOLDER", help="Folder for the runs.")
     ] = Path("runs/reproduce"),
     workers: Workers = None,
     on: On = None,
@@ -72,22 +72,22 @@ def reproduce(
         typer.Option(
             metavar="N",
             min=1,
-            help="Threads of a training.  [default: its worker's share of the cores]",
+            help="Threads per run.  [default: its worker's share of the cores]",
             show_default=False,
         ),
     ] = None,
     data_dir: DataDir = None,
     form: Annotated[
-        Format, typer.Option("--format", help="Of the table that is printed.")
+        Format, typer.Option("--format", help="Format of the table.")
     ] = Format.TERMINAL,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Train published experiments anew; their figures beside ours.
+    """Train published experiments again and compare the results with ours.
 
-    Five publications: of each figure ours, the gap and the seconds; of each conclusion whether it
-    held. What chance may account for is left open. Runs are kept and used again; the same command
-    goes on after a stop. Without --quick it takes hours.
+    Five publications. For each published number: our result, the gap and the seconds; for each
+    conclusion: whether it held. Differences that chance could explain are left undecided. Finished
+    runs are used again; after a stop, the same command resumes. Without --quick it takes hours.
     """
     from handloom.studies import reproduce as room
 
@@ -112,7 +112,7 @@ def reproduce(
         voice.say(room.as_markdown(done).rstrip())
         return
     seconds = sum(each.seconds for each in done)
-    voice.say(f"{room.counted_verdicts(done)}; {seconds:,.0f} s of training, kept in {out}")
+    voice.say(f"{room.counted_verdicts(done)}; {seconds:,.0f} s of training, runs in {out}")
 
 
 def _show(voice: Voice, reproduction: Reproduction) -> None:

@@ -49,7 +49,7 @@ class PlainSeries(Listener):
         """How many runs there are to train."""
         self.total, self.done = len(members), finished
         self.started: dict[str, float] = {}
-        there = f", {finished} of them finished already" if finished else ""
+        there = f", {finished} already finished" if finished else ""
         if finished < self.total:
             self.say(f"{self.total} run{'s' if self.total > 1 else ''}{there}")
             self.say(f"{'run':>9} {'val acc':>9} {'seconds':>9}  name")

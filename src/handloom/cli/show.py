@@ -1,4 +1,4 @@
-"""handloom show: a run's pictures."""
+"""handloom show: a run's figures."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def register(app: typer.Typer) -> None:
 def show(
     run: RunArgument, data_dir: DataDir = None, as_json: JsonFlag = False, quiet: QuietFlag = False
 ) -> None:
-    """Draw a run's pictures: curves, weights, activations, mistakes.
+    """Draw a run's figures: curves, weights, activations, mistakes.
 
-    A training draws them at its end; this draws them again, or of a training that still goes on.
+    Training draws them at its end; this draws them again, or for a run that has not finished.
     """
     from handloom.run.results import open_run
     from handloom.run.session import draw

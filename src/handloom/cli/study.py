@@ -1,4 +1,4 @@
-"""What a person sees of a study: a line a trial, what is under way, and at last the best ones."""
+"""The output of a study: one line per trial, the running ones, and in the end the best ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PlainTrials(TrialListener):
         self.done = sum(trial.state != "running" for trial in study.trials)
         self.best = study.best
         many = "configurations" if total is None else f"{total:,} configurations"
-        there = f", {self.done:,} of them there already" if self.done else ""
+        there = f", {self.done:,} already finished" if self.done else ""
         self.say(f"{study.name}: {many}{there}")
         self.say(f"{'trial':>6} {study.metric:>{_LEAST_WIDTH}} {'seconds':>9}  configuration")
 
@@ -112,7 +112,7 @@ class LiveTrials(PlainTrials):
 def show_study(voice: Voice, study: Study, empty: Mapping[str, str]) -> None:
     """The best trials as a table, and where all of it lies.
 
-    `empty` are the pictures on which there is nothing to see yet, and why.
+    `empty` are the images on which there is nothing to see yet, and why.
     """
     paths = list(study.space)
     names = short_names(paths)
@@ -139,7 +139,7 @@ def show_study(voice: Voice, study: Study, empty: Mapping[str, str]) -> None:
     )
     voice.say(f"\n{_counts(study)}")
     voice.say(f"table      {study.folder.table}")
-    voice.say(f"pictures   {study.folder.figures}")
+    voice.say(f"figures    {study.folder.figures}")
     for why in dict.fromkeys(empty.values()):
         names = ", ".join(f"{name}.png" for name in empty if empty[name] == why)
         voice.say(f"           without {names}: {why}")

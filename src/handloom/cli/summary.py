@@ -1,4 +1,4 @@
-"""The summary of a network, as `handloom recipes show RECIPE` tells it, in 80 columns."""
+"""The summary of a network, as `handloom recipes show RECIPE` prints it, in 80 columns."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Row(NamedTuple):
 
 
 def show_summary(recipe: Recipe, voice: Voice) -> None:
-    """Print the network of `recipe`; raises ShapeError where it does not fit its pictures."""
+    """Print the network of `recipe`; raises ShapeError where it does not fit its images."""
     from handloom.run.assemble import summarise_network
 
     summary = summarise_network(recipe)
@@ -47,7 +47,7 @@ def summary_comment(recipe: Recipe) -> str:
     try:
         text = summary_text(summarise_network(recipe))
     except HandloomError as error:
-        text = _wrapped(f"The network cannot be made: {error}")
+        text = _wrapped(f"The network cannot be built: {error}")
     return "\n".join(f"# {line}".rstrip() for line in text.splitlines())
 
 
@@ -70,9 +70,9 @@ def summary_json(summary: NetworkSummary) -> dict[str, Any]:
 
 def _title(summary: NetworkSummary) -> str:
     picture = "×".join(map(str, summary.input_shape))
-    title = f"The network for pictures of {picture} in {summary.num_classes} classes"
+    title = f"The network for images of {picture} in {summary.num_classes} classes"
     why = summary.why_assumed
-    return _wrapped(f"{title}, which are assumed: {why}" if why else title)
+    return _wrapped(f"{title} (assumed: {why})" if why else title)
 
 
 def _sums(summary: NetworkSummary) -> str:
@@ -87,10 +87,10 @@ def _sums(summary: NetworkSummary) -> str:
     }
     listed = ", ".join(f"{name} {_megabytes(size)}" for name, size in parts.items())
     return _wrapped(
-        f"{network.parameters:,} parameters. {shortened(network.multiply_adds)} multiply-adds a "
-        "picture in its linear and convolution layers. "
-        f"{_megabytes(memory.total)} MB to train on batches of {summary.batch} in float32: "
-        f"{listed}. A layer's MB are its outputs for a batch."
+        f"{network.parameters:,} parameters. {shortened(network.multiply_adds)} multiply-adds per "
+        "image in its linear and convolution layers. "
+        f"{_megabytes(memory.total)} MB for training with batches of {summary.batch} in float32: "
+        f"{listed}. The MB of a layer are its outputs for a batch."
     )
 
 

@@ -1,4 +1,4 @@
-"""handloom test: the best weights on the test part."""
+"""handloom test: evaluate the best weights on the test set."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Examples:
   handloom test runs/digits
   handloom test runs/digits --json | jq .accuracy
   handloom test runs/a --tta flip,shift
-  handloom test runs/a runs/b               the mean of their probabilities
+  handloom test runs/a runs/b               averages their probabilities
 """
-WIDEST_MATRIX = 12  # classes; a wider matrix is a picture's work
+WIDEST_MATRIX = 12  # classes; a wider matrix is an image's work
 LARGEST_MATRIX = 1000  # classes; a program that wants a larger one counts it from `predict`
 
 
@@ -30,11 +30,11 @@ def test(
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Look at the test set with a run's best weights.
+    """Evaluate a run's best weights on the test set.
 
-    Several runs, or an ensemble, look at it together: by the mean of their probabilities.
-    Prints loss, accuracy, a row a class, and the confusion matrix. Each look is counted in the
-    run's result.json: a test set that is looked at often is a test no more.
+    Several runs, or an ensemble, are evaluated together, by the mean of their probabilities.
+    Prints loss, accuracy, metrics by class, and the confusion matrix. Each evaluation is counted
+    in the run's result.json: a test set that is used often stops being a fair test.
     """
     from handloom.studies.ensemble import CombinedRuns, open_combined
     from handloom.views import class_scores, confusion, listed_scores
@@ -62,14 +62,14 @@ def test(
     voice.say(
         f"accuracy {number(tested.accuracy)}   "
         f"{'log loss' if members > 1 else 'loss'} {number(tested.loss)}   "
-        f"on {len(tested.labels):,} pictures"
+        f"on {len(tested.labels):,} images"
         + (f", the mean of {members} runs" if members > 1 else "")
-        + (f", each seen with {' and '.join(listed(tta))}" if listed(tta) else "")
+        + (f", with test-time augmentation ({', '.join(listed(tta))})" if listed(tta) else "")
     )
-    voice.say(f"look number {trained.looks} at this test set\n")
+    voice.say(f"evaluation {trained.looks} on this test set\n")
     scores, left_out = listed_scores(matrix)
     voice.table(
-        ("class", "precision", "recall", "f1", "pictures"),
+        ("class", "precision", "recall", "f1", "images"),
         [
             (s.name, number(s.precision), number(s.recall), number(s.f1), f"{s.support:,}")
             for s in scores
@@ -79,7 +79,7 @@ def test(
         voice.say(left_out)
     occurring = matrix.occurring
     if len(occurring) <= WIDEST_MATRIX:
-        voice.say("\nconfusion: a row is a true class, a column what it was taken for")
+        voice.say("\nconfusion matrix: rows are true classes, columns are predicted classes")
         counts = matrix.counts_among(occurring)
         voice.table(
             ("", *map(str, occurring)),

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\b
 Examples:
-  handloom train                                the embedded digits: seconds
+  handloom train                                the embedded digits; seconds
   handloom train fashion-mlp-256 --out runs/a   a shipped recipe
   handloom train mnist-lenet -o optimizer.lr=0.02 -o training.epochs=2
   handloom train mine.toml --seed 1 --data-dir ~/pictures
-  handloom train --resume runs/a                go on after a kill
+  handloom train --resume runs/a                resume after a kill
   handloom train digits --folds 5 --seeds 3 --workers 2   15 runs
   handloom train digits --json -q | jq .test.accuracy
 """
@@ -67,8 +67,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What computes: loom compiles the network, torch hands it to PyTorch, numpy runs "
-            "its layers as they are written; auto takes torch on a GPU, else the loom where it can."
+            help="Engine: loom compiles the network, torch uses PyTorch, numpy runs the "
+            "layers as written; auto is torch on a GPU, otherwise loom where possible."
             "  [default: the recipe's, auto]",
         ),
     ] = None,
@@ -76,7 +76,7 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Where torch computes: cpu, cuda, cuda:1, mps, or auto, a GPU if there is one.",
+            help="Device for torch: cpu, cuda, cuda:1, mps, or auto (a GPU if there is one).",
         ),
     ] = None,
     threads: Annotated[
@@ -84,49 +84,50 @@ def train(
         typer.Option(
             metavar="N",
             help="Threads; the same number gives the same bits.  [default: all cores, or "
-            "fewer where OMP_NUM_THREADS or the like says so]",
+            "fewer if OMP_NUM_THREADS or similar is set]",
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Another seed than the recipe's.")
+        int | None, typer.Option(metavar="N", help="Seed, instead of the recipe's.")
     ] = None,
     folds: Annotated[
         int | None,
         typer.Option(
             metavar="K",
-            help="Train an ensemble, K runs for each seed: each validates on another part of the "
-            "pictures, and all together have an out-of-fold score.",
+            help="Train an ensemble of K runs per seed: each validates on a different fold of the "
+            "images, which gives an out-of-fold score.",
         ),
     ] = None,
     seeds: Annotated[
         str | None,
         typer.Option(
             metavar="N|0,1,2",
-            help="Train an ensemble over N seeds, counted from the recipe's, or over these.",
+            help="Train an ensemble with N seeds, counted from the recipe's, or with these seeds.",
         ),
     ] = None,
     workers: Workers = None,
     on: On = None,
     tensorboard: Annotated[
         bool,
-        typer.Option("--tensorboard", help="Write events for TensorBoard into RUN/tensorboard."),
+        typer.Option("--tensorboard", help="Write TensorBoard events to RUN/tensorboard."),
     ] = False,
     resume: Annotated[
         Path | None,
         typer.Option(
             "--resume",
             metavar="RUN",
-            help="Go on with a run or an ensemble that was killed or stopped.",
+            help="Resume a run or an ensemble that was killed or stopped.",
             autocompletion=complete_run,
         ),
     ] = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Train a recipe; it leaves a run folder.
+    """Train a recipe and write a run folder.
 
-    The folder keeps the resolved recipe, checkpoints, a row of metrics an epoch, the result and
-    pictures. Whatever is wrong with recipe, data or shapes is said before anything is written.
+    The folder has the resolved recipe, checkpoints, one row of metrics per epoch, the result and
+    figures. Errors in the recipe, data or shapes are reported before anything is written. In the
+    table of epochs, an asterisk marks the best epoch so far.
     """
     from handloom.cli.ensemble import train_together
     from handloom.cli.progress import FolderWatcher, choose_progress
@@ -154,16 +155,12 @@ def train(
         )  # fmt: skip
         return
     if workers is not None or on is not None:
-        raise ConfigError(
-            "--workers and --on are for several runs: name --folds or --seeds as well"
-        )
+        raise ConfigError("--workers and --on are for several runs: add --folds or --seeds")
     with joined() as processes:
         if both:
-            raise ConfigError("--resume names the run already; leave --out out")
+            raise ConfigError("--resume already gives the run; omit --out")
         if resume is not None and recipe is None and overrides:
-            raise ConfigError(
-                "a run goes on with its own recipe; leave the changes out, or --resume"
-            )
+            raise ConfigError("a run resumes with its own recipe; omit the changes, or --resume")
         silent = quiet or not processes.is_first
         voice = Voice.choose(as_json=as_json and processes.is_first, quiet=silent)
         place = FolderWatcher(resume or out)
@@ -192,7 +189,7 @@ def train(
         voice.answer({"run": str(run.path), **run.result})
         if had_ended:
             voice.say(
-                f"{run.path} had ended already; only its pictures were drawn again. To train for "
+                f"{run.path} had already finished; only its figures were drawn again. To train for "
                 f"longer, start another run of its recipe: {_longer(run)}"
             )
         _tell(voice, run)
@@ -212,7 +209,7 @@ def _tell(voice: Voice, run: Run) -> None:
         f"{'best epoch':<11} {result['best_epoch']} of {result['epochs']}, "
         f"{result['parameters']:,} parameters, {result['seconds']:.1f} s"
     )
-    voice.say(f"{'run':<11} {run.path}, its pictures in {run.folder.figures}")
+    voice.say(f"{'run':<11} {run.path}, figures in {run.folder.figures}")
 
 
 def _has_ended(path: Path) -> bool:
@@ -233,5 +230,5 @@ def _longer(run: Run) -> str:
 def _how_to_go_on(path: Path | None, data_dir: Path | None) -> str:
     """The command that continues the run at `path`."""
     if path is None or not (path / "recipe.toml").is_file():
-        return "nothing had been written yet"
-    return f"go on from the last finished epoch with: {resuming(path, data_dir)}"
+        return "nothing was written yet"
+    return f"resume from the last finished epoch with: {resuming(path, data_dir)}"

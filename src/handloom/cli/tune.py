@@ -18,7 +18,7 @@ Examples:
   handloom tune --list                          the studies that are shipped
   handloom tune mnist-gamma --workers 2
   handloom tune mine.toml --trials 50 -o training.epochs=5
-  handloom tune runs/mnist-gamma                go on after a kill, or with more trials
+  handloom tune runs/mnist-gamma                resume, or add trials
   handloom tune mine.toml --storage postgresql://me@host/studies    the same on every host
   handloom tune mnist-gamma --json -q | jq .best.parameters
 
@@ -54,7 +54,7 @@ def tune(
         str | None,
         typer.Argument(
             metavar="STUDY",
-            help="A shipped study's name, a TOML file, or the folder of a study to go on with.",
+            help="A shipped study's name, a TOML file, or the folder of a study to resume.",
             autocompletion=complete_study,
         ),
     ] = None,
@@ -66,11 +66,11 @@ def tune(
     on: On = None,
     trials: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Configurations in all, instead of the study's."),
+        typer.Option(metavar="N", min=1, help="Total number of trials, instead of the study's."),
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(metavar="M", min=0, help="After so many, no trial is begun any more."),
+        typer.Option(metavar="M", min=0, help="Start no trial after this time."),
     ] = None,
     override: Overrides = None,
     storage: Annotated[
@@ -80,7 +80,7 @@ def tune(
             metavar="URL",
             envvar=STORAGE,
             show_envvar=False,
-            help="A database in which any number of these commands, on all machines that reach the "
+            help="A database through which any number of these commands, on machines that see the "
             f"folder, share the study.  [env: {STORAGE}]",
         ),
     ] = None,
@@ -89,22 +89,20 @@ def tune(
         typer.Option(
             metavar="SECONDS",
             min=1,
-            help="With --storage: the trials of a process that was silent for so long are taken "
+            help="With --storage: trials of a process that has been silent for so long are taken "
             "over.",
         ),
     ] = 120,
     data_dir: DataDir = None,
-    show_list: Annotated[
-        bool, typer.Option("--list", help="Instead, name the studies that are shipped.")
-    ] = False,
+    show_list: Annotated[bool, typer.Option("--list", help="List the shipped studies.")] = False,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Search for the best configuration of a recipe.
 
     Each configuration is trained with each of the study's seeds, as an ordinary run. The study's
-    folder keeps them, a table (trials.csv), the best one as a recipe (best.toml), and pictures. The
-    same command goes on after a kill, and with a study that was widened.
+    folder has the runs, a table (trials.csv), the best configuration as a recipe (best.toml), and
+    figures. The same command resumes after a kill, and continues a study that was extended.
     """
     from handloom.cli.study import choose_listener, show_study
     from handloom.errors import ConfigError
@@ -120,7 +118,7 @@ def tune(
         _list(voice, list_studies())
         return
     if study is None:
-        raise ConfigError("which study? `handloom tune --list` shows those that are shipped")
+        raise ConfigError("which study? `handloom tune --list` lists the shipped ones")
     check_on(on)
     plan = load_study(study, override or [])
     path = study_path(study, plan, out)
@@ -130,7 +128,7 @@ def tune(
     again = ["handloom", "tune", str(path)]
     for flag, value in (("--workers", workers), ("--on", on), ("--data-dir", data_dir)):
         again += [] if value is None else [flag, str(value)]
-    with resumable(lambda: f"go on with: {shlex.join(again)}"):
+    with resumable(lambda: f"resume with: {shlex.join(again)}"):
         try:
             ended = room.tune(
                 plan,

@@ -1,4 +1,4 @@
-"""Pictures with labels: where they come from, how they are split, prepared and batched."""
+"""Images with labels: where they come from, how they are split, prepared and batched."""
 
 from handloom.data.batches.augment import Augmentation as Augmentation
 from handloom.data.batches.augment import append as append

@@ -1,8 +1,8 @@
 """Chance without hidden state: every draw is a function of the seed and of what it is for.
 
 Two kinds. `generator` gives NumPy's generator for one job: a split, the order of one epoch.
-`uniforms` gives every picture a stream of its own, which depends on nothing but (seed, epoch,
-position in the data set): the other pictures of the batch, their order and the thread that draws
+`uniforms` gives every image a stream of its own, which depends on nothing but (seed, epoch,
+position in the data set): the other images of the batch, their order and the thread that draws
 are of no effect.  Source of the streams: SplitMix64, Steele, Lea & Flood 2014, fig. 17.
 """
 
@@ -18,7 +18,7 @@ from handloom._typing import IntArray
 from handloom.errors import ConfigError
 
 Keys = NDArray[np.uint64]
-"""One SplitMix64 state a picture (n,)."""
+"""One SplitMix64 state an image (n,)."""
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ / golden ratio, odd: its multiples visit every state
 
@@ -50,7 +50,7 @@ def checked_seed(seed: int) -> int:
 
 
 def picture_keys(seed: int, epoch: int, indices: IntArray) -> Keys:
-    """The state from which each picture's stream starts; indices (n,) are data set positions."""
+    """The state from which each image's stream starts; indices (n,) are data set positions."""
     words = (checked_seed(seed), epoch, np.asarray(indices))
     key = np.zeros(1, np.uint64)
     for word in words:
@@ -59,7 +59,7 @@ def picture_keys(seed: int, epoch: int, indices: IntArray) -> Keys:
 
 
 def uniforms(keys: Keys, count: int, *, start: int = 0) -> NDArray[np.float32]:
-    """Draws start … start + count - 1 of every picture's stream: (n, count) float32 in [0, 1).
+    """Draws start … start + count - 1 of every image's stream: (n, count) float32 in [0, 1).
 
     `start` is even: one 64-bit word makes two draws of 24 bits.
     """

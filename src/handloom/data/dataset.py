@@ -1,4 +1,4 @@
-"""Dataset: pictures in memory as uint8, each with the id of its class."""
+"""Dataset: images in memory as uint8, each with the id of its class."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from handloom.errors import DataError, LabelError, ShapeError
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Labelled pictures that have been checked: whoever holds a Dataset may trust it.
+    """Labelled images that have been checked: whoever holds a Dataset may trust it.
 
     images       uint8 (N, H, W) or (N, C, H, W), 0 is black and 255 full ink
     labels       int64 (N,), ids in [0, number of classes); any integer dtype is taken and widened
-    class_names  one name a class, in the order of the ids; a class may be without pictures
+    class_names  one name a class, in the order of the ids; a class may be without images
     name         what the set is called in messages and reports
 
     N may be 0. Raises DataError, ShapeError or LabelError, naming the first offending row.
@@ -41,7 +41,7 @@ class Dataset:
 
     def __repr__(self) -> str:
         shape = " × ".join(str(size) for size in self.image_shape)
-        return f"Dataset {self.name}: {len(self):,} pictures {shape}, {self.num_classes} classes"
+        return f"Dataset {self.name}: {len(self):,} images {shape}, {self.num_classes} classes"
 
     @property
     def num_classes(self) -> int:
@@ -50,7 +50,7 @@ class Dataset:
 
     @property
     def image_shape(self) -> Shape:
-        """(C, H, W) of one picture; C is 1 where the array has no channel axis."""
+        """(C, H, W) of one image; C is 1 where the array has no channel axis."""
         shape = self.images.shape[1:]
         return shape if len(shape) == 3 else (1, *shape)
 
@@ -60,11 +60,11 @@ class Dataset:
         return with_channels(self.images)
 
     def take(self, indices: IntArray) -> Self:
-        """The pictures at `indices` (M,), in that order; ids, names and the set's name stay."""
+        """The images at `indices` (M,), in that order; ids, names and the set's name stay."""
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def class_counts(self) -> IntArray:
-        """Pictures a class, (K,)."""
+        """Images a class, (K,)."""
         return np.bincount(self.labels, minlength=self.num_classes)
 
     def fingerprint(self) -> str:
@@ -78,7 +78,7 @@ class Dataset:
         if not isinstance(self.images, np.ndarray) or self.images.dtype != np.uint8:
             found = getattr(self.images, "dtype", type(self.images).__name__)
             raise DataError(
-                f"{self.name}: images are {found}; pictures are kept as a uint8 array, 0..255"
+                f"{self.name}: images are {found}; they have to be a uint8 array, 0..255"
             )
         if self.images.ndim not in (3, 4) or 0 in self.images.shape[1:]:
             raise ShapeError(
@@ -94,7 +94,7 @@ class Dataset:
                     f"{self.name}: class {class_id} has no printable name, got {name!r}"
                 )
             if name in seen:
-                raise LabelError(f"{self.name}: two classes are called {name!r}")
+                raise LabelError(f"{self.name}: two classes have the name {name!r}")
             seen.add(name)
         if not seen:
             raise LabelError(f"{self.name}: class_names is empty; name each class once")
@@ -108,7 +108,7 @@ class Dataset:
         if len(labels) != len(self.images):
             raise ShapeError(
                 f"{self.name}: {len(self.images)} images but {len(labels)} labels; "
-                "each picture has one label"
+                "each image has one label"
             )
         outside = (labels < 0) | (labels >= self.num_classes)
         if outside.any():
@@ -126,7 +126,7 @@ class TrainTest:
 
     `test` is None where the source has none. `skipped` tells of each file that was left out
     because it could not be read. Raises ShapeError or LabelError when the parts do not belong
-    together: pictures of different shapes, or different classes.
+    together: images of different shapes, or different classes.
     """
 
     train: Dataset
@@ -138,13 +138,13 @@ class TrainTest:
             return
         if self.train.image_shape != self.test.image_shape:
             raise ShapeError(
-                f"{self.train.name}: pictures to train on are {self.train.image_shape}, "
-                f"pictures to test on {self.test.image_shape}, as (C, H, W); they must be equal"
+                f"{self.train.name}: training images are {self.train.image_shape}, "
+                f"test images {self.test.image_shape}, as (C, H, W); they must be equal"
             )
         if self.train.class_names != self.test.class_names:
             raise LabelError(
-                f"{self.train.name}: the train part has the classes {_listed(self.train)}, "
-                f"the test part {_listed(self.test)}; they must be the same, in the same order"
+                f"{self.train.name}: the train split has the classes {_listed(self.train)}, "
+                f"the test split {_listed(self.test)}; they must be the same, in the same order"
             )
 
 

@@ -28,10 +28,10 @@ class Features(Dataset):
     def _check_images(self) -> None:
         if not isinstance(self.images, np.ndarray) or self.images.dtype != np.float32:
             found = getattr(self.images, "dtype", type(self.images).__name__)
-            raise DataError(f"{self.name}: features are {found}; they are kept as float32")
+            raise DataError(f"{self.name}: features are {found}; they have to be float32")
         if self.images.ndim != 4 or 0 in self.images.shape[1:]:
             raise ShapeError(
                 f"{self.name}: features should have the shape (N, C, H, W), got {self.images.shape}"
             )
         if not np.isfinite(self.images).all():
-            raise DataError(f"{self.name}: some features are no finite numbers")
+            raise DataError(f"{self.name}: some features are not finite")

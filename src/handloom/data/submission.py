@@ -1,11 +1,11 @@
 """Predicted labels as a contest takes them: a table of two columns, an id and a label.
 
-Of its own accord the header is `image_id,label`, and ids count the pictures from 0. A contest's
-sample submission sets its own header, separator, ids and their order. Which picture an id means:
+Of its own accord the header is `image_id,label`, and ids count the images from 0. A contest's
+sample submission sets its own header, separator, ids and their order. Which image an id means:
 
     files in a folder    the file of that name, with or without its ending
-    whole numbers        without a gap between them, in any order: the smallest is the first picture
-    any other ids        row by row: the first row is the first picture
+    whole numbers        without a gap between them, in any order: the smallest is the first image
+    any other ids        row by row: the first row is the first image
 
 The labels that stand in a sample tell which kind the contest wants, whole numbers or text, and
 where they differ from row to row also which ones; one label in every row only holds the place.
@@ -31,7 +31,7 @@ _MAX_SAMPLE_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Submission:
-    """A table that waits for its labels: the header, an id a row, the picture (N,) of each row."""
+    """A table that waits for its labels: the header, an id a row, the image (N,) of each row."""
 
     columns: tuple[str, str]
     ids: tuple[str, ...]
@@ -54,7 +54,7 @@ class Submission:
         if len(wanted) == 1 and not wanted & kinds:
             (kind,) = wanted
             way = {"whole numbers": "--ids gives class ids, from 0", "text": "--names gives names"}
-            mend = way.get(kind, "the contest wants something other than a class")
+            mend = way.get(kind, "the contest expects something other than a class")
             raise DataError(
                 f"{self.name} has {kind} as labels ({_few(told)}), and these would be "
                 f"{' and '.join(sorted(kinds))} ({_few(known)}); {mend}"
@@ -62,14 +62,14 @@ class Submission:
         if len(told) > 1 and (strange := [text for text in told if text not in known]):
             row = self.sample_labels.index(strange[0]) + 2
             raise DataError(
-                f"{self.name} has the label {strange[0][:40]!r} in row {row}, which is none of "
-                f"those that may come here ({_few(known)})"
+                f"{self.name} has the label {strange[0][:40]!r} in row {row}, which is not one of "
+                f"the possible ones ({_few(known)})"
             )
 
     def fill(self, labels: Sequence[int] | Sequence[str]) -> str:
-        """The table as text; `labels` are one a picture, in the pictures' order."""
+        """The table as text; `labels` are one an image, in the images' order."""
         if len(labels) != len(self.ids):
-            raise ShapeError(f"{len(self.ids)} rows wait for labels, got {len(labels)}")
+            raise ShapeError(f"{len(self.ids)} rows need a label, got {len(labels)} labels")
         table = io.StringIO()
         writer = csv.writer(table, delimiter=self.separator, lineterminator="\n")
         writer.writerow(self.columns)
@@ -86,19 +86,19 @@ def numbered(num_pictures: int) -> Submission:
 def read_sample(
     path: Path | str, num_pictures: int, *, files: Sequence[Path] | None = None
 ) -> Submission:
-    """The table that a sample submission asks for; `files` are the pictures' files, if they have.
+    """The table that a sample submission asks for; `files` are the images' files, if they have.
 
-    Raises DataError for a file that is no such table, has not one row a picture, names an id
-    twice, or a file that is not among the pictures.
+    Raises DataError for a file that is no such table, has not one row an image, names an id
+    twice, or a file that is not among the images.
     """
     path = Path(path)
     columns, rows, separator = _read_rows(path)
     ids = tuple(row[0] for row in rows)
     if len(ids) != num_pictures:
         headless = len(ids) + 1 == num_pictures and _kind_of(columns[1]) != "text"
-        hint = f"; its first row, {separator.join(columns)}, is no header" if headless else ""
+        hint = f"; its first row, {separator.join(columns)}, is not a header" if headless else ""
         raise DataError(
-            f"{shown(path)} wants {len(ids)} rows, but there are {num_pictures} pictures to "
+            f"{shown(path)} has {len(ids)} rows, but there are {num_pictures} images to "
             f"predict{hint}"
         )
     line_of: dict[str, int] = {}
@@ -107,14 +107,14 @@ def read_sample(
             raise DataError(f"{shown(path)}: row {line} has no id")
         if line_of.setdefault(name, line) != line:
             raise DataError(
-                f"{shown(path)}: the id {name[:40]!r} of row {line} is in row {line_of[name]} too"
+                f"{shown(path)}: the id {name[:40]!r} of row {line} is also in row {line_of[name]}"
             )
     pictures = _by_file(ids, files or ())
     if pictures is None:
         pictures = _by_number(ids)
     if pictures is None and files is not None:
         raise DataError(
-            f"{shown(path)}: the ids ({ids[0][:40]!r}, …) are neither names of the pictures "
+            f"{shown(path)}: the ids ({ids[0][:40]!r}, …) are neither names of the images "
             f"({files[0].name!r}, …) nor whole numbers without a gap"
         )
     return Submission(
@@ -180,13 +180,13 @@ def _read_rows(path: Path) -> tuple[tuple[str, str], list[list[str]], str]:
         try:
             rows = [[field.strip() for field in row] for row in reader if row]
         except (UnicodeDecodeError, csv.Error):
-            raise DataError(f"{shown(path)} is no table of text{foreign_format(start)}") from None
+            raise DataError(f"{shown(path)} is not a text table{foreign_format(start)}") from None
     if not rows:
         raise DataError(f"{shown(path)} is empty; its first row should name two columns")
     for number, row in enumerate(rows, start=1):
         if len(row) != 2:
             raise DataError(
-                f"{shown(path)}: row {number} has {len(row)} columns; predictions fill two, "
+                f"{shown(path)}: row {number} has {len(row)} columns; predictions need two, "
                 "an id and a label"
             )
     first, second = rows[0]

@@ -1,4 +1,4 @@
-"""Reads a run and says, with figures and pictures, what is going on and what to try."""
+"""Checks a run: what is wrong with it, the numbers and figures that show it, what to try."""
 
 from handloom.diagnosis.diagnosis import diagnose as diagnose
 from handloom.diagnosis.evidence import Evidence as Evidence

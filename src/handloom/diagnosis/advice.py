@@ -20,24 +20,24 @@ def one_of(choices: Sequence[str], last: str = "or") -> str:
 
 
 def against_memorising(recipe: Recipe) -> list[str]:
-    """What makes it harder to learn pictures by heart."""
-    told = ["train on all pictures (data.sample = 1)"] if recipe.data.sample < 1 else []
-    told.append("augment more" if augments(recipe) else "augment the pictures ([augment])")
+    """What makes it harder to memorise the training images."""
+    told = ["train on all images (data.sample = 1)"] if recipe.data.sample < 1 else []
+    told.append("augment more" if augments(recipe) else "augment the images ([augment])")
     told.append(_more(recipe.optimizer.weight_decay, "optimizer.weight_decay"))
     if (dropout := _of_model(recipe, "dropout")) is not None:
         told.append(_more(dropout, "model.dropout"))
     elif recipe.model.name == "sequential" and "dropout" not in layer_names(recipe):
-        told.append("put a dropout layer in")
-    return [*told, "take a smaller network"]
+        told.append("add a dropout layer")
+    return [*told, "use a smaller network"]
 
 
 def towards_fitting(recipe: Recipe) -> list[str]:
-    """What lets a network that cannot fit its pictures fit them better."""
-    return ["take a larger network", *_lowered(recipe)]
+    """What lets a network that cannot fit its images fit them better."""
+    return ["use a larger network", *_lowered(recipe)]
 
 
 def towards_doubt(recipe: Recipe) -> list[str]:
-    """What makes a network less sure of itself while it is trained."""
+    """What makes a network less confident."""
     told = []
     if recipe.loss.name == "cross-entropy":
         told.append(_more(recipe.loss.label_smoothing, "loss.label_smoothing"))
@@ -48,7 +48,7 @@ def towards_doubt(recipe: Recipe) -> list[str]:
 
 
 def towards_certainty(recipe: Recipe) -> list[str]:
-    """What makes a network surer of itself: less of what makes it doubt, and more training."""
+    """What makes a network more confident: less regularisation, and more training."""
     return [*_lowered(recipe), "train for more epochs"]
 
 
@@ -60,14 +60,14 @@ def early_stop(recipe: Recipe) -> str:
     if said.early_stopping_monitor != "val_loss":
         return 'training.early_stopping_monitor = "val_loss"'
     if said.early_stopping_patience > 1:
-        return f"a training.early_stopping_patience under {said.early_stopping_patience}"
-    return f"training.epochs = {said.epochs} is too many"
+        return f"a training.early_stopping_patience below {said.early_stopping_patience}"
+    return f"training.epochs below {said.epochs}"
 
 
 def bound(recipe: Recipe) -> str:
     """How steps are bounded more tightly."""
     clip = recipe.optimizer.clip_norm
-    return "optimizer.clip_norm = 1" if clip is None else f"an optimizer.clip_norm under {clip:g}"
+    return "optimizer.clip_norm = 1" if clip is None else f"an optimizer.clip_norm below {clip:g}"
 
 
 def held_back(recipe: Recipe, grad_norm: float) -> str:
@@ -77,13 +77,13 @@ def held_back(recipe: Recipe, grad_norm: float) -> str:
         return ""
     return (
         f"optimizer.clip_norm = {clip:g} cuts most gradients, whose norm is {grad_norm:.2g}: "
-        "raise it or leave it out"
+        "raise it or remove it"
     )
 
 
 def lower_rate(recipe: Recipe) -> str:
     """A lower learning rate, beside the one that is used."""
-    return f"a lower optimizer.lr than {recipe.optimizer.lr:g}"
+    return f"an optimizer.lr below {recipe.optimizer.lr:g}"
 
 
 def warm_up(recipe: Recipe) -> list[str]:
@@ -91,7 +91,7 @@ def warm_up(recipe: Recipe) -> list[str]:
     if recipe.schedule.name == "one-cycle":
         return []
     epochs = recipe.schedule.warmup_epochs
-    longer = f"a schedule.warmup_epochs over {epochs:g}"
+    longer = f"a schedule.warmup_epochs above {epochs:g}"
     return [longer if epochs else "schedule.warmup_epochs = 1"]
 
 
@@ -102,7 +102,7 @@ def normalising(recipe: Recipe) -> list[str]:
     if _of_model(recipe, "batch_norm") is False:
         return ["model.batch_norm = true"]
     if recipe.model.name == "sequential" and "batch-norm" not in layer_names(recipe):
-        return ["a batch-norm layer behind each linear or conv2d layer"]
+        return ["a batch-norm layer after each linear or conv2d layer"]
     return []
 
 
@@ -129,7 +129,7 @@ def layer_names(recipe: Recipe) -> set[str]:
 
 
 def has_convolutions(recipe: Recipe) -> bool:
-    """Whether the network looks at pictures through convolutions."""
+    """Whether the network has convolutions."""
     return recipe.model.name not in ("mlp", "sequential") or "conv2d" in layer_names(recipe)
 
 

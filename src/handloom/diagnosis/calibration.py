@@ -1,4 +1,4 @@
-"""Calibration: whether a network is right as often as it says."""
+"""Calibration: whether a network's confidence matches its accuracy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BINS = 15
 COLDEST, HOTTEST = 0.05, 20.0
 GOLDEN = (math.sqrt(5) - 1) / 2
 GOLDEN_STEPS = 40  # the interval of log T shrinks to 3e-8
-SEARCHED = 10_000_000  # log-probabilities: some seconds, and pictures enough for one number
+SEARCHED = 10_000_000  # log-probabilities: some seconds, and images enough for one number
 RESAMPLED = 200
 TINY = 1e-12
 
@@ -22,9 +22,9 @@ TINY = 1e-12
 def reliability(
     log_probabilities: FloatArray, labels: IntArray, part: str, bins: int = BINS
 ) -> Reliability:
-    """Sort pictures into equally wide bins of confidence, and find the temperature.
+    """Sort images into equally wide bins of confidence, and find the temperature.
 
-    Shapes: log_probabilities (N, K), labels (N,), N above 0; `part` names the pictures.
+    Shapes: log_probabilities (N, K), labels (N,), N above 0; `part` names the images.
     Source: Guo et al. 2017, sec. 2 for the diagram, sec. 4.2 for the temperature.
     """
     temperature = best_temperature(log_probabilities, labels)
@@ -58,7 +58,7 @@ def calibration_error(confidence: FloatArray, right: FloatArray, bins: int = BIN
 def error_by_chance(confidence: FloatArray, *, seed: int = 0, quantile: float = 0.99) -> float:
     """The ECE that a perfectly calibrated network stays under with probability `quantile`.
 
-    With few pictures the error is never zero: each is drawn right with its confidence (N,), again
+    With few images the error is never zero: each is drawn right with its confidence (N,), again
     and again, and the error measured.  Source: Bröcker & Smith 2007, consistency resampling.
     """
     rng = np.random.default_rng(seed)
@@ -80,7 +80,7 @@ def best_temperature(log_probabilities: FloatArray, labels: IntArray) -> float:
     """The T, from 0.05 to 20, at which softmax(log p / T) has the lowest negative log-likelihood.
 
     In 1 / T that is convex, so it has one valley in log T as well: golden-section search finds it.
-    Of more than SEARCHED numbers, as with thousands of classes, every second, third … picture is
+    Of more than SEARCHED numbers, as with thousands of classes, every second, third … image is
     asked.
     """
     every = math.ceil(log_probabilities.size / SEARCHED)

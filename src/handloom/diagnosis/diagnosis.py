@@ -1,4 +1,4 @@
-"""Examine a run by all rules."""
+"""Examine a run with all rules."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def diagnose(
     range_test: bool = False,
     rules: Sequence[Rule] | None = None,
 ) -> Diagnosis:
-    """What is wrong with a training, or could be better: findings with the figures that show it.
+    """What is wrong with a training run or could be better: findings with their numbers.
 
-    `run` is a Run, or the path of one; one that is still going on is examined as far as it has
+    `run` is a Run, or the path of one; one that has not finished is examined as far as it has
     come. `range_test` runs a learning-rate range test as well, a short training whose weights are
-    thrown away. `rules` are those to ask, all of them unless given. Of test pictures neither labels
-    nor predictions are used: no look at the test part is spent.
+    thrown away. `rules` are those to ask, all of them unless given. Of test images neither labels
+    nor predictions are used: this counts as no evaluation on the test set.
     Raises RunError where the folder holds no run, or other data than now, or nothing to examine.
     """
     run = run if isinstance(run, Run) else open_run(run)
@@ -36,7 +36,7 @@ def diagnose(
     if not evidence.has_weights and not range_test:
         raise RunError(
             f"{run.path}: no epoch has ended, so there is nothing to examine yet; if its loss was "
-            f"lost at once, find a learning rate with: handloom diagnose {run.path} --lr-range"
+            f"NaN at once, find a learning rate with: handloom diagnose {run.path} --lr-range"
         )
     asked = all_rules() if rules is None else rules
     with limited_to(assemble.count_threads(run.recipe)):
@@ -90,7 +90,7 @@ def _figures(evidence: Evidence) -> dict[str, Any]:
 
 
 def _worth_a_look(evidence: Evidence) -> dict[str, Picture]:
-    """The pictures that any run has, under the names of the rules that would show them."""
+    """The figures that any run has, under the names of the rules that would show them."""
     pictures: dict[str, Picture] = {}
     if evidence.has_weights and evidence.has_probabilities:
         pictures["miscalibration"] = evidence.reliability

@@ -1,4 +1,4 @@
-"""Pictures that two parts of the data share: the same pixels, or nearly."""
+"""Images that two splits share: the same pixels, or nearly."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from handloom._typing import FloatArray, IntArray, UInt8Array
 from handloom.data import with_channels
 
 NEAR = 0.1
-"""Relative difference up to which two pictures are the same one: noise, another compression."""
+"""Relative difference up to which two images are the same one: noise, another compression."""
 BLOCK = 4  # pixels a side that are averaged into one
-ROWS = 256  # pictures compared with all others at once: 60 MB with 60,000 of them
+ROWS = 256  # images compared with all others at once: 60 MB with 60,000 of them
 CLOSEST = 16
 
 
 class Pair(NamedTuple):
-    """Picture `first` of one part and picture `second` of another, by place."""
+    """Image `first` of one split and image `second` of another, by index."""
 
     first: int
     second: int
@@ -27,12 +27,12 @@ class Pair(NamedTuple):
 
 
 def shared_pictures(first: UInt8Array, second: UInt8Array, near: float = NEAR) -> tuple[Pair, ...]:
-    """For each picture of `second` that `first` holds too, the pair that differs least.
+    """For each image of `second` that `first` holds too, the pair that differs least.
 
     Both are uint8 (N, H, W) or (N, C, H, W), of one size. All are compared with all, but only by
-    their means over 4 × 4 pixels: the distance of two pictures is at least four times that of their
+    their means over 4 × 4 pixels: the distance of two images is at least four times that of their
     means (Jensen's inequality), so nothing within `near` is passed over, and the few that stay are
-    compared in full. Where more than 16 stay for one picture, it is those with the closest means.
+    compared in full. Where more than 16 stay for one image, it is those with the closest means.
     """
     if not len(first) or not len(second):
         return ()
@@ -50,7 +50,7 @@ def shared_pictures(first: UInt8Array, second: UInt8Array, near: float = NEAR) -
 
 
 def _contrast(image: UInt8Array) -> float:
-    """‖b - mean(b)‖ of one picture."""
+    """‖b - mean(b)‖ of one image."""
     return float(image.std() * np.sqrt(image.size))
 
 

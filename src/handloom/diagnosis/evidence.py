@@ -34,15 +34,15 @@ from handloom.run.results import Run
 from handloom.training import load_checkpoint
 from handloom.views import Curves, RateRange, Reliability, Suspects, curves, probabilities_of
 
-SAMPLE_STREAM = 11  # of the recipe's seed: which pictures are looked at
-MOST_PREDICTED = 10_000  # pictures of a part that are predicted
-MOST_KNOWN, MOST_ASKED = 5_000, 1_000  # pictures compared to tell how hard the data are
-MOST_IN_UNITS, LEAST_IN_UNITS = 500, 32  # pictures that every unit is shown
+SAMPLE_STREAM = 11  # of the recipe's seed: which images are looked at
+MOST_PREDICTED = 10_000  # images of a part that are predicted
+MOST_KNOWN, MOST_ASKED = 5_000, 1_000  # images compared to tell how hard the data are
+MOST_IN_UNITS, LEAST_IN_UNITS = 500, 32  # images that every unit is shown
 MOST_IN_GRADIENTS, LEAST_IN_GRADIENTS = 256, 16
 MOST_STEPS = 6  # optimizer steps that are tried
 WORK = 2e10
 """Multiply-adds that one look inside the network may take in NumPy: some seconds. A large network
-is shown fewer pictures."""
+is shown fewer images."""
 BACKWARD = 3  # times the work of a forward pass alone, that with it
 
 
@@ -75,7 +75,7 @@ class Evidence:
         return np.array([np.nan if value is None else value for value in values], np.float64)
 
     def curves(self, monitor: str = "val_loss") -> Curves:
-        """The picture of the record, the best epoch by `monitor` marked."""
+        """The training curves, with the best epoch by `monitor` marked."""
         return curves(self.run.history.rows, monitor)
 
     @cached_property
@@ -92,27 +92,27 @@ class Evidence:
 
     @cached_property
     def seen(self) -> Dataset:
-        """Pictures that were trained on, at most 10,000, without on-the-fly augmentation."""
+        """Images that were trained on, at most 10,000, without on-the-fly augmentation."""
         return self._some(self.parts.train, MOST_PREDICTED)
 
     @cached_property
     def validation(self) -> Dataset:
-        """Pictures of the validation part, at most 10,000 of them."""
+        """Images of the validation split, at most 10,000 of them."""
         return self._some(self.parts.validation, MOST_PREDICTED)
 
     @cached_property
     def seen_probabilities(self) -> FloatArray:
-        """(N, K) for the pictures in `seen`."""
+        """(N, K) for the images in `seen`."""
         return probabilities_of(self.run.model, self.run.predict_outputs(self.seen.images))
 
     @cached_property
     def validation_probabilities(self) -> FloatArray:
-        """(N, K) for the pictures in `validation`."""
+        """(N, K) for the images in `validation`."""
         return probabilities_of(self.run.model, self._validation_outputs)
 
     @property
     def seen_accuracy(self) -> float:
-        """Of the best weights, on pictures that were trained on."""
+        """Of the best weights, on images that were trained on."""
         return _accuracy(self.seen_probabilities, self.seen.labels)
 
     @property
@@ -134,7 +134,7 @@ class Evidence:
 
     @cached_property
     def reliability(self) -> Reliability:
-        """Confidence against accuracy on the validation part."""
+        """Confidence against accuracy on the validation split."""
         logs = logarithm(self.validation_probabilities)
         return reliability(logs, self.validation.labels, "validation")
 
@@ -157,7 +157,7 @@ class Evidence:
 
     @cached_property
     def nearest(self) -> Nearest:
-        """How often the nearest training picture has a validation picture's label."""
+        """How often the nearest training image has a validation image's label."""
         known = self._some(self.parts.train, MOST_KNOWN)
         asked = self._some(self.parts.validation, MOST_ASKED)
         return Nearest(nearest_accuracy(known, asked), len(known), len(asked))
@@ -166,14 +166,14 @@ class Evidence:
 
     @cached_property
     def units(self) -> tuple[Units, ...]:
-        """The activation layers, on pictures that were trained on."""
+        """The activation layers, on images that were trained on."""
         count = self._affordable(MOST_IN_UNITS, LEAST_IN_UNITS)
         images = with_channels(self._some(self.parts.train, count).images)
         return examine_units(self._engine().model.eval(), images, self.run.normalisation)
 
     @cached_property
     def signals(self) -> tuple[Signal, ...]:
-        """What the loss sends back through the layers, for pictures that were trained on."""
+        """What the loss sends back through the layers, for images that were trained on."""
         count = self._affordable(MOST_IN_GRADIENTS, LEAST_IN_GRADIENTS, BACKWARD)
         part = self._some(self.parts.train, count)
         batch = Batch(self.run.normalisation(part.images), part.labels)
@@ -204,30 +204,30 @@ class Evidence:
 
     @cached_property
     def averaged_accuracy(self) -> float:
-        """On the validation part, of the average at the last epoch; the weights' where none is."""
+        """On the validation split, of the average at the last epoch; the weights' where none is."""
         engine = self._engine()
         return self._accuracy_of(engine.average or engine.model)
 
     @cached_property
     def last_accuracy(self) -> float:
-        """On the validation part, of the weights themselves at the last epoch."""
+        """On the validation split, of the weights themselves at the last epoch."""
         return self._accuracy_of(self._engine().model)
 
     # -- the data ---------------------------------------------------------------------------------
 
     @cached_property
     def shared_with_test(self) -> tuple[Pair, ...]:
-        """Pictures of the test part that the training part holds too."""
+        """Images of the test split that the training split holds too."""
         test = self.parts.test
         return () if test is None else shared_pictures(self.parts.train.images, test.images)
 
     @cached_property
     def shared_with_validation(self) -> tuple[Pair, ...]:
-        """Pictures of the validation part that the training part holds too."""
+        """Images of the validation split that the training split holds too."""
         return shared_pictures(self.parts.train.images, self.parts.validation.images)
 
     def row_of(self, image: UInt8Array) -> int | None:
-        """The row, from 0, of a picture in the data that the parts were split from.
+        """The row, from 0, of an image in the data that the parts were split from.
 
         None where it stands there no more, being a varied copy.
         """
@@ -246,7 +246,7 @@ class Evidence:
     # -- details ----------------------------------------------------------------------------------
 
     def _some(self, part: Dataset, most: int) -> Dataset:
-        """At most `most` pictures of a part, in its order, the same ones every time."""
+        """At most `most` images of a split, in its order, the same ones every time."""
         return part.take(chosen(self.recipe.seed, len(part), most))
 
     def _affordable(self, most: int, least: int, passes: int = 1) -> int:
@@ -259,14 +259,14 @@ class Evidence:
         return self.run.predict_outputs(self.validation.images)
 
     def _accuracy_of(self, model: nn.Layer) -> float:
-        """On validation pictures, at most 5,000."""
+        """On validation images, at most 5,000."""
         part = self._some(self.parts.validation, self._affordable(MOST_KNOWN, LEAST_IN_UNITS))
         outputs = model.eval().forward(self.run.normalisation(with_channels(part.images)))
         return _accuracy(outputs, part.labels)
 
     @cached_property
     def first_loss(self) -> float:
-        """The loss of the network as it was before its first step, on training pictures."""
+        """The loss of the network as it was before its first step, on training images."""
         part = self._some(self.parts.train, self._affordable(MOST_IN_GRADIENTS, LEAST_IN_GRADIENTS))
         loss = assemble.build_loss(self.recipe, len(self.run.class_names))
         x = self.run.normalisation(with_channels(part.images))
@@ -284,7 +284,7 @@ class Evidence:
         try:
             engine.load_state_dict(load_checkpoint(last).tensors)
         except StateError as error:
-            raise CheckpointError(f"{last} is of another network: {error}") from None
+            raise CheckpointError(f"{last} belongs to another network: {error}") from None
         return engine
 
 

@@ -1,4 +1,4 @@
-"""What a diagnosis says: findings in plain sentences, and what was looked at besides."""
+"""The result of a diagnosis: findings in plain sentences, and which checks ran."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from typing import Any, Literal, NamedTuple
 from handloom.views import Picture
 
 Severity = Literal["problem", "hint"]
-"""A problem costs accuracy, or makes a figure untrue; a hint is worth a try."""
+"""A problem costs accuracy or falsifies a metric; a hint is worth a try."""
 
 
 class Finding(NamedTuple):
-    """One illness that was found."""
+    """One problem that was found."""
 
     rule: str
     """Name of the rule that found it: 'dead-relus'."""
     severity: Severity
     sentence: str
-    """What is the matter, with the figures that show it; plain text."""
+    """What is wrong, with the numbers that show it; plain text."""
     advice: str
     """What to try; plain text."""
     source: str
-    """Where the rule comes from."""
+    """The literature the rule is based on."""
     picture: Picture | None = None
-    """What to draw to see it; `views.draw_picture` draws it."""
+    """The figure that shows it, for `views.draw_picture`."""
     figures: Mapping[str, Any] = MappingProxyType({})
-    """The sentence's figures, JSON-ready."""
+    """The numbers in the sentence, JSON-ready."""
 
     def describe(self) -> dict[str, Any]:
-        """All of it but the picture, JSON-ready."""
+        """Everything but the figure, JSON-ready."""
         told = self._asdict()
         del told["picture"]
         return told | {"figures": finite(dict(self.figures))}
@@ -40,18 +40,18 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the rules said of one run."""
+    """What the rules found in one run."""
 
     findings: tuple[Finding, ...]
-    """Problems first, then hints; within them in the order of the rules' names."""
+    """Problems first, then hints; each in the order of the rules' names."""
     examined: tuple[str, ...]
-    """Names of the rules that could look."""
+    """Names of the rules that ran."""
     passed_over: Mapping[str, str]
-    """Names of those that could not, and why, as a clause."""
+    """Names of the rules that were skipped, and why, as a clause."""
     figures: Mapping[str, Any] = field(default_factory=dict)
-    """What is worth knowing of any run, JSON-ready: calibration and, if asked, the range test."""
+    """Measurements of any run, JSON-ready: calibration and, on request, the range test."""
     pictures: Mapping[str, Picture] = field(default_factory=dict)
-    """By name: those of the findings, and what is worth a look in any run."""
+    """By name: the figures of the findings, and those that any run has."""
 
     @property
     def is_healthy(self) -> bool:
@@ -59,7 +59,7 @@ class Diagnosis:
         return not self.findings
 
     def describe(self) -> dict[str, Any]:
-        """All of it but the pictures, JSON-ready."""
+        """Everything but the figures, JSON-ready."""
         return {
             "findings": [finding.describe() for finding in self.findings],
             "examined": list(self.examined),

@@ -1,4 +1,4 @@
-"""The simplest classifier there is, as a yardstick: the label of the most similar picture."""
+"""The simplest classifier as a baseline: the label of the most similar image."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from handloom.data import Dataset
 
 
 class Nearest(NamedTuple):
-    """What a look-up of the most similar picture is worth."""
+    """How accurate a look-up of the most similar image is."""
 
     accuracy: float
     num_known: int
-    """Pictures among which the most similar one was looked for."""
+    """Images among which the most similar one was looked for."""
     num_asked: int
-    """Pictures whose label was asked for."""
+    """Images whose label was asked for."""
 
 
-ROWS = 512  # pictures compared at once
+ROWS = 512  # images compared at once
 
 
 def nearest_accuracy(known: Dataset, asked: Dataset) -> float:
-    """Share of `asked` whose nearest picture in `known` has the same label.
+    """Share of `asked` whose nearest image in `known` has the same label.
 
     Distances are Euclidean, between pixels.  Source: Cover & Hart 1967.
     """

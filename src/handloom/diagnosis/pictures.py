@@ -1,4 +1,4 @@
-"""A diagnosis's pictures as files."""
+"""A diagnosis's figures as files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PREFIX = "diagnose-"
 def draw_diagnosis(
     diagnosis: Diagnosis, folder: Path, on_failure: OnFailure | None = None
 ) -> dict[str, Path]:
-    """Write every picture into `folder` as diagnose-<rule>.png; returns the files by rule.
+    """Write every figure into `folder` as diagnose-<rule>.png; returns the files by rule.
 
     What an earlier diagnosis left there goes. Raises RunError where a file cannot be written; with
-    `on_failure`, a picture that fails does not stop the others: it is called with its name and what
+    `on_failure`, a figure that fails does not stop the others: it is called with its name and what
     was raised.
     """
     names = {f"{PREFIX}{rule}": rule for rule in diagnosis.pictures}

@@ -22,7 +22,7 @@ from handloom.models import summarise
 from handloom.nn.losses import loss_weight
 
 VALUES_AT_ONCE = 2**24
-"""Outputs of all layers together that a portion of pictures may make: 64 MB in float32."""
+"""Outputs of all layers together that a portion of images may make: 64 MB in float32."""
 SQUASHING = (nn.Sigmoid, nn.Tanh)
 FLAT = 0.05
 """A squashing function is saturated where its slope is below this share of its steepest."""
@@ -35,7 +35,7 @@ class Units(NamedTuple):
     kind: str
     num_units: int
     dead: int
-    """Units whose output is zero for every picture, at every place."""
+    """Units whose output is zero for every image, at every place."""
     saturated: float
     """Share of a squashing function's outputs at which its slope is below 5 % of its steepest."""
 
@@ -46,7 +46,7 @@ class Signal(NamedTuple):
     path: str
     kind: str
     norm: float
-    """‖∂loss/∂output‖ of one picture, the mean over pictures."""
+    """‖∂loss/∂output‖ of one image, the mean over images."""
 
 
 class Update(NamedTuple):
@@ -106,7 +106,7 @@ def examine_gradients(model: nn.Layer, loss: Loss, batch: Batch) -> tuple[Signal
     noted: dict[str, FloatArray] = {}
     with _listening(model, noted), np.errstate(over="ignore", invalid="ignore"):
         _, doutputs = loss(model.forward(batch.x), batch.labels)
-        # Each picture's own derivative, without the 1 / N or the 1 / Σ w of the mean.
+        # Each image's own derivative, without the 1 / N or the 1 / Σ w of the mean.
         model.backward(doutputs * loss_weight(loss, batch.labels))
     kinds = {path: type(layer).__name__ for path, layer in model.named_layers()}
     return tuple(

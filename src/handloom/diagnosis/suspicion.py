@@ -21,7 +21,7 @@ MOST_SHOWN = 24
 
 
 class Judged(NamedTuple):
-    """A part of the data, its log-probabilities (N, K), and what the part is called."""
+    """A split, its log-probabilities (N, K), and what the part is called."""
 
     part: Dataset
     log_probabilities: FloatArray
@@ -58,7 +58,7 @@ def judged(part: Dataset, log_probabilities: FloatArray, temperature: float, nam
 def suspects_sheet(parts: Sequence[Judged], row_of: Callable[[UInt8Array], int | None]) -> Suspects:
     """The most suspicious labels of all parts, those with the highest odds first.
 
-    `row_of` tells where a picture stands in the data.
+    `row_of` tells where an image stands in the data.
     """
     found = [
         (float(odds), each, int(at))

@@ -21,5 +21,5 @@ def two_digits(value: float) -> str:
 
 
 def place(part: str, row: int | None) -> str:
-    """Where a picture is: 'train, row 4,711'; a row that is not known is left out."""
+    """Where an image is: 'train, row 4,711'; a row that is not known is left out."""
     return part if row is None else f"{part}, row {row:,}"

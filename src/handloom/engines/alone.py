@@ -42,7 +42,7 @@ def check_example(model: nn.Layer, shape: Shape) -> None:
     for it is a single example."""
     if shape[0] == 1 and (norm := norm_that_needs_two(model, shape[1:])):
         raise ShapeError(
-            f"{norm} needs at least two numbers a channel to train on, got one; use a larger batch"
+            f"{norm} needs at least two values per channel in training, got one; use a larger batch"
         )
 
 
@@ -60,7 +60,7 @@ def check_batches(model: nn.Layer, batches: Batches) -> None:
 def _check_last(model: nn.Layer, batches: Batches, examples: int) -> None:
     if examples == 1 and (norm := norm_that_needs_two(model, batches.planes.shape[1:])):
         raise ShapeError(
-            f"{norm} needs at least two numbers a channel to train on, got one in a batch of one "
+            f"{norm} needs at least two values per channel in training, got one in a batch of one "
             f"example; of {len(batches.dataset):,} examples in batches of {batches.batch_size:,} "
             "one is left for the last: use another batch_size, or drop_single=True"
         )

@@ -15,7 +15,7 @@ from handloom.nn.layer import Layer
 Loss = Callable[[FloatArray, AnyArray], tuple[float, FloatArray]]
 """(outputs (N, K), labels (N,)) -> (mean loss, gradient with respect to the outputs).
 
-Where pictures are mixed, the labels of a training step are the classes' shares, (N, K) floats."""
+Where images are mixed, the labels of a training step are the classes' shares, (N, K) floats."""
 
 
 class StepReport(NamedTuple):
@@ -24,7 +24,7 @@ class StepReport(NamedTuple):
     loss: float
     """Mean over the batch, before the update; nats for the cross-entropies."""
     correct: int
-    """How many of the batch were classified right, before the update; of a mixed picture, as its
+    """How many of the batch were classified right, before the update; of a mixed image, as its
     larger share."""
     grad_norm: float
     """Euclidean norm of all gradients together, before clipping."""
@@ -112,7 +112,7 @@ class Engine(Protocol):
         ...
 
     def predict_pictures(self, images: UInt8Array, normalisation: Normalisation) -> FloatArray:
-        """predict of pictures (N, C, H, W), uint8, as `normalisation` sees them."""
+        """predict of images (N, C, H, W), uint8, as `normalisation` sees them."""
         ...
 
     def evaluate(self, x: FloatArray, labels: IntArray) -> Evaluation:

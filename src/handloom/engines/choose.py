@@ -40,7 +40,7 @@ def choose_engine(
     """
     why, passed_over = _why_torch(name, model, setup)
     if name == "numpy":
-        return Choice(NumpyEngine(model, setup), ("numpy: as asked for",))
+        return Choice(NumpyEngine(model, setup), ("numpy: as requested",))
     if why is not None:
         return _torch(why, model, setup)
     from handloom.engines.loom.partly import compile_engine, refusal
@@ -56,7 +56,7 @@ def choose_engine(
             why = str(error)
     if name == "loom":
         raise ConfigError(
-            f'engine is "loom", which cannot run here: {why}; mend that, or train with '
+            f'engine is "loom", which cannot run here: {why}; fix that, or train with '
             'engine = "numpy"'
         )
     engine = NumpyEngine(model, setup)
@@ -70,7 +70,7 @@ def _why_torch(
     torch = setup.torch
     why = _together(name, torch.processes.size, setup.batch_size)
     if why is not None or name == "torch":
-        return why or "as asked for", ()
+        return why or "as requested", ()
     if name != "auto" or torch.device == "cpu":
         return None, ()
     why = gpu_at_hand(torch.device)
@@ -128,14 +128,14 @@ def _together(name: EngineName, processes: int, batch_size: int) -> str | None:
     if name not in ("auto", "torch"):
         raise ConfigError(
             f'engine is "{name}", which trains in one process, and {processes} were started; '
-            'take engine = "torch", or start one'
+            'set engine = "torch", or start one'
         )
     if batch_size < processes:
         raise ConfigError(
-            f"training.batch_size = {batch_size} leaves some of {processes} processes without a "
-            "picture; take a larger one, or start fewer"
+            f"training.batch_size = {batch_size} leaves some of {processes} processes without an "
+            "image; use a larger one, or start fewer"
         )
-    return f"{processes} processes, each with its part of every batch"
+    return f"{processes} processes, each with its share of every batch"
 
 
 def _torch(why: str, model: Layer, setup: TrainingSetup) -> Choice:
@@ -159,4 +159,4 @@ def _in_numpy(engine: LoomEngine | PartlyCompiledEngine | TorchEngine) -> tuple[
     """What the engine leaves to NumPy, as a note; none where that is nothing."""
     if not engine.uncovered:
         return ()
-    return (f"on numpy inside the {engine.name}'s step: {', '.join(engine.uncovered)}",)
+    return (f"run by NumPy within the {engine.name} step: {', '.join(engine.uncovered)}",)

@@ -1,7 +1,7 @@
-"""What of an epoch is handed over at once: how many steps, and their pictures, rows and labels.
+"""What of an epoch is handed over at once: how many steps, and their images, rows and labels.
 
 The order of the examples within a batch changes nothing but roundings. Where dark pixels are
-skipped it saves time: a tile of examples skips what is dark in all of them, and pictures of one
+skipped it saves time: a tile of examples skips what is dark in all of them, and images of one
 size are dark in the same places. Of Fashion-MNIST, in batches of 100, 79 % of the columns of a tile
 are lit if the examples stand as they come, 64 % if they stand by size.
 """
@@ -20,7 +20,7 @@ from handloom.data import Epoch
 from handloom.nn.layer import Layer
 
 Portion = tuple[UInt8Array | FloatArray, IntArray, AnyArray]
-"""Pictures (M, C, H, W), the rows (n,) of them to take in order, and their labels (n, ...)."""
+"""Images (M, C, H, W), the rows (n,) of them to take in order, and their labels (n, ...)."""
 
 
 FIRST_STEPS = 8  # of the first portion, before any was timed
@@ -86,7 +86,7 @@ class Portions:
 
 
 def sizes(images: UInt8Array) -> IntArray:
-    """How large what pictures (N, C, H, W) show is: (N,), by columns that are not black, then by
+    """How large what images (N, C, H, W) show is: (N,), by columns that are not black, then by
     rows that are not."""
     seen = np.bitwise_or.reduce(images, axis=1)
     words = seen.view(np.uint32) if seen.shape[2] % 4 == 0 else seen  # four pixels at a time

@@ -51,7 +51,7 @@ def find_place(environ: Mapping[str, str] = os.environ) -> Place:
     if not (0 <= place.rank < place.size and 0 <= place.local_rank < place.local_size):
         found = ", ".join(f"{name}={value}" for name, value in told.items())
         raise ConfigError(
-            f"the environment tells of processes that cannot be: {found}; start them with "
+            f"the environment describes impossible processes: {found}; start them with "
             "torchrun, or unset these variables"
         )
     return place

@@ -42,8 +42,8 @@ def check_threads(threads: int | None, name: str = "training.threads") -> None:
     if threads is not None and threads > MOST_PER_CORE * cores:
         has = "1 core" if cores == 1 else f"{cores} cores"
         raise ConfigError(
-            f"{name} is {threads}, and this process has {has}; "
-            f"use {MOST_PER_CORE * cores} threads at most, or leave {name} out"
+            f"{name} is {threads}, but this process has {has}; "
+            f"use at most {MOST_PER_CORE * cores} threads, or remove {name}"
         )
 
 
@@ -64,7 +64,7 @@ def above_the_limit(threads: int) -> str | None:
     name = min(exceeded, key=exceeded.__getitem__)
     return (
         f"training.threads = {threads} exceeds the present limit, {name} = {exceeded[name]}: "
-        "the recipe decides, as the number of threads is part of what repeats the bits"
+        "the recipe decides, because the bits depend on the number of threads"
     )
 
 

@@ -29,8 +29,8 @@ LARGEST_SEED = 2**31 - 1
 class Classifier(ClassifierMixin, Learnt, BaseEstimator):
     """A neural network under scikit-learn's rules: fit, predict, score, clone, search, pickle.
 
-    X is (N, D), numbers of any kind; or pictures (N, H, W) or (N, C, H, W), or their pixels in rows
-    with `image_shape`. Pictures of whole numbers from 0 to 255 are pixels, and can be augmented;
+    X is (N, D), numbers of any kind; or images (N, H, W) or (N, C, H, W), or their pixels in rows
+    with `image_shape`. Images of whole numbers from 0 to 255 are pixels, and can be augmented;
     anything else is taken as numbers. y (N,) are classes of any kind that scikit-learn knows.
 
     Parameters; those that are tables in a recipe take a name, or a mapping like the table:
@@ -38,7 +38,7 @@ class Classifier(ClassifierMixin, Learnt, BaseEstimator):
     hidden               widths of the hidden layers, or one width; None: the architecture's own
     architecture         "mlp", "lenet", "resnet-cifar", …: a recipe's [model]
     activation, dropout  as in [model]; None: the architecture's own
-    image_shape          (H, W) or (C, H, W), where the rows of X are pictures
+    image_shape          (H, W) or (C, H, W), where the rows of X are images
     normalise            "scale" (pixels' default), "standard" (numbers' default: each feature's
                          mean and deviation in fit), "per-picture" (pixels), "none" (numbers)
     augment              None, or a mapping like {"rotate": 10, "shift": 0.1}: a recipe's [augment]
@@ -54,10 +54,10 @@ class Classifier(ClassifierMixin, Learnt, BaseEstimator):
     warm_start           fit goes on from the weights of the fit before
     random_state         None, a number or a RandomState; with a number the same X gives the same
                          bits, on the same machine and number of threads
-    verbose              print a line an epoch
+    verbose              print one line per epoch
 
     Fitted: classes_ (K,), n_features_in_, feature_names_in_ where X has names, image_shape_
-    (C, H, W), history_ (a row an epoch), best_epoch_, recipe_, model_ (an nn.Sequential).
+    (C, H, W), history_ (one row per epoch), best_epoch_, recipe_, model_ (an nn.Sequential).
 
     Raises ValueErrors that say what to mend, and DivergenceError where the loss is finite no more.
     """
@@ -124,7 +124,7 @@ class Classifier(ClassifierMixin, Learnt, BaseEstimator):
         classes = unique_labels(y)
         if before is not None and not np.array_equal(classes, self.classes_):
             raise LabelError(
-                f"with warm_start the classes stay what they were, {self.classes_.tolist()}; "
+                f"with warm_start the classes stay the same, {self.classes_.tolist()}; "
                 f"y has {classes.tolist()}"
             )
         learner = self._begun(rows, shape, y, classes)
@@ -137,7 +137,7 @@ class Classifier(ClassifierMixin, Learnt, BaseEstimator):
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
-        """Learn for one epoch from these examples, and keep what was learnt before.
+        """Learn for one epoch from these examples, and keep what was learned before.
 
         The first call names all `classes`, unless y has them all, and decides the scale of the
         features and how many steps a schedule counts as an epoch. Every call learns, also after
@@ -201,17 +201,19 @@ class Classifier(ClassifierMixin, Learnt, BaseEstimator):
 
     def _check_shape(self, shape: Shape | None) -> None:
         if shape not in (None, learnt := self._learner.image_shape):
-            raise ShapeError(f"X has examples {shape}, and {learnt} were learnt from")
+            raise ShapeError(
+                f"X has examples of shape {shape}, but the classifier was fitted on {learnt}"
+            )
 
     def _check_not_balanced(self) -> None:
         if self.class_weight == "balanced":
             raise ConfigError(
-                'class_weight "balanced" would be another one in every partial_fit; give the '
+                'class_weight "balanced" would change with every partial_fit; give the '
                 "weights of the classes as a mapping"
             )
 
     def _checked(self, X: Any) -> tuple[AnyArray, Shape | None]:
-        """X to predict as rows (N, D), and (C, H, W) where X itself has the shape of pictures."""
+        """X to predict as rows (N, D), and (C, H, W) where X itself has the shape of images."""
         X, shape = flattened(X)
         rows: Any = validate_data(self, X, reset=False)
         return rows, shape
@@ -219,7 +221,7 @@ class Classifier(ClassifierMixin, Learnt, BaseEstimator):
     def _checked_with_classes(
         self, X: Any, y: Any, *, reset: bool
     ) -> tuple[AnyArray, Shape | None, AnyArray]:
-        """X to learn from as rows (N, D), the shape of its pictures if they are any, and y (N,)."""
+        """X to learn from as rows (N, D), the shape of its images if they are any, and y (N,)."""
         X, own = flattened(X)
         rows: Any
         rows, y = validate_data(self, X, y, reset=reset)
@@ -232,15 +234,15 @@ class Classifier(ClassifierMixin, Learnt, BaseEstimator):
         unknown = self.classes_[ids] != y
         if unknown.any():
             raise LabelError(
-                f"y has the class {y[unknown].tolist()[0]!r}, which is none of "
-                f"{self.classes_.tolist()}; the first partial_fit tells all classes"
+                f"y has the class {y[unknown].tolist()[0]!r}, which is not one of "
+                f"{self.classes_.tolist()}; the first partial_fit has to list all classes"
             )
         return self._inputs.dataset(rows, ids, [f"class {i}" for i in range(len(self.classes_))])
 
     def _begun(
         self, rows: AnyArray, shape: Shape | None, y: AnyArray, classes: AnyArray
     ) -> Learner:
-        """A learner of these classes that has not learnt yet; how X is looked at is settled here.
+        """A learner of these classes that has not learned yet; how X is looked at is settled here.
 
         Raises ConfigError where the parameters do not suit X.
         """
@@ -258,7 +260,7 @@ class Classifier(ClassifierMixin, Learnt, BaseEstimator):
         check_threads(recipe.training.threads, "threads")
         if recipe.augment is not None and not self._inputs.are_pixels:
             raise ConfigError(
-                "augment works on pixels: pictures of whole numbers from 0 to 255, with their "
+                "augment works on pixels: images of integers from 0 to 255, with their "
                 "shape in X or in image_shape; X has other numbers"
             )
         return recipe
@@ -289,8 +291,7 @@ class Classifier(ClassifierMixin, Learnt, BaseEstimator):
             return split(examples, self.validation_fraction, seed=seed, stratify=True)
         except ConfigError as error:
             raise ConfigError(
-                f"early_stopping holds back a part of n_samples = {len(examples)}, and that cannot "
-                f"be: {error}"
+                f"early_stopping cannot hold back a part of n_samples = {len(examples)}: {error}"
             ) from None
 
     def _listeners(self) -> list[Callback]:

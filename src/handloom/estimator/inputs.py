@@ -21,11 +21,11 @@ NAME = "X"
 class Inputs:
     """Decided by the first X, and kept to by every later one.
 
-    image_shape    (C, H, W) of an example; (1, 1, D) of one that is no picture
+    image_shape    (C, H, W) of an example; (1, 1, D) of one that is no image
     normalisation  pixels -> numbers; "none" where the examples are numbers: those become
                    (x - mean) / std, computed in float64
     mean, std      broadcast over (N, C, H, W): one for each feature, or for each channel of a
-                   picture; None where the examples are pixels, or numbers to be left alone
+                   image; None where the examples are pixels, or numbers to be left alone
     """
 
     image_shape: Shape
@@ -35,9 +35,9 @@ class Inputs:
 
     @classmethod
     def fit(cls, rows: AnyArray, picture_shape: Shape | None, normalise: str | None) -> Inputs:
-        """Look at rows (N, D), of pictures (C, H, W) if a shape is told.
+        """Look at rows (N, D), of images (C, H, W) if a shape is told.
 
-        Pictures of whole numbers from 0 to 255, not all of them 0 or 1, are pixels. `normalise` is
+        Images of whole numbers from 0 to 255, not all of them 0 or 1, are pixels. `normalise` is
         by default "scale" for pixels and "standard" for numbers. Raises ConfigError for a
         `normalise` that does not suit them.
         """
@@ -46,13 +46,13 @@ class Inputs:
             kind = "scale" if normalise is None else normalise
             if kind not in ("scale", "standard", "per-picture"):
                 raise ConfigError(
-                    f"normalise is {kind!r}; for pixels it is scale, standard or per-picture"
+                    f"normalise is {kind!r}; for pixels use scale, standard or per-picture"
                 )
             return cls(picture_shape, Normalisation.fit(kind, images))
         shape = (1, 1, rows.shape[1]) if picture_shape is None else picture_shape
         if normalise not in (None, "standard", "none"):
             raise ConfigError(
-                f"normalise is {normalise!r}; for numbers that are no pixels it is standard or none"
+                f"normalise is {normalise!r}; for numbers that are not pixels use standard or none"
             )
         if normalise == "none":
             return cls(shape, Normalisation("none"))
@@ -75,8 +75,8 @@ class Inputs:
         if self.are_pixels:
             if not _are_pixels(rows):
                 raise DataError(
-                    "X has numbers that are no pixels, and the classifier was fitted on whole "
-                    "numbers from 0 to 255; give it such pictures again, not scaled ones"
+                    "X has numbers that are not pixels, but the classifier was fitted on "
+                    "integers from 0 to 255; give it images of that kind, not scaled ones"
                 )
             return _pixels(rows, self.image_shape)
         numbers = np.empty((len(rows), *self.image_shape), np.float32)
@@ -97,7 +97,7 @@ class Inputs:
 
 
 def flattened(X: Any) -> tuple[Any, Shape | None]:
-    """An array of pictures as rows (N, D) with their shape (C, H, W); anything else as it is."""
+    """An array of images as rows (N, D) with their shape (C, H, W); anything else as it is."""
     if not isinstance(X, np.ndarray) or X.ndim not in (3, 4):
         return X, None
     shape = X.shape[1:] if X.ndim == 4 else (1, *X.shape[1:])
@@ -105,7 +105,7 @@ def flattened(X: Any) -> tuple[Any, Shape | None]:
 
 
 def picture_shape(given: Shape | None, own: Shape | None, features: int) -> Shape | None:
-    """(C, H, W) of the pictures in X: as `told` by the parameter, or its `own`; None if neither.
+    """(C, H, W) of the images in X: as `told` by the parameter, or its `own`; None if neither.
 
     Raises ConfigError for what is no shape, ShapeError where X, of so many `features`, has another.
     """
@@ -117,7 +117,7 @@ def picture_shape(given: Shape | None, own: Shape | None, features: int) -> Shap
         raise ConfigError(f"image_shape is {given}; it has to be (H, W) or (C, H, W)")
     if own not in (None, shape) or math.prod(shape) != features:
         found = f"{features} numbers" if own is None else own
-        raise ShapeError(f"image_shape is {shape}, and the examples in X are {found}")
+        raise ShapeError(f"image_shape is {shape}, but the examples in X are {found}")
     return shape
 
 

@@ -33,7 +33,7 @@ class Predictor(NamedTuple):
 class Learner:
     """The network of a recipe, for examples (C, H, W) of `num_classes` classes.
 
-    What it has learnt is an engine's state, arrays by name; engines themselves come and go, since
+    What it has learned is an engine's state, arrays by name; engines themselves come and go, since
     they hold compiled code and the memory of devices. The first examples decide how many steps the
     schedule takes for an epoch.
     """
@@ -76,7 +76,7 @@ class Learner:
         validation: Dataset | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        """Train for the recipe's epochs; with a validation part, keep the best epoch's weights."""
+        """Train for the recipe's epochs; with a validation split, keep the best epoch's weights."""
         said = self.recipe.training
         best = BestWeights()
         watching: list[Callback] = []
@@ -156,7 +156,7 @@ class Learner:
         return assemble.build_model(recipe, self.image_shape, self.num_classes)
 
     def _training_engine(self, recipe: Recipe, model: nn.Layer) -> Engine:
-        """The engine of `recipe` around `model`, with all that was learnt so far."""
+        """The engine of `recipe` around `model`, with all that was learned so far."""
         if self._engine is not None and self._trained_by == recipe:
             return self._engine
         engine, _ = assemble.engine_for(
@@ -171,8 +171,8 @@ class Learner:
                 engine.load_state_dict(state)
         except StateError as error:
             raise ConfigError(
-                f"what was learnt so far does not fit the parameters as they are now: {error}; "
-                "set them back, or call fit without warm_start to begin anew"
+                f"the state learned so far does not fit the present parameters: {error}; "
+                "set them back, or call fit without warm_start to start over"
             ) from None
         self._engine, self._trained_by = engine, recipe
         return engine
@@ -188,7 +188,7 @@ class Learner:
     def _learnt(self) -> dict[str, AnyArray]:
         return self._state if self._engine is None else self._engine.state_dict()
 
-    # -- what was learnt --------------------------------------------------------------------------
+    # -- what was learned --------------------------------------------------------------------------
 
     def weights(self) -> dict[str, AnyArray]:
         """The weights that predict, by name: the averaged ones where an average is kept."""

@@ -19,7 +19,7 @@ class Learnt:
 
     @property
     def history_(self) -> list[dict[str, Any]]:
-        """A row an epoch: train_loss, train_accuracy, lr, seconds …; with early stopping val_*."""
+        """One row per epoch: train_loss, train_accuracy, lr, seconds …; val_* if stopped early."""
         return self._fitted().history.epochs
 
     @property
@@ -29,7 +29,7 @@ class Learnt:
 
     @property
     def image_shape_(self) -> Shape:
-        """(C, H, W) of an example as the network sees it; (1, 1, D) of one that is no picture."""
+        """(C, H, W) of an example as the network sees it; (1, 1, D) of one that is no image."""
         return self._fitted().image_shape
 
     @property

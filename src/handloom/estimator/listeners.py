@@ -1,4 +1,4 @@
-"""What listens to an estimator's training: the best weights, kept in memory; a line an epoch."""
+"""What listens to an estimator's training: the best weights, kept in memory; one line per epoch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BestWeights(Callback):
 
 
 class Printed(Callback):
-    """Print a line an epoch, as scikit-learn's `verbose` does."""
+    """Print one line per epoch, as scikit-learn's `verbose` does."""
 
     def on_epoch_end(self, training: Training) -> None:
         """The epoch's losses and accuracies."""

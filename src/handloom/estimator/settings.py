@@ -90,7 +90,7 @@ def settled(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_change(before: Recipe, now: Recipe) -> None:
-    """Raise ConfigError where what was learnt with one recipe cannot be used with the other."""
+    """Raise ConfigError where what was learned with one recipe cannot be used with the other."""
     fixed = (
         ("seed", before.seed, now.seed),
         ("model", _structure(before), _structure(now)),
@@ -104,8 +104,8 @@ def check_change(before: Recipe, now: Recipe) -> None:
 def refusal(name: str, old: Any, new: Any) -> ConfigError:
     """The error for a parameter or a key that may not change between calls of partial_fit."""
     return ConfigError(
-        f"{name} has changed since learning began, from {old!r} to {new!r}: what was learnt so far "
-        "would not fit; set it back, or call fit to begin anew"
+        f"{name} has changed since training began, from {old!r} to {new!r}: the state learned so "
+        "far would not fit; set it back, or call fit to start over"
     )
 
 
@@ -139,7 +139,7 @@ def _check_effect(recipe: Recipe, *, has_validation: bool) -> None:
         if getattr(said, key) != default[key].default:
             unused[f"training.{key}"] = why
     for key, why in unused.items():
-        raise RecipeError(f"{ORIGIN}: {key} in settings has no effect: {why}; leave it out")
+        raise RecipeError(f"{ORIGIN}: {key} in settings has no effect: {why}; remove it")
 
 
 def table(parameter: str, value: Any) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def table(parameter: str, value: Any) -> dict[str, Any]:
         return value
     raise ConfigError(
         f"{parameter} is {value!r}; it has to be a name, or a mapping with a name, as a recipe's "
-        "table has it"
+        "table does"
     )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Target = Literal["onnx", "safetensors", "torch"]
 CHECKED = 128
-"""Pictures that an ONNX file is proved on: textbook convolutions take their time."""
+"""Images that an ONNX file is proved on: textbook convolutions take their time."""
 
 
 class Exported(NamedTuple):
@@ -33,7 +33,7 @@ class Exported(NamedTuple):
     difference: float | None = None
     """Largest difference of a logit or a probability between onnxruntime and the network."""
     pictures: int = 0
-    """How many pictures that was seen on."""
+    """How many images that was seen on."""
     real: bool = False
     """Whether they are the run's own; else noise, for its data are not on this machine."""
 
@@ -48,8 +48,8 @@ def export(
 ) -> Exported:
     """Write the best weights of a run as `out`, by default a file of the run's name, here.
 
-    onnx         the whole classifier, proved by onnx.checker and on pictures by onnxruntime before
-                 the file is in its place; `pixels` is what the pictures come as; see
+    onnx         the whole classifier, proved by onnx.checker and on images by onnxruntime before
+                 the file is in its place; `pixels` is what the images come as; see
                  `exchange/onnx/model.py`
     safetensors  the weights, and in the metadata all that predicting takes
     torch        a Python module, and its weights beside it, for PyTorch without Handloom
@@ -59,10 +59,10 @@ def export(
     """
     if to not in get_args(Target):
         raise ConfigError(
-            f"{to!r} is no form to export to; there are {', '.join(get_args(Target))}"
+            f"{to!r} is not an export format; use one of {', '.join(get_args(Target))}"
         )
     if data_dir is not None and to != "onnx":
-        raise ConfigError(f"{to} is written without looking at pictures; leave the data folder out")
+        raise ConfigError(f"{to} needs no images; omit the data folder")
     trained = run if isinstance(run, Run) else open_run(run)
     classifier = PortableClassifier.of(trained)
     path = _default(classifier.name, to) if out is None else Path(out)
@@ -108,7 +108,7 @@ def _write_torch(path: Path, classifier: PortableClassifier) -> Exported:
 
 
 def _pictures(run: Run, data_dir: str | Path | None) -> UInt8Array | None:
-    """Some of the run's test pictures, or validation's; None where its data are not here now."""
+    """Some of the run's test images, or validation's; None where its data are not here now."""
     try:
         parts = run.parts(data_dir)
     except (DataError, RunError):
@@ -135,10 +135,10 @@ def _default(name: str, to: Target) -> Path:
 def _check_output(path: Path, to: Target) -> None:
     """Refuse what could not be written or used, before there is work done for it."""
     if not can_become_file(path):
-        raise RunError(f"{path} is not a file; name one to write with --out")
+        raise RunError(f"{path} is not a file; give one to write with --out")
     importable = path.stem.isidentifier() and not keyword.iskeyword(path.stem)
     if to == "torch" and not (path.suffix == ".py" and importable):
         raise RunError(
-            f"{path.name} cannot be imported; call the module like my_network.py, "
+            f"{path.name} cannot be imported; choose a name like my_network.py, with "
             "letters, digits and underscores"
         )

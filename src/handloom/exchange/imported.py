@@ -39,9 +39,9 @@ def import_weights(
 ) -> Imported:
     """Make a finished run of a safetensors file and the recipe that tells its network and data.
 
-    The weights become the run's best ones; validation and test part are evaluated, which is the
-    first look at the test part. A file that `handloom export` wrote brings its normalisation; for
-    any other it is fitted on the recipe's training part. Raises CheckpointError for a file that
+    The weights become the run's best ones; validation and test split are evaluated, which is the
+    first look at the test split. A file that `handloom export` wrote brings its normalisation; for
+    any other it is fitted on the recipe's training split. Raises CheckpointError for a file that
     cannot be read or does not fit, RunError for a folder that is not empty; nothing is written
     then.
     """
@@ -73,19 +73,19 @@ def import_weights(
 
 
 def _normalisation(path: Path, metadata: Mapping[str, str], data: dict[str, Any]) -> Normalisation:
-    """The file's own, if it tells one; raises CheckpointError if it is of other pictures."""
+    """The file's own, if it tells one; raises CheckpointError if it is of other images."""
     if "handloom_format" not in metadata:
         return Normalisation.from_json(data["normalisation"])
     if metadata["handloom_format"] != str(FORMAT):
         raise CheckpointError(
-            f"{path} has the format {brief(metadata['handloom_format'])}, and this handloom reads "
+            f"{path} has the format {brief(metadata['handloom_format'])}, but this handloom reads "
             f"{FORMAT}: upgrade handloom"
         )
     for key in ("class_names", "image_shape"):
         if (of_file := read_json(path, metadata, key)) != data[key]:
             raise CheckpointError(
                 f"{path} was trained with the {key.replace('_', ' ')} {brief(of_file)}, "
-                f"and the recipe's data have {brief(data[key])}"
+                f"but the recipe's data have {brief(data[key])}"
             )
     try:
         return Normalisation.from_json(read_json(path, metadata, "normalisation"))

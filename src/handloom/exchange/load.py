@@ -28,6 +28,6 @@ def copy_weights(model: nn.Layer, weights: WeightsFile, path: Path) -> Matching:
     try:
         matching = match(own, weights.tensors)
     except StateError as error:
-        raise CheckpointError(f"{path} is of another network: {error}") from None
+        raise CheckpointError(f"{path} belongs to another network: {error}") from None
     model.load_state_dict({each.name: weights.tensors[each.source] for each in matching.matches})
     return matching

@@ -68,7 +68,8 @@ def match(own: Mapping[str, AnyArray], given: Mapping[str, AnyArray]) -> Matchin
     for name, array in own.items():
         if (found := tensors[renamed[name]].shape) != array.shape:
             raise StateError(
-                f"{renamed[name]} of the file is {found}, and {name} of the network {array.shape}"
+                f"{renamed[name]} in the file is {found}, but {name} in the network is "
+                f"{array.shape}"
             )
     return Matching(tuple(Match(n, renamed[n], a.shape) for n, a in own.items()), by_name=True)
 
@@ -97,7 +98,7 @@ def _by_layer(own: list[_Group], given: list[_Group]) -> Iterator[Match]:
             near = next(filter(layer.resembles, left), None)
             raise StateError(
                 f"no layer of the file fits the network's {layer}; "
-                + (f"the first that is left is {near}" if near else "none like it is left")
+                + (f"the first one left is {near}" if near else "no similar one is left")
             )
         left.remove(taken)
         sources = dict(taken.names())

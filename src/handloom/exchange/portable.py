@@ -18,7 +18,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class PortableClassifier:
-    """uint8 pictures -> normalisation -> network -> a score for each class."""
+    """uint8 images -> normalisation -> network -> a score for each class."""
 
     name: str
     """What the run is called."""
@@ -29,7 +29,7 @@ class PortableClassifier:
     class_names: tuple[str, ...]
     """K names in the order of the class ids."""
     normalisation: Normalisation
-    """What the network was trained to see of a picture."""
+    """What the network was trained to see of an image."""
     recipe: str
     """How it was trained, as TOML."""
 

@@ -108,11 +108,11 @@ def _no_weights(path: Path, start: bytes, error: Exception) -> CheckpointError:
     """What to say of a file that cannot be read; those of torch.save start like zip or pickle."""
     if start == b"PK" or start[:1] == b"\x80":
         return CheckpointError(
-            f"{path} is no safetensors file but, it seems, one of torch.save: a pickle, which is a "
-            "program and never read here; where it comes from, write the weights again with "
+            f"{path} is not a safetensors file but, it seems, one of torch.save: a pickle, which "
+            "is a program and never read here; at its source, save the weights again with "
             "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
         )
-    return CheckpointError(f"{path} is no safetensors file, or damaged: {brief(error)}")
+    return CheckpointError(f"{path} is not a safetensors file, or damaged: {brief(error)}")
 
 
 def read_json(path: Path, metadata: Mapping[str, str], key: str) -> Any:
@@ -120,7 +120,7 @@ def read_json(path: Path, metadata: Mapping[str, str], key: str) -> Any:
     try:
         return parse_json(metadata[key])
     except (KeyError, ValueError):
-        raise CheckpointError(f"{path}: its metadata have no {key!r} that is JSON") from None
+        raise CheckpointError(f"{path}: {key!r} in its metadata is not JSON") from None
 
 
 def _decoded(path: Path, name: str, dtype: str, data: bytearray) -> AnyArray:
@@ -133,7 +133,7 @@ def _decoded(path: Path, name: str, dtype: str, data: bytearray) -> AnyArray:
         values = np.frombuffer(data, _FLOATS[dtype])
         values = values.astype(np.float32) if dtype == "F16" else values
     else:
-        raise CheckpointError(f"{path}: {name} is of the type {dtype}; save it as float32")
+        raise CheckpointError(f"{path}: {name} has the type {dtype}; save it as float32")
     if not np.isfinite(values).all():
-        raise CheckpointError(f"{path}: {name} holds numbers that are not finite")
+        raise CheckpointError(f"{path}: {name} contains numbers that are not finite")
     return values

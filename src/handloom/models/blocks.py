@@ -9,7 +9,7 @@ from handloom.models.activation import OUTPUT_INIT
 from handloom.models.sequential import LayerSpec
 
 Form = Literal["small", "imagenet"]
-"""How a network begins: made for pictures of about 32 × 32, or of 224 × 224."""
+"""How a network begins: made for images of about 32 × 32, or of 224 × 224."""
 
 RELU: LayerSpec = {"layer": "relu"}
 NORM: LayerSpec = {"layer": "batch-norm"}
@@ -37,7 +37,9 @@ def stem(form: Form, width: int, resize: int | None) -> list[LayerSpec]:
     `stem_pool`, which halves it once more, follow it. Raises: ConfigError for another form.
     """
     if form not in get_args(Form):
-        raise ConfigError(f"a network's form is one of {', '.join(get_args(Form))}, got {form!r}")
+        raise ConfigError(
+            f"a network's form has to be one of {', '.join(get_args(Form))}, got {form!r}"
+        )
     first = conv(width, 7, stride=2) if form == "imagenet" else conv(width, 3)
     return [*([] if resize is None else [{"layer": "resize", "size": resize}]), first]
 

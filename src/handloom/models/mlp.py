@@ -1,4 +1,4 @@
-"""The multi-layer perceptron: every picture a row of pixels, every layer fully connected."""
+"""The multi-layer perceptron: every image a row of pixels, every layer fully connected."""
 
 from __future__ import annotations
 

@@ -34,9 +34,9 @@ def resnet(
 
         stem → 4 stages of `width`, 2, 4 and 8 times `width` channels → mean → linear
 
-    where each stage but the first halves the picture. The form "imagenet" is the published
+    where each stage but the first halves the image. The form "imagenet" is the published
     network, whose stem (7×7, stride 2, max-pooling) divides the sides by four; "small" is for
-    pictures of 28 or 32 pixels, with a 3×3 stem that keeps them. With `resize` pictures are first
+    images of 28 or 32 pixels, with a 3×3 stem that keeps them. With `resize` images are first
     brought to that many pixels a side (see nn.Resize). With `zero_init_residual` every block starts
     as its shortcut alone (Goyal et al. 2017, sec. 5.1).
     Raises: ConfigError for another depth or form, ShapeError as `from_layers` does.
@@ -45,7 +45,7 @@ def resnet(
     """
     if depth not in BLOCKS:
         known = ", ".join(map(str, BLOCKS))
-        raise ConfigError(f"a ResNet's depth is one of {known}, got {depth}")
+        raise ConfigError(f"the depth of a ResNet has to be one of {known}, got {depth}")
     layers = [*stem(form, width, resize), NORM, RELU, *stem_pool(form)]
     layers += _stages(width, BLOCKS[depth], zero_init_residual)
     layers += head(num_classes)
@@ -73,14 +73,16 @@ def resnet_cifar(
     """
     num_blocks, rest = divmod(depth - 2, 6)
     if num_blocks < 1 or rest:
-        raise ConfigError(f"the depth of a ResNet for CIFAR is 6n + 2 (20, 32, 56, …), got {depth}")
+        raise ConfigError(
+            f"the depth of a ResNet for CIFAR has to be 6n + 2 (20, 32, 56, …), got {depth}"
+        )
     layers = [conv(width, 3), NORM, RELU, *_stages(width, [num_blocks] * 3, zero_init_residual)]
     layers += head(num_classes)
     return from_layers(layers, input_shape, num_classes, rng=rng, dtype=dtype)
 
 
 def _stages(width: int, num_blocks: Sequence[int], zero_init: bool) -> list[LayerSpec]:
-    """Stages of blocks; each but the first doubles the channels and halves the picture."""
+    """Stages of blocks; each but the first doubles the channels and halves the image."""
     layers: list[LayerSpec] = []
     for stage, count in enumerate(num_blocks):
         channels = width * 2**stage

@@ -28,7 +28,7 @@ MAX_WEIGHTS = 250_000_000
 MAX_LAYERS = 10_000
 """Of a network, those within others too; the deepest of the literature has some 5,000."""
 MAX_VALUES = 2**24
-"""Of a layer's output for one picture: a batch of 64 takes 4 GB."""
+"""Of a layer's output for one image: a batch of 64 takes 4 GB."""
 
 
 def from_layers(
@@ -50,7 +50,7 @@ def from_layers(
     network, shape = _Builder(rng, np.dtype(dtype)).row(layers, input_shape)
     if shape != (num_classes,):
         raise ShapeError(
-            f"the network gives {shape} for a picture of {input_shape}, and has to give "
+            f"the network outputs {shape} for an image of {input_shape}, but has to output "
             f"({num_classes},), a score for each class: end it with a linear layer of that size"
         )
     return network
@@ -88,7 +88,7 @@ class _Builder:
         if kind in _SHAPED:
             return _SHAPED[kind](self, shape, **options)
         known = ", ".join(sorted({*nn.LAYERS, *_SHAPED}))
-        raise ConfigError(f"{kind!r} is no kind of layer; there are {known}")
+        raise ConfigError(f"{kind!r} is not a kind of layer; use one of {known}")
 
     def linear(
         self, shape: Shape, out_features: int, init: str = "he-normal", **options: Any
@@ -117,7 +117,7 @@ class _Builder:
     ) -> nn.Layer:
         """in_channels is what arrives."""
         if len(shape) != 3:
-            raise ShapeError(f"conv2d expects a picture (C, H, W), got {shape}")
+            raise ShapeError(f"conv2d expects an image (C, H, W), got {shape}")
         one_side = isinstance(kernel_size, int)
         height, width = (kernel_size, kernel_size) if one_side else kernel_size
         self.reserve("conv2d", (out_channels, shape[0] // max(groups, 1), height, width))
@@ -133,9 +133,9 @@ class _Builder:
         )
 
     def batch_norm(self, shape: Shape, init: str = "ones", **options: Any) -> nn.Layer:
-        """Over features or, where pictures arrive, over channels; `init` says where γ starts."""
+        """Over features or, where images arrive, over channels; `init` says where γ starts."""
         if init not in ("ones", "zeros"):
-            raise ConfigError(f"batch-norm's init is ones or zeros, got {init!r}")
+            raise ConfigError(f"batch-norm's init has to be ones or zeros, got {init!r}")
         norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
         layer = norm(shape[0], dtype=self.dtype, **options)
         layer.weight.value[...] = init == "ones"
@@ -176,7 +176,7 @@ class _Builder:
             gibibytes = self.num_weights * self.dtype.itemsize / 2**30
             raise ShapeError(
                 f"with this {what} of shape {weight_shape} the network has {self.num_weights:,} "
-                f"weights, {gibibytes:,.1f} GiB; at most {MAX_WEIGHTS:,} are made"
+                f"weights, {gibibytes:,.1f} GiB; at most {MAX_WEIGHTS:,} are allowed"
             )
 
 
@@ -204,13 +204,13 @@ def _inside(name: str) -> Iterator[None]:
 
 def _initialiser(name: str) -> nn.Init:
     if name not in nn.INITS:
-        raise ConfigError(f"{name!r} is no initialiser; there are {', '.join(nn.INITS)}")
+        raise ConfigError(f"{name!r} is not an initialiser; use one of {', '.join(nn.INITS)}")
     return nn.INITS[name]
 
 
 def _check_num_values(shape: Shape) -> None:
     if math.prod(shape) > MAX_VALUES:
         raise ShapeError(
-            f"its output {shape} has {math.prod(shape):,} values for one picture; "
-            f"at most {MAX_VALUES:,} are computed"
+            f"its output {shape} has {math.prod(shape):,} values for one image; "
+            f"at most {MAX_VALUES:,} are allowed"
         )

@@ -31,13 +31,15 @@ def wide_resnet(
         conv 3×3 → 3 stages of n blocks, 16k, 32k and 64k channels → norm → relu → mean → linear
 
     with k = `widen`; norm and activation stand before each convolution, dropout between the two of
-    a block. The second and the third stage halve the picture. Raises: ConfigError for a depth
+    a block. The second and the third stage halve the image. Raises: ConfigError for a depth
     that is not 6n + 4, ShapeError as `from_layers` does.
     Source: Zagoruyko & Komodakis 2016, table 1; blocks as He et al. 2016b, fig. 4e.
     """
     num_blocks, rest = divmod(depth - 4, 6)
     if num_blocks < 1 or rest:
-        raise ConfigError(f"the depth of a wide ResNet is 6n + 4 (10, 16, 28, …), got {depth}")
+        raise ConfigError(
+            f"the depth of a wide ResNet has to be 6n + 4 (10, 16, 28, …), got {depth}"
+        )
     layers = [conv(STEM_WIDTH, 3)]
     arriving = STEM_WIDTH
     for stage in range(3):

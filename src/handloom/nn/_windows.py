@@ -1,7 +1,7 @@
-"""Windows that slide over pictures: the geometry which convolution and pooling share.
+"""Windows that slide over images: the geometry which convolution and pooling share.
 
-Pictures are (N, C, H, W) to everybody. Here they lie in memory as (C, H, W, N), the pictures last:
-what one position of the kernel sees, over all windows and all pictures, is then one slice whose
+Images are (N, C, H, W) to everybody. Here they lie in memory as (C, H, W, N), the images last:
+what one position of the kernel sees, over all windows and all images, is then one slice whose
 runs are long, and NumPy moves long runs several times faster than the 24 or 8 numbers of one row.
 The layers hand on such arrays as (N, C, H, W) views, and element-wise layers keep the order.
 """
@@ -44,10 +44,10 @@ def short(value: Pair) -> int | Pair:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """A kernel's positions on a picture; every pair is (vertical, horizontal), in pixels.
+    """A kernel's positions on an image; every pair is (vertical, horizontal), in pixels.
 
     `before` and `after` are the padding on the two sides. With `ceil_mode` a last window that only
-    begins inside the picture or the padding before it counts as well, as in PyTorch.
+    begins inside the image or the padding before it counts as well, as in PyTorch.
     """
 
     kernel: Pair
@@ -69,7 +69,7 @@ class Windows:
         return any(s < r for s, r in zip(self.stride, self.reach, strict=True))
 
     def output_size(self, height: int, width: int) -> Pair:
-        """How many windows a picture has; raises ShapeError where not even one fits.
+        """How many windows an image has; raises ShapeError where not even one fits.
 
         ⌊(H + before + after - reach) / stride⌋ + 1.  Source: Dumoulin & Visin 2016, sec. 2.
         """
@@ -77,13 +77,13 @@ class Windows:
         if min(size) < 1:
             (rh, rw), padding = self.reach, max(*self.before, *self.after)
             raise ShapeError(
-                f"a window that spans {rh} × {rw} pixels expects a picture of at least that size, "
+                f"a window that spans {rh} × {rw} pixels expects an image of at least that size, "
                 f"got {height} × {width}" + (" before its padding" if padding else "")
             )
         return size
 
     def num_windows(self, padded_shape: Shape) -> Pair:
-        """(OH, OW) on a picture that has its border already, (C, H, W, N)."""
+        """(OH, OW) on an image that has its border already, (C, H, W, N)."""
         (rh, rw), (sh, sw) = self.reach, self.stride
         return (padded_shape[1] - rh) // sh + 1, (padded_shape[2] - rw) // sw + 1
 
@@ -131,7 +131,7 @@ class Windows:
                 yield i, j, (slice(None), rows, columns)
 
     def strips(self, num_rows: int, rows_a_strip: int) -> Iterator[tuple[slice, slice]]:
-        """The `num_rows` rows of windows in strips, and of the padded picture what each sees."""
+        """The `num_rows` rows of windows in strips, and of the padded image what each sees."""
         for start in range(0, num_rows, rows_a_strip):
             stop = min(start + rows_a_strip, num_rows)
             seen = slice(start * self.stride[0], (stop - 1) * self.stride[0] + self.reach[0])

@@ -56,7 +56,7 @@ class LeakyReLU(_Elementwise):
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__()
         if not 0 <= negative_slope <= 1:
-            raise ConfigError(f"negative_slope lies between 0 and 1, got {negative_slope}")
+            raise ConfigError(f"negative_slope has to be between 0 and 1, got {negative_slope}")
         self.negative_slope = negative_slope
 
     def forward(self, x: FloatArray) -> FloatArray:

@@ -159,7 +159,9 @@ class Parallel(Layer):
 def _joined_shape(shapes: list[Shape]) -> Shape:
     if any(not shape or shape[1:] != shapes[0][1:] for shape in shapes):
         told = ", ".join(map(str, shapes))
-        raise ShapeError(f"Parallel joins on channels, so the rest has to agree; got {told}")
+        raise ShapeError(
+            f"Parallel concatenates channels, so the other axes have to agree; got {told}"
+        )
     return (sum(shape[0] for shape in shapes), *shapes[0][1:])
 
 

@@ -1,4 +1,4 @@
-"""Conv2d: the same small kernel at every place of the picture."""
+"""Conv2d: the same small kernel at every place of the image."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Conv2d(Layer):
 
         y[n, k, p, q] = b[k] + Σ_{c,i,j} W[k, c, i, j] x[n, c, p·s + i·d - pad, q·s + j·d - pad]
 
-    (stride s, dilation d, x zero outside the picture). Every window written as one column of a
+    (stride s, dilation d, x zero outside the image). Every window written as one column of a
     matrix X (C·kh·kw, OH·OW·N), this is one matrix product, and so is each derivative:
 
         y = W X + b      dW = dy Xᵀ      db = Σ_{n,p,q} dy      dX = Wᵀ dy
@@ -63,7 +63,7 @@ class Conv2d(Layer):
             or out_channels % groups
         ):
             raise ConfigError(
-                "Conv2d needs numbers of channels above 0 that groups divides, "
+                "Conv2d needs positive numbers of channels that are divisible by groups, "
                 f"got groups={groups} for {in_channels} -> {out_channels}"
             )
         self.in_channels = in_channels

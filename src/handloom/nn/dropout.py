@@ -49,7 +49,7 @@ class Dropout(Layer):
         """What this step keeps of an array of this shape, whatever its dtype."""
         if self.step is None:
             raise StateError(
-                "Dropout draws its mask from the training step and was told none: "
+                "Dropout draws its mask from the training step, which was not set: "
                 "call begin_step(step) on the network before the forward of each step"
             )
         chance = Generator(Philox(key=np.array([self.key, self.step], np.uint64)))

@@ -1,4 +1,4 @@
-"""Flatten: from pictures to rows."""
+"""Flatten: from images to rows."""
 
 from __future__ import annotations
 

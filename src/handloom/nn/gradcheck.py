@@ -66,7 +66,7 @@ class GradientRow:
         where = "" if self.entry is None else f"[{', '.join(map(str, self.entry))}]"
         along = " along a random direction" if self.entry is None else ""
         if math.isnan(self.numeric):
-            return f"{self.name}{where}{along}: no smooth place was found to compare at"
+            return f"{self.name}{where}{along}: no smooth point was found for the comparison"
         return f"{self.name}{where}{along}: {self.analytic:.6g} vs {self.numeric:.6g}"
 
 
@@ -115,7 +115,7 @@ def gradcheck(
     has not the shape of its value.
     """
     if x.size == 0:
-        raise ShapeError(f"a gradient check needs at least one number to vary, got x {x.shape}")
+        raise ShapeError(f"a gradient check needs at least one value to vary, got x {x.shape}")
     report = GradientReport((), tolerance)
     for move in MOVES:
         bench = _Bench(layer, x, move, rng)

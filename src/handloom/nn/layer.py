@@ -75,7 +75,7 @@ class Layer(ABC):
     """One differentiable step. A new layer writes forward, backward and output_shape.
 
     Attributes that are a Parameter or a Layer are found by themselves, and a parameter's name is
-    its attribute path, `body.0.weight`: the same in code, checkpoints and pictures.
+    its attribute path, `body.0.weight`: the same in code, checkpoints and images.
     """
 
     buffer_names: tuple[str, ...] = ()
@@ -116,7 +116,7 @@ class Layer(ABC):
         if self._saved is None:
             raise StateError(
                 f"{type(self).__name__}.backward needs a forward in training mode before it, "
-                "and one forward serves one backward"
+                "and each forward is used by one backward"
             )
         saved, self._saved = self._saved, None
         return saved
@@ -240,7 +240,7 @@ def check_state(owner: str, own: Mapping[str, AnyArray], given: Mapping[str, Any
     told = [f"missing {', '.join(missing)}"] if missing else []
     told += [f"surplus {', '.join(surplus)}"] if surplus else []
     told += [
-        f"{name} is {given[name].shape} and should be {array.shape}"
+        f"{name} is {given[name].shape} but should be {array.shape}"
         for name, array in own.items()
         if name in given and given[name].shape != array.shape
     ]

@@ -170,7 +170,9 @@ def check_shares(shares: AnyArray, scores: AnyArray) -> None:
     fine = (shares >= 0).all(axis=1) & (np.abs(shares.sum(axis=1) - 1) < SHARES_OFF)
     if not fine.all():
         row = int((~fine).argmax())
-        raise LabelError(f"row {row} holds no shares: {shares[row]}; none below 0, their sum is 1")
+        raise LabelError(
+            f"row {row} is not a distribution: {shares[row]}; shares are not negative and sum to 1"
+        )
 
 
 def _weights_of(loss: Callable[..., Any]) -> FloatArray | None:

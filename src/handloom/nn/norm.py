@@ -43,7 +43,7 @@ class _BatchNorm(Layer):
     ) -> None:
         super().__init__()
         if not 0.0 <= momentum <= 1.0:
-            raise ConfigError(f"{type(self).__name__} momentum is in [0, 1], got {momentum}")
+            raise ConfigError(f"{type(self).__name__} momentum has to be in [0, 1], got {momentum}")
         self.eps = _positive(eps)
         self.momentum = momentum
         self.weight = Parameter(np.ones(num_features, dtype), decay=False)
@@ -85,7 +85,7 @@ class _BatchNorm(Layer):
         """
         if count < 2:
             raise ShapeError(
-                f"{type(self).__name__} expects at least two numbers a channel to train on, "
+                f"{type(self).__name__} expects at least two values per channel in training, "
                 "got one; use a larger batch"
             )
         var = var * (count / (count - 1))
@@ -241,5 +241,5 @@ def _without_shift_and_scale(
 
 def _positive(eps: float) -> float:
     if not eps > 0.0:
-        raise ConfigError(f"a norm's eps is above 0, got {eps}")
+        raise ConfigError(f"the eps of a norm has to be above 0, got {eps}")
     return eps

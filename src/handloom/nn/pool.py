@@ -35,8 +35,9 @@ class _Pool2d(Layer):
         )
         if any(2 * p > r for p, r in zip(before, self.windows.reach, strict=True)):
             raise ConfigError(
-                f"{name} padding is at most half of the window, or a window could see nothing "
-                f"else; got padding {short(before)} for a window of {short(self.windows.reach)}"
+                f"{name} padding has to be at most half of the window, or a window could contain "
+                f"nothing else; got padding {short(before)} for a window of "
+                f"{short(self.windows.reach)}"
             )
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -112,7 +113,7 @@ class AvgPool2d(_Pool2d):
         dx at a pixel = Σ dy / m over the windows that it stands in
 
     m is the number of pixels in the window: kh·kw, padding and all, or with count_include_pad=False
-    only those inside the picture; what ceil_mode adds beyond the padding never counts. The stride
+    only those inside the image; what ceil_mode adds beyond the padding never counts. The stride
     defaults to the kernel's size. Raises ConfigError for settings that cannot be, ShapeError for an
     input that is not (N, C, H, W) or too small.  Source: LeCun et al. 1998, sec. II.B.
     """

@@ -1,4 +1,4 @@
-"""Resize: pictures brought to another size, each new pixel a mean of its four old neighbours."""
+"""Resize: images brought to another size, each new pixel a mean of its four old neighbours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Resize(Layer):
 
         y = A x Bᵀ      dx = Aᵀ dy B
 
-    for every channel of every picture, with A (OH, H) and B (OW, W). The middle of new pixel p lies
+    for every channel of every image, with A (OH, H) and B (OW, W). The middle of new pixel p lies
     at s = (p + ½) H/OH - ½ on the axis of the old ones, at least 0; row p of A holds 1 - t and t
     for the two pixels beside it, ⌊s⌋ and ⌊s⌋ + 1 (the last one, beyond the edge), with t = s - ⌊s⌋.
     Going smaller, pixels between are passed over, not averaged. All is as PyTorch's interpolate

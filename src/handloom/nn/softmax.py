@@ -78,5 +78,5 @@ def log_softmax(x: FloatArray) -> FloatArray:
 def _shifted(x: FloatArray) -> FloatArray:
     """The largest score becomes 0: probabilities stay the same, and no exponential overflows."""
     if x.ndim < 2 or x.shape[1] == 0:
-        raise ShapeError(f"softmax goes over the classes of (N, C, ...), got {x.shape}")
+        raise ShapeError(f"softmax is over the classes of (N, C, ...), got {x.shape}")
     return x - x.max(axis=1, keepdims=True)

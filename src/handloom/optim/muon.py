@@ -39,7 +39,7 @@ class Muon(Optimizer):
     A matrix is every weight of two axes or more; a kernel (out, in, kh, kw) counts as (out,
     in·kh·kw). The others (biases, norms) follow `others`, AdamW or Nesterov's momentum of 0.9, at
     the learning rate lr · others_lr_scale. With `hidden_only` so do the first and the last matrix,
-    which Jordan recommends for deep networks. Weight decay is decoupled unless told otherwise.
+    which Jordan recommends for deep networks. Weight decay is decoupled by default.
 
     momentum μ in [0, 1), others_lr_scale in (0, ∞), rounds from 1 up. Raises ConfigError for
     settings out of range, and where `hidden_only` leaves no matrix.
@@ -70,7 +70,9 @@ class Muon(Optimizer):
         self.hidden_only = hidden_only
         self.others_lr_scale = in_range("others_lr_scale", others_lr_scale, "(0, ∞)")
         if others not in get_args(OtherRule):
-            raise ConfigError(f"others is one of {', '.join(get_args(OtherRule))}, got {others!r}")
+            raise ConfigError(
+                f"others has to be one of {', '.join(get_args(OtherRule))}, got {others!r}"
+            )
         self.others: OtherRule = others
         self.matrices = frozenset(_matrices(self.params, hidden_only=hidden_only))
         """Names of the parameters whose steps are made orthogonal."""
@@ -137,6 +139,6 @@ def _matrices(params: Mapping[str, Parameter], *, hidden_only: bool) -> list[str
     if len(names) <= 2:
         raise ConfigError(
             f"hidden_only leaves the first and the last weight matrix to the other rule, and there "
-            f"are only {len(names)}: set hidden_only to false, or take that rule itself"
+            f"are only {len(names)}: set hidden_only to false, or use that rule directly"
         )
     return names[1:-1]

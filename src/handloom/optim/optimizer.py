@@ -98,7 +98,9 @@ class Optimizer(ABC):
         """The learning rate of the next update; ConfigError if the schedule gives no rate."""
         lr = float(self.lr(self.steps)) * self.lr_scale
         if not 0.0 <= lr < math.inf:
-            raise ConfigError(f"the learning rate of step {self.steps} is {lr}; mend the schedule")
+            raise ConfigError(
+                f"the learning rate of step {self.steps} is {lr}; correct the schedule"
+            )
         return lr
 
     def _set_back(self, share: float) -> None:
@@ -152,4 +154,4 @@ def _check_params(params: Mapping[str, Parameter]) -> None:
             raise ConfigError(f"{name} is {param.value.dtype}; only real floats can be trained")
         first = first_names.setdefault(id(param), name)
         if first != name:
-            raise ConfigError(f"{first} and {name} are one parameter: pass it under one name")
+            raise ConfigError(f"{first} and {name} are the same parameter; pass it under one name")

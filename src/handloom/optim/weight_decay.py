@@ -43,13 +43,13 @@ class WeightDecay:
             covered = [name for name in params if _covers(path, name)]
             if not covered:
                 raise ConfigError(
-                    f"weight decay per layer names {path!r}, which no parameter lies under; "
+                    f"weight decay per layer names {path!r}, but no parameter is below it; "
                     f"there are {', '.join(params)}"
                 )
             if value and not any(self._acts_on(name, params[name]) for name in covered):
                 raise ConfigError(
-                    f"weight decay per layer names {path!r}, where only biases and norm parameters "
-                    f"lie: name {' or '.join(covered)} in full, or set biases_and_norms"
+                    f"weight decay per layer names {path!r}, below which are only biases and norm "
+                    f"parameters: name {' or '.join(covered)} in full, or set biases_and_norms"
                 )
         return {name: self._value(name, param) for name, param in params.items()}
 

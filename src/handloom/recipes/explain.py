@@ -21,7 +21,7 @@ def explain(error: ValidationError, values: Any) -> str:
     try:
         first, *others = error.errors(include_url=False)
     except UnicodeEncodeError as unwritable:  # pydantic's sentence would have such a key in it
-        return f"{shown(unwritable.object)} is no text in UTF-8"
+        return f"{shown(unwritable.object)} is not UTF-8 text"
     tell = _TELLERS.get(first["type"], _anything_else)
     sentence = tell(first, _key_path(first["loc"], values))
     if not others:
@@ -123,12 +123,13 @@ def _unknown_key(problem: ErrorDetails, path: str) -> str:
     context = problem.get("ctx", {})
     key, known = context["key"], context["known"].split(", ")
     if kinds := [name for name, kind in KINDS.get(path, {}).items() if key in kind.model_fields]:
-        return f"{_join(path, key)} goes with {path}.name = {' or '.join(map(shown, kinds))} only"
+        return f"{_join(path, key)} is only for {path}.name = {' or '.join(map(shown, kinds))}"
     if near := nearest(key, known):
         return f"{_join(path, key)} is unknown; did you mean {_join(path, near)}?"
     if homes := tables_with(key):
         return f"{_join(path, key)} is unknown; did you mean {homes[0]}.{key}?"
-    return f"{_join(path, key)} is unknown; {path or context['told_as']} knows {', '.join(known)}"
+    owner = path or context["told_as"]
+    return f"{_join(path, key)} is unknown; {owner} has the keys {', '.join(known)}"
 
 
 def _missing(problem: ErrorDetails, path: str) -> str:

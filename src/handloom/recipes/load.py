@@ -76,8 +76,8 @@ def recipe_text(source: str | Path) -> str:
         near = nearest(str(source), shipped)
         hint = f"did you mean {near}? " if near else ""
         raise RecipeError(
-            f"no recipe is called {brief(source)!r}; {hint}`handloom recipes list` shows all, "
-            "and a file of your own is told by its path, ending in .toml"
+            f"there is no recipe {brief(source)!r}; {hint}`handloom recipes list` lists all; "
+            "for a file of your own, give its path, ending in .toml"
         )
     return shipped[str(source)].read_text("utf-8")
 
@@ -112,15 +112,15 @@ def _read_file(path: Path) -> str:
         raise RecipeError(f"cannot read the recipe {shown_path(path)}: {reason}") from None
     except ValueError:  # a null byte in the name
         raise RecipeError(
-            f"cannot read the recipe {shown_path(path)}: no file has such a name"
+            f"cannot read the recipe {shown_path(path)}: not a possible file name"
         ) from None
     if len(data) > _MAX_BYTES:
-        raise RecipeError(f"{path} is no recipe: it is longer than {_MAX_BYTES:,} bytes")
+        raise RecipeError(f"{path} is not a recipe: it is longer than {_MAX_BYTES:,} bytes")
     try:
         return data.decode("utf-8-sig")  # Windows' editors put a mark before the text
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise RecipeError(f"{path} is no text in UTF-8: line {line} has other bytes") from None
+        raise RecipeError(f"{path} is not UTF-8 text: see line {line}") from None
 
 
 def _parse(text: str, origin: str) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _parse(text: str, origin: str) -> dict[str, Any]:
     except RecursionError:
         raise RecipeError(f"{origin} is nested too deeply to be a recipe") from None
     except ValueError as error:  # TOMLDecodeError, or a number of too many digits
-        raise RecipeError(f"{origin} is no TOML: {_in_plain_words(str(error))}") from None
+        raise RecipeError(f"{origin} is not valid TOML: {_in_plain_words(str(error))}") from None
 
 
 def _in_plain_words(reason: str) -> str:

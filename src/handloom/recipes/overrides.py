@@ -5,7 +5,7 @@ The value is read as TOML (0.05, true, [256, 128], {…}); what is none is taken
 out, which leaves its default; `augment=` takes out the table.
 
 Two changes carry others with them. A new kind (`optimizer.name=adam` over momentum) keeps the keys
-that both kinds know and drops the others; a new source of pictures (`data.folder=…`) replaces the
+that both kinds know and drops the others; a new source of images (`data.folder=…`) replaces the
 recipe's. Only keys of the recipe are dropped so, never one that an override gives.
 """
 
@@ -93,7 +93,7 @@ def _put(values: dict[str, Any], path: KeyPath, value: Any) -> None:
         elif isinstance(here, dict):
             key = part
         else:
-            raise RecipeError(f"override {'.'.join(path)}: {'.'.join(path[:depth])} is no table")
+            raise RecipeError(f"override {'.'.join(path)}: {'.'.join(path[:depth])} is not a table")
         if not last:
             here = here.setdefault(key, {}) if isinstance(here, dict) else here[key]
         elif value is not None:
@@ -106,8 +106,8 @@ def _index(values: list[Any], part: str, path: KeyPath) -> int:
     if part.isdecimal() and len(part) < 10 and int(part) < len(values):
         return int(part)
     raise RecipeError(
-        f"override {'.'.join(path)}: {part!r} is no place in a list of {len(values)}, "
-        "which are counted from 0"
+        f"override {'.'.join(path)}: {part!r} is not an index into a list of {len(values)} "
+        "(indices count from 0)"
     )
 
 

@@ -1,4 +1,4 @@
-"""What was asked and how to ask it again: recipe, network, environment, command."""
+"""Setup and reproduction: recipe, network, environment, command."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ TABLES = {
     "training": "Training",
 }
 SHORT_DIGEST = 16
-"""Letters of a sha256 that are shown: enough to tell two apart."""
+"""Digits of a sha256 that are shown: enough to distinguish two."""
 
 
 def asked_terms(run: Run, *, differing: Collection[str] = ()) -> Terms:
-    """Data, network, rule and so on, a line each; what is left at its default is left out.
+    """Data, network, optimizer and so on, one line each; values left at their default are omitted.
 
-    So are the key paths in `differing`, and all within them: they are not those of every run.
+    So are the key paths in `differing`, and everything below them: they differ between the runs.
     """
     recipe = run.recipe
     told = recipe.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
@@ -93,20 +93,20 @@ def words_of(value: Any) -> str:
 def _data(run: Run) -> str:
     kept, source = run.data, run.recipe.data
     pictures, size = kept["pictures"], " × ".join(map(str, kept["image_shape"]))
-    name = source.name or source.folder or source.idx or source.images or "pictures of one's own"
-    test = f"{pictures['test']:,} for the test" if pictures["test"] else "no test part"
+    name = source.name or source.folder or source.idx or source.images or "custom images"
+    test = f"{pictures['test']:,} for testing" if pictures["test"] else "no test split"
     return (
-        f"{name}: {pictures['train']:,} pictures to learn from, {pictures['validation']:,} for "
+        f"{name}: {pictures['train']:,} images for training, {pictures['validation']:,} for "
         f"validation, {test}; {size}, {len(kept['class_names'])} classes"
     )
 
 
 def network_table(run: Run) -> Table:
-    """The network, a row a layer, and what all of them come to."""
+    """The network, one row per layer, and the totals."""
     model = assemble.build_model(run.recipe, run.image_shape, len(run.class_names))
     whole = summarise(model, run.image_shape)
     rows = [_layer_row(line) for line in _leaves(whole)]
-    rows.append(("all", "", "", f"{whole.parameters:,}", f"{whole.multiply_adds:,}"))
+    rows.append(("total", "", "", f"{whole.parameters:,}", f"{whole.multiply_adds:,}"))
     columns = ("path", "layer", "output", "parameters", "multiply-adds")
     return Table("The network, layer by layer", columns, tuple(rows), folded=len(rows) > 24)
 
@@ -126,15 +126,15 @@ def _layer_row(line: LayerLine) -> tuple[str, ...]:
 
 def recipe_code(run: Run) -> Code:
     """The resolved recipe, to be read, copied or saved."""
-    return Code("The recipe, with every default spelled out", to_toml(run.recipe), _file(run), True)
+    return Code("The recipe, with every default written out", to_toml(run.recipe), _file(run), True)
 
 
 def repeat_blocks(run: Run) -> tuple[Block, ...]:
-    """The command that trains the same again, or imports it, and what its bits depend on."""
+    """The command that trains the run again, or imports it, and what its bits depend on."""
     kept = run.folder.environment
     environment = run.folder.read_json(kept) if kept.is_file() else {}
-    trained = Code(f"With the recipe saved as {_file(run)}", repeat_command(run))
-    imported = Code("It was made by", shlex.join(map(str, environment.get("command", ()))))
+    trained = Code(f"Save the recipe as {_file(run)}, then run", repeat_command(run))
+    imported = Code("Imported with", shlex.join(map(str, environment.get("command", ()))))
     return (
         trained if run.history.epochs else imported,
         recipe_code(run),
@@ -143,17 +143,17 @@ def repeat_blocks(run: Run) -> tuple[Block, ...]:
 
 
 def repeat_command(run: Run) -> str:
-    """What trains it again, from the recipe that the page holds."""
+    """The command that trains it again, from the recipe on the page."""
     return f"handloom train {_file(run)} --out runs/{file_stem(_name(run))}-again"
 
 
 def file_stem(name: str) -> str:
-    """A name with nothing in it that a file's name or a shell could not take."""
+    """A name with only characters that are safe in a file name and in a shell."""
     return re.sub(r"[^a-zA-Z0-9_.-]+", "-", name).strip("-.") or "run"
 
 
 def _name(run: Run) -> str:
-    """Its folder's; of a seed-0 within a folder both."""
+    """The folder's name; for a seed-0 inside a folder, both names."""
     path = run.path.absolute()
     is_one_of_several = re.fullmatch(r"seed-\d+", path.name)
     return f"{path.parent.name}-{path.name}" if is_one_of_several else path.name
@@ -164,14 +164,14 @@ def _file(run: Run) -> str:
 
 
 def _surroundings(run: Run, environment: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Machine, versions and fingerprints; what an older run did not keep is left out."""
+    """Machine, versions and fingerprints; what an older run did not record is omitted."""
     get = environment.get
     if get("command"):
-        yield "Started by", shlex.join(map(str, environment["command"]))
+        yield "Command", shlex.join(map(str, environment["command"]))
     if get("processor"):
         yield (
             "Processor",
-            f"{get('processor')}, {get('cores')} cores, {get('threads')} of them used",
+            f"{get('processor')}, {get('cores')} cores, {get('threads')} used",
         )
     if get("engine"):
         yield "Engine", "; ".join(environment["engine"])
@@ -182,4 +182,4 @@ def _surroundings(run: Run, environment: dict[str, Any]) -> Iterator[tuple[str, 
         yield "Versions", ", ".join([f"handloom {get('handloom')}", *numbered])
     fingerprints = run.data["fingerprints"].items()
     parts = (f"{part} {digest[:SHORT_DIGEST]}…" for part, digest in fingerprints if digest)
-    yield "Data, by sha256", ", ".join(parts)
+    yield "Data (sha256)", ", ".join(parts)

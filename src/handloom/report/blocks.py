@@ -1,6 +1,6 @@
-"""What a page is made of: plain values, which the templates turn into HTML.
+"""The parts of a page: plain values, which the templates turn into HTML.
 
-Every text in here is text, not HTML: it is escaped where it enters the page. A block is drawn by
+Every text here is text, not HTML: it is escaped where it enters the page. A block is drawn by
 the macro of its class's name in `templates/blocks.html`.
 """
 
@@ -17,7 +17,7 @@ class Text(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """One figure of a report: what it is, its value, and what is to be known about it."""
+    """One number of a report: its label, its value, and a note about it."""
 
     label: str
     value: str
@@ -25,14 +25,14 @@ class Fact(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """Figures side by side; those of a `main` row are set larger."""
+    """Numbers side by side; those of a `main` row are set larger."""
 
     facts: tuple[Fact, ...]
     main: bool = False
 
 
 class Terms(NamedTuple):
-    """What words stand for: pairs of a term and its text, one below the other."""
+    """A description list: pairs of a term and its text, one below the other."""
 
     pairs: tuple[tuple[str, str], ...]
 
@@ -62,7 +62,7 @@ class Chart(NamedTuple):
     """Lines or dots over a common axis, drawn in the reader's browser.
 
     `unit` is "number" or "percent" (of fractions). Charts of the same `group` share cursor and
-    zoom. `summary` tells in a sentence, for those who cannot see it, what the chart shows.
+    zoom. `summary` describes in a sentence what the chart shows, for those who cannot see it.
     """
 
     title: str
@@ -83,7 +83,7 @@ class Charts(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A PNG within the page; `alt` tells in words what it shows."""
+    """A PNG within the page; `alt` describes in words what it shows."""
 
     name: str
     png: bytes
@@ -92,7 +92,7 @@ class Picture(NamedTuple):
 
 
 class Pictures(NamedTuple):
-    """Pictures one below the other, or `abreast`, as far as the page is wide enough."""
+    """Figures one below the other, or `abreast` where the page is wide enough."""
 
     pictures: tuple[Picture, ...]
     abreast: bool = False
@@ -109,11 +109,11 @@ class Table(NamedTuple):
     rows: tuple[tuple[str, ...], ...]
     folded: bool = False
     best: int | None = None
-    """The row that is set off from the others."""
+    """The row that is highlighted."""
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """Of each column, whether it holds numbers only."""
+        """For each column, whether it holds numbers only."""
         return tuple(all(map(_is_number, column)) for column in zip(*self.rows, strict=True))
 
 
@@ -122,7 +122,7 @@ def _is_number(cell: str) -> bool:
 
 
 class Cell(NamedTuple):
-    """How many pictures of a row's class were called the column's; `heat` is 0 to 9."""
+    """How many images of the row's class were predicted as the column's; `heat` is 0 to 9."""
 
     pictures: int
     share: str
@@ -131,7 +131,7 @@ class Cell(NamedTuple):
 
 
 class Matrix(NamedTuple):
-    """A confusion matrix: a row a true class, a column a predicted one."""
+    """A confusion matrix: rows are true classes, columns are predicted ones."""
 
     caption: str
     class_names: tuple[str, ...]
@@ -139,7 +139,7 @@ class Matrix(NamedTuple):
 
 
 class Code(NamedTuple):
-    """Lines to be copied; with a `file_name` they can be saved from the page as well."""
+    """Text to copy; with a `file_name` it can be saved from the page as well."""
 
     label: str
     text: str
@@ -149,7 +149,7 @@ class Code(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One thing that the diagnosis found, the figure in its sentence, and what to try."""
+    """One finding of the diagnosis: the sentence with its number, and what to try."""
 
     severity: str
     sentence: str
@@ -159,7 +159,7 @@ class Finding(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What the diagnosis found, the gravest first."""
+    """What the diagnosis found, the most severe first."""
 
     findings: tuple[Finding, ...]
 
@@ -168,7 +168,7 @@ Block = Text | Facts | Terms | Charts | Pictures | Table | Matrix | Code | Findi
 
 
 class Section(NamedTuple):
-    """A chapter of the page; `key` is its address within it."""
+    """A section of the page; `key` is its anchor."""
 
     key: str
     title: str
@@ -177,7 +177,7 @@ class Section(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A whole report. `kind` stands over the title, `question` below it."""
+    """A whole report. `kind` is shown above the title, `question` below it."""
 
     kind: str
     title: str

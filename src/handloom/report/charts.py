@@ -13,7 +13,7 @@ from handloom.views.run.curves import LOG_FROM, LOG_UNTIL
 
 Row = Mapping[str, Any]
 DIGITS = 5
-"""That count, of a value in the page."""
+"""Significant digits of a value in the page."""
 EPOCHS = "epoch"
 """The group of all charts over epochs, and the label of their axis."""
 COLOURS = {"train": "train", "validation": "validation"}
@@ -66,7 +66,7 @@ def epoch_chart(
 
 
 def summarise(title: str, series: Sequence[Series], unit: str) -> str:
-    """What a chart shows, in a sentence: where its lines begin and end; how many, if they are."""
+    """A sentence on what a chart shows: where its lines begin and end; of many lines, the count."""
     if len(series) > 6:
         return f"{title}: {len(series)} lines."
     told = []
@@ -78,7 +78,7 @@ def summarise(title: str, series: Sequence[Series], unit: str) -> str:
 
 
 def points(name: str, xs: Iterable[float], ys: Iterable[float | None], colour: str) -> Series:
-    """A series with its values shortened, and those that are not finite as gaps."""
+    """A series with its values rounded; values that are not finite become gaps."""
     return Series(name, tuple(map(_short, xs)), tuple(map(_finite, ys)), colour)
 
 
@@ -89,10 +89,10 @@ def metric_series(name: str, rows: Sequence[Row], metric: str, colour: str) -> S
 
 
 def epoch_table(rows: Sequence[Row]) -> Table:
-    """All that was measured, a row an epoch."""
+    """All metrics, one row per epoch."""
     columns = {name: key for name, key in COLUMNS.items() if any(key in row for row in rows)}
     cells = tuple(tuple(_cell(row.get(key)) for key in columns.values()) for row in rows)
-    return Table("The figures, epoch by epoch", tuple(columns), cells, folded=True)
+    return Table("Metrics by epoch", tuple(columns), cells, folded=True)
 
 
 def _series_of(drawn: Curves, quantity: str) -> tuple[Series, ...]:

@@ -37,36 +37,36 @@ from handloom.views import Trials, message_in, study_drawings
 WORDS = {
     "parallel": (
         "All configurations at once",
-        "Parallel coordinates: a line a trial through its parameters, the darker the better.",
+        "Parallel coordinates: one line per trial through its parameters; darker is better.",
     ),
     "importance": (
-        "Which parameter decides",
-        "Bars: the share of the variance that each parameter explains by itself.",
+        "Parameter importance",
+        "Bars: the share of the variance that each parameter explains on its own.",
     ),
     "slices": (
-        "Each parameter by itself",
-        "A panel a parameter: what every trial reached against the parameter's value.",
+        "Each parameter on its own",
+        "One panel per parameter: the result of every trial against the parameter's value.",
     ),
     "heat-map": (
         "The two most important parameters",
-        "A heat map over the two most important parameters: the best that was reached there.",
+        "A heat map over the two most important parameters: the best result in each cell.",
     ),
 }
-"""Caption and alternative text; what is drawn by the page's own charts does not stand here."""
+"""Caption and alternative text; what the page's own charts draw is not listed here."""
 NAMES = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
 
 def study_page(study: Study, data_dir: Path | None = None) -> Page:
-    """The page of a study, as far as it has come; the sections of its best run are among them."""
+    """The page of a study, finished or not, with the sections of its best run."""
     trials = shown_trials(study)
     best = study.best
     sections = (
-        Section("answer", "The answer", "", tuple(_answer(study))),
-        Section("asked", "What was asked", "", tuple(_asked(study))),
-        Section("trials", "Every configuration", "", tuple(_table(study))),
-        Section("search", "How the search went", "", tuple(_search(study, trials))),
+        Section("answer", "Results", "", tuple(_answer(study))),
+        Section("asked", "Setup", "", tuple(_asked(study))),
+        Section("trials", "All configurations", "", tuple(_table(study))),
+        Section("search", "Search", "", tuple(_search(study, trials))),
         *(() if best is None else _of_the_best(best, data_dir)),
-        Section("repeat", "To repeat it", "", tuple(_repeat(study))),
+        Section("repeat", "Reproduce", "", tuple(_repeat(study))),
     )
     kept = tuple(section for section in sections if section.blocks)
     return Page("Report of a study", study.name, study.plan.description, kept)
@@ -87,7 +87,7 @@ def _answer(study: Study) -> Iterator[Block]:
         (
             Fact("configurations", str(len(study.trials)), _listed(states)),
             Fact("runs", str(sum(len(trial.runs) for trial in study.trials))),
-            Fact("training", duration(seconds), "all runs together"),
+            Fact("training", duration(seconds), "total of all runs"),
         )
     )
     yield Text(tuple(_sentences(study)))
@@ -99,17 +99,17 @@ def _sentences(study: Study) -> Iterator[str]:
         return
     best, *others = study.ranking
     told = ", ".join(f"{path} = {written(value)}" for path, value in best.parameters.items())
-    yield f"Of {len(study.ranking)} complete configurations the best one is {told}."
+    yield f"Of {len(study.ranking)} complete configurations, the best is {told}."
     if others:
-        yield f"The next one is {others[0].name}, with {_value(study, others[0])}."
+        yield f"The runner-up is {others[0].name}, with {_value(study, others[0])}."
     seeds = len(study.plan.search.seeds)
     if seeds == 1:
         yield (
             "Each was trained with one seed, and the best of many is lucky as well as good: "
-            "handloom compare says which differences are real."
+            "use handloom compare to test which differences are significant."
         )
     else:
-        yield f"Figures are means over {seeds} seeds, ± their standard deviation."
+        yield f"Values are means over {seeds} seeds, ± their standard deviation."
 
 
 def _listed(states: Counter[str]) -> str:
@@ -137,14 +137,14 @@ def _asked(study: Study) -> Iterator[Block]:
         for path, domain in study.space.items()
     ]
     pairs += [
-        ("Wanted", f"{aim} {NAMES[study.metric]}"),
+        ("Objective", f"{aim} {NAMES[study.metric]}"),
         ("Search", f"{search.sampler}, pruner {search.pruner}"),
         ("Seeds", ", ".join(map(str, search.seeds))),
         ("Budget", phrase(budget) if budget else "the whole space"),
     ]
     yield Terms(tuple(pairs))
     if begun := next((trial.runs[0] for trial in study.trials if trial.runs), None):
-        yield Text(("All else is the same in every configuration:",))
+        yield Text(("The rest is the same in every configuration:",))
         paths = {path.partition("=")[0] for path in study.space}
         yield asked_terms(begun, differing=[*paths, *(("seed",) if len(search.seeds) > 1 else ())])
 
@@ -159,7 +159,7 @@ def _table(study: Study) -> Iterator[Block]:
     headings = ("trial", *(names[path] for path in paths), "validation accuracy",
                 "validation loss", "parameters", "seconds", "state")  # fmt: skip
     rows = tuple(_row(trial, paths) for trial in ordered)
-    yield Table("The best first", headings, rows, best=0 if study.ranking else None)
+    yield Table("Best first", headings, rows, best=0 if study.ranking else None)
     if told := tuple(f"Trial {trial.number}: {trial.why}" for trial in ordered if trial.why):
         yield Text(told)
 
@@ -196,7 +196,13 @@ def _search(study: Study, trials: Trials) -> Iterator[Block]:
     if drawn:
         yield Pictures(tuple(drawn))
     if empty:
-        yield Text(("Not drawn, for want of trials that differ enough. " + " ".join(empty),), True)
+        yield Text(
+            (
+                "Some figures are omitted because the trials do not differ enough. "
+                + " ".join(empty),
+            ),
+            True,
+        )
 
 
 def _unit(study: Study) -> str:
@@ -204,9 +210,9 @@ def _unit(study: Study) -> str:
 
 
 def _history(study: Study, trials: Trials) -> Chart | None:
-    """What each trial reached, in order, and the best so far."""
+    """The result of each trial, in order, and the best so far."""
     history = views.search_history(trials)
-    each = points("a trial", history.numbers, history.values, "train")
+    each = points("trial", history.numbers, history.values, "train")
     if all(value is None for value in each.y):
         return None
     names = tuple(trial.name for trial in study.trials)
@@ -215,9 +221,9 @@ def _history(study: Study, trials: Trials) -> Chart | None:
     if any(value is not None for value in best.y):
         series = (best, *series)
     unit = _unit(study)
-    summary = summarise("The course of the search", series, unit)
+    summary = summarise("Results in the order of the trials", series, unit)
     return Chart(
-        "The course of the search",
+        "Results in the order of the trials",
         NAMES[study.metric],
         "trial",
         unit,
@@ -228,7 +234,7 @@ def _history(study: Study, trials: Trials) -> Chart | None:
 
 
 def _curves(study: Study) -> Chart | None:
-    """A line a run, the best trial's in front."""
+    """One line per run, the best trial's in front."""
     best = study.best
     trials = sorted(study.trials, key=lambda trial: trial is best)
     every = (
@@ -246,7 +252,7 @@ def _curves(study: Study) -> Chart | None:
         return None
     name = NAMES[study.metric]
     return epoch_chart(
-        "Every run, epoch by epoch", f"{name}; the best in front", _unit(study), series
+        "All runs by epoch", f"{name}; the best in front", _unit(study), series
     )._replace(group="runs")
 
 
@@ -256,9 +262,10 @@ def _curves(study: Study) -> Chart | None:
 def _of_the_best(best: StudyTrial, data_dir: Path | None) -> Iterator[Section]:
     run = best.runs[0]
     for section in training_sections(run, data_dir):
-        lead = f"Of the best configuration, {best.name}, seed {run.recipe.seed}. {section.lead}"
+        lead = f"For the best configuration, {best.name}, seed {run.recipe.seed}. {section.lead}"
         yield section._replace(
-            title=f"The best: {section.title[:1].lower()}{section.title[1:]}", lead=lead.strip()
+            title=f"Best configuration: {section.title[:1].lower()}{section.title[1:]}",
+            lead=lead.strip(),
         )
 
 
@@ -267,13 +274,13 @@ def _repeat(study: Study) -> Iterator[Block]:
     stem = file_stem(study.name)
     recipe = f"{stem}-base.toml"
     command = f"handloom tune {stem}.toml"
-    yield Code(f"With the two files below saved as {stem}.toml and {recipe}", command)
+    yield Code(f"Save the two files below as {stem}.toml and {recipe}, then run", command)
     yield Code("The study", study.plan.to_toml(recipe), f"{stem}.toml", is_toml=True)
     yield Code("Its recipe", study.plan.recipe_toml(), recipe, is_toml=True, folded=True)
     if study.best is not None:
         text = to_toml(study.configuration(study.best).recipe)
         yield Code(
-            "The best configuration, a recipe for handloom train",
+            "The best configuration, as a recipe for handloom train",
             text,
             f"{stem}-best.toml",
             is_toml=True,

@@ -19,20 +19,22 @@ from handloom.studies.compare.intervals import wilson
 
 LEARNED = ("weights-filters", "weights-filters-raw", "kernels", "weights-matrices")
 INSIDE = ("activations", "activations-pair")
-TRAIN_AND_VALIDATION = "Train: the mean of an epoch, while learning. Validation: measured after it."
+TRAIN_AND_VALIDATION = (
+    "Train: mean over the epoch while the weights change. Validation: measured after the epoch."
+)
 SAME_BITS = (
-    "On the same machine, with as many threads, every bit of the weights comes out the same."
+    "On the same machine with the same number of threads, the weights are identical bit for bit."
 )
 ON_GPU = (
-    "It was trained on a GPU, which may add up sums in another order each time: trained again, the "
-    "weights agree but for rounding."
+    "It was trained on a GPU, which may sum in a different order each time: trained again, the "
+    "weights agree up to rounding."
 )
 ELSEWHERE = "The weights were trained elsewhere, and imported."
 MISTAKES = ("confused-pairs", "worst-mistakes", "predictions")
 
 
 def run_page(run: Run, data_dir: Path | None = None) -> Page:
-    """The page of one run; of one that has not ended, as far as it has come.
+    """The page of one run, finished or not.
 
     Raises: RunError where no epoch has ended yet.
     """
@@ -40,9 +42,9 @@ def run_page(run: Run, data_dir: Path | None = None) -> Page:
     lead = _repeatable(run) if run.history.epochs else ELSEWHERE
     sections = (
         answer_section(run),
-        Section("asked", "What was asked", "", (asked_terms(run), network_table(run))),
+        Section("asked", "Setup", "", (asked_terms(run), network_table(run))),
         *training_sections(run, data_dir),
-        Section("repeat", "To repeat it", lead, repeat_blocks(run)),
+        Section("repeat", "Reproduce", lead, repeat_blocks(run)),
     )
     title = run.path.absolute().name
     return Page("Report of a run", title, run.recipe.description, sections)
@@ -57,22 +59,22 @@ def check_has_epochs(run: Run) -> None:
 
 
 def training_sections(run: Run, data_dir: Path | None) -> tuple[Section, ...]:
-    """How the training went, what is the matter with it, and what its best weights do."""
+    """Training curves, diagnosis, and what the best weights do."""
     _draw_missing(run, data_dir)
     figures = run.folder.figures if run.is_finished else None
     sections = []
     if rows := run.history.epochs:
         charts = Charts(training_charts(run.history, run.recipe.training.monitor))
         blocks = (charts, epoch_table(rows))
-        sections.append(Section("curves", "How the training went", TRAIN_AND_VALIDATION, blocks))
+        sections.append(Section("curves", "Training curves", TRAIN_AND_VALIDATION, blocks))
     sections += [
         Section("diagnosis", "Diagnosis", "", diagnosis_blocks(run, data_dir)),
-        Section("classes", "Class by class", "", class_blocks(run, data_dir)),
+        Section("classes", "Metrics by class", "", class_blocks(run, data_dir)),
     ]
     for key, title, names in (
-        ("mistakes", "What it mistakes", MISTAKES),
-        ("weights", "What it has learned", LEARNED),
-        ("activations", "What happens inside", INSIDE),
+        ("mistakes", "Mistakes", MISTAKES),
+        ("weights", "Weights", LEARNED),
+        ("activations", "Activations", INSIDE),
     ):
         if figures is not None and (blocks := picture_blocks(figures, names)):
             sections.append(Section(key, title, "", blocks))
@@ -80,7 +82,7 @@ def training_sections(run: Run, data_dir: Path | None) -> tuple[Section, ...]:
 
 
 def _draw_missing(run: Run, data_dir: Path | None) -> None:
-    """Draw the pictures of a finished run that has none, if its data are on this machine."""
+    """Draw the figures of a finished run that has none, if its data are on this machine."""
     if not run.is_finished or (run.folder.figures / "curves.png").is_file():
         return
     try:
@@ -94,11 +96,11 @@ def _draw_missing(run: Run, data_dir: Path | None) -> None:
 
 
 def answer_section(run: Run) -> Section:
-    """The figures of the best weights, and what they say, in words."""
+    """The metrics of the best weights, and what they mean in words."""
     if not run.is_finished:
-        return Section("answer", "So far", "", tuple(_interim(run)))
+        return Section("answer", "Results so far", "", tuple(_interim(run)))
     facts = _figures(run)
-    return Section("answer", "The answer", "", (*facts, Text(tuple(_sentences(run)))))
+    return Section("answer", "Results", "", (*facts, Text(tuple(_sentences(run)))))
 
 
 def _figures(run: Run) -> Iterator[Block]:
@@ -115,7 +117,7 @@ def _figures(run: Run) -> Iterator[Block]:
             Fact("best epoch", str(result["best_epoch"]), f"of {result['epochs']}"),
             Fact("parameters", f"{result['parameters']:,}"),
             Fact("training", duration(seconds), f"engine {result['engine']}"),
-            Fact("looks at the test part", str(run.looks)),
+            Fact("test-set evaluations", str(run.looks)),
         )
     )
 
@@ -126,14 +128,14 @@ def _sentences(run: Run) -> Iterator[str]:
         right = round(test["accuracy"] * pictures["test"])
         low, high = wilson(right, pictures["test"])
         yield (
-            f"It recognises {right:,} of {pictures['test']:,} test pictures; "
-            f"{pictures['test'] - right:,} are taken for another class. On other pictures of the "
-            f"kind, {percent(low)} to {percent(high)} can be expected (95 %, by Wilson)."
+            f"It classifies {right:,} of {pictures['test']:,} test images correctly and "
+            f"{pictures['test'] - right:,} wrongly. The 95 % confidence interval of the accuracy "
+            f"is {percent(low)} to {percent(high)} (Wilson)."
         )
     if run.looks > 1:
         yield (
-            f"The test part has been looked at {run.looks} times: the more often, the less its "
-            "figure says about pictures that nobody has seen."
+            f"The test set has been evaluated {run.looks} times. Every decision made on such a "
+            "result makes it a less reliable estimate of the accuracy on new images."
         )
     if not run.history.epochs:
         yield ELSEWHERE
@@ -141,9 +143,9 @@ def _sentences(run: Run) -> Iterator[str]:
     monitor = run.recipe.training.monitor
     watched = "accuracy was highest" if monitor.endswith("accuracy") else "loss was lowest"
     said, epochs = run.recipe.training.epochs, result["epochs"]
-    early = f" It stopped by itself, {said} epochs had been allowed." if epochs < said else ""
+    early = f" Training stopped early; the limit was {said} epochs." if epochs < said else ""
     yield (
-        f"The weights are those of epoch {result['best_epoch']} of {epochs}, where the validation "
+        f"The weights are from epoch {result['best_epoch']} of {epochs}, where the validation "
         f"{watched}.{early}"
     )
 
@@ -164,14 +166,14 @@ def _interim(run: Run) -> Iterator[Block]:
     )
     yield Text(
         (
-            "The training has not ended, so the test part has not been looked at. "
-            f"It goes on with: handloom train --resume {run.path}",
+            "The training has not finished, so the test set has not been evaluated. "
+            f"Resume it with: handloom train --resume {run.path}",
         )
     )
 
 
 def _repeatable(run: Run) -> str:
-    """What training the recipe again gives, by where PyTorch computed, if it did."""
+    """What training the recipe again gives, depending on the device that PyTorch used, if any."""
     kept = run.folder.environment
     engine = " ".join(run.folder.read_json(kept).get("engine", ())) if kept.is_file() else ""
     on_gpu = run.recipe.engine == "torch" and any(name in engine for name in ("(cuda", "(mps)"))

@@ -1,7 +1,7 @@
-"""A run's pictures as blocks of a page, each with words for those who cannot see it.
+"""A run's figures as blocks of a page, each with an alternative text.
 
-Of which part of the data they are, how many, and all else that differs from run to run is what the
-picture's own heading and note say: they stand within its file.
+Of which split they are, how many, and all else that differs from run to run is what the
+figure's own heading and note say: they stand within its file.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from handloom.report.blocks import Block, Picture, Pictures, Text
 from handloom.views import PNG_START, message_in, words_in
 
 LONGEST_WORDS = 2000
-"""Characters of what a picture says that are read out."""
+"""Characters of what a figure says that are read out."""
 
 
 class Words(NamedTuple):
-    """What stands under a picture, and in its place."""
+    """The caption and the alternative text of a figure."""
 
     caption: str
     alt: str
@@ -26,63 +26,63 @@ class Words(NamedTuple):
 
 WORDS = {
     "weights-filters": Words(
-        "What the first layer has learnt",
-        "Tiles, one a unit of the first layer: its weights laid out as the picture that they read.",
+        "What the first layer has learned",
+        "Tiles, one per unit of the first layer: its weights laid out as an image.",
     ),
     "weights-filters-raw": Words(
-        "The first layer's weights as they are",
-        "Tiles, one a unit of the first layer: its weights laid out as the picture that they read, "
-        "what is left of their random start included.",
+        "The weights of the first layer",
+        "Tiles, one per unit of the first layer: its weights laid out as an image, "
+        "including what is left of the random initial values.",
     ),
     "kernels": Words(
         "The kernels of the convolutions",
-        "Tiles, one a kernel, layer by layer: red for positive weights, blue for negative ones.",
+        "Tiles, one per kernel, layer by layer: red for positive weights, blue for negative ones.",
     ),
     "weights-matrices": Words(
         "The weight matrices of the dense layers",
-        "Heat maps side by side, one a dense layer: a row a unit, a column an input, red for "
+        "Heat maps side by side, one per dense layer: rows are units, columns are inputs, red for "
         "positive weights, blue for negative ones.",
     ),
     "activations": Words(
-        "What each layer makes of a picture",
-        "A row a picture, each of another class: the picture, what every layer answers to it from "
-        "left to right, and the class that the network says.",
+        "The activations of each layer",
+        "One row per image, each of a different class: the image, the activations of every layer "
+        "from left to right, and the predicted class.",
     ),
     "activations-pair": Words(
         "Two classes that are easily confused, layer by layer",
-        "Two pictures side by side, and under each what every layer answers to it.",
+        "Two images side by side, with the activations of every layer under each.",
     ),
     "predictions": Words(
-        "Pictures taken at random",
-        "Random pictures, each with bars for the three most probable classes, and "
-        "whether the most probable one is right.",
+        "Random images",
+        "Random images, each with bars for the three most probable classes, and "
+        "whether the prediction is right.",
     ),
     "confused-pairs": Words(
-        "The pairs of classes that are confused most",
-        "A row a pair of classes: how often pictures of the one were taken for the other, and "
-        "examples of it.",
+        "The pairs of classes that are confused most often",
+        "One row per pair of classes: how often images of one were predicted as the other, with "
+        "examples.",
     ),
     "worst-mistakes": Words(
-        "The mistakes of which it was surest",
-        "Pictures that were taken for another class with the highest probability, each with its "
+        "The most confident mistakes",
+        "Images that were misclassified with the highest probability, each with its "
         "true class and bars for the three most probable ones.",
     ),
     "confusion": Words(
-        "Which classes are taken for which",
-        "The confusion matrix: a row a true class, a column a predicted one; the darker a cell, "
-        "the more of the class is mistaken so.",
+        "Confusion matrix",
+        "The confusion matrix: rows are true classes, columns are predicted ones; the darker a "
+        "cell, the more images of the class are misclassified that way.",
     ),
 }
 
 
 def pictures_of(folder: Path, names: tuple[str, ...]) -> tuple[Picture, ...]:
-    """Those of the named pictures that lie in a run's figures/."""
+    """Those of the named figures that are in a run's figures/."""
     files = ((name, folder / f"{name}.png") for name in names)
     return tuple(_picture(name, _read(path)) for name, path in files if path.is_file())
 
 
 def picture_blocks(folder: Path, names: tuple[str, ...]) -> tuple[Block, ...]:
-    """The named pictures; those that hold only a sentence as sentences."""
+    """The named figures; those that hold only a sentence become sentences."""
     found = pictures_of(folder, names)
     drawn = tuple(picture for picture in found if not message_in(picture.png))
     empty = tuple(said for picture in found if (said := message_in(picture.png)))
@@ -91,7 +91,7 @@ def picture_blocks(folder: Path, names: tuple[str, ...]) -> tuple[Block, ...]:
 
 def _picture(name: str, png: bytes) -> Picture:
     said = words_in(png)[:LONGEST_WORDS]
-    alt = f"{WORDS[name].alt} It says: {said}" if said else WORDS[name].alt
+    alt = f"{WORDS[name].alt} Its note: {said}" if said else WORDS[name].alt
     return Picture(name, png, alt, WORDS[name].caption)
 
 
@@ -101,5 +101,5 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from None
     if not png.startswith(PNG_START):
-        raise RunError(f"{path} is no PNG; draw it again with: handloom show {path.parents[1]}")
+        raise RunError(f"{path} is not a PNG; draw it again with: handloom show {path.parents[1]}")
     return png

@@ -1,4 +1,4 @@
-"""From a page's values to its HTML: one file that fetches nothing and runs nothing but its own."""
+"""From a page's values to its HTML: one file that fetches nothing and runs only its own script."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCRIPTS = ("scale.js", "drawing.js", "chart.js", "page.js")
 
 
 def render(page: Page) -> str:
-    """The page as HTML. The same page gives the same text: it holds neither date nor chance."""
+    """The page as HTML. The same page gives the same text: it has no date and nothing random."""
     style, script = _asset("report.css"), "".join(map(_asset, SCRIPTS))
     return _environment().get_template("page.html").render(
         page=page, style=style, script=script, policy=_policy(style, script), version=__version__
@@ -26,9 +26,9 @@ def render(page: Page) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """What the page may do: pictures from within it, this style, this script; nothing else.
+    """What the page may load: images embedded in it, this style, this script; nothing else.
 
-    Whatever got into the page as text could not run, even if it had not been escaped.
+    Text that got into the page could not run, even if it had not been escaped.
     """
     return (
         f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; "
@@ -42,7 +42,7 @@ def _digest(text: str) -> str:
 
 @cache
 def _asset(name: str) -> str:
-    """A file that stands beside the templates; with one kind of line end, which the digest sees."""
+    """A file beside the templates, with uniform line ends, since the digest depends on them."""
     return (resources.files("handloom.report") / "templates" / name).read_text("utf-8")
 
 
@@ -67,12 +67,12 @@ def _environment() -> Environment:
 
 
 def _png_size(png: bytes) -> tuple[int, int]:
-    """Width and height, which stand at the start of every PNG: the page does not jump then."""
+    """Width and height, from the header of the PNG: with them the page does not jump on loading."""
     return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
 
 
 def _spec(chart: Any) -> dict[str, Any]:
-    """A chart for the script, under the names that it uses."""
+    """A chart for the script, with the names that it uses."""
     told = chart._asdict()
     told["series"] = [series._asdict() for series in chart.series]
     told["marks"] = [mark._asdict() for mark in chart.marks]
@@ -80,7 +80,7 @@ def _spec(chart: Any) -> dict[str, Any]:
 
 
 def _toml_tokens(text: str) -> list[tuple[str, str]]:
-    """Pieces of a recipe with what they are: table, key, value or comment; together the text."""
+    """The pieces of a recipe, each with its kind: table, key, value or comment."""
     tokens = []
     for line in text.splitlines(keepends=True):
         key, equals, value = line.partition(" = ")

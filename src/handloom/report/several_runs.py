@@ -39,7 +39,7 @@ from handloom.views import draw_comparison
 
 COLOURS = 8
 MOST_SHOWN = 4
-"""Rows whose pictures and diagnoses are told; with more of them only figures and curves are."""
+"""Rows up to which figures and diagnoses are shown; with more, only numbers and curves are."""
 SIDE_BY_SIDE = ("weights-filters", "kernels", "confusion", "worst-mistakes")
 METRICS = (
     ("Validation loss", "lower is better", "number", "val_loss"),
@@ -50,7 +50,7 @@ METRICS = (
 
 
 def runs_page(runs: Sequence[Run], data_dir: Path | None = None) -> Page:
-    """The page of several runs; those whose recipes differ in the seed alone make one row.
+    """The page of several runs; those whose recipes differ only in the seed make one row.
 
     Raises: RunError where no epoch of one has ended yet, ConfigError where one training is named
     twice.
@@ -61,13 +61,13 @@ def runs_page(runs: Sequence[Run], data_dir: Path | None = None) -> Page:
     title = " · ".join(group.name for group in groups[:4])
     title += f" and {len(groups) - 4} more" if len(groups) > 4 else ""
     sections = (
-        Section("answer", "The answer", "", tuple(_answer(groups, data_dir))),
-        Section("asked", "What was asked", "", tuple(_asked(groups))),
-        Section("curves", "How the trainings went", "", tuple(_curves(groups))),
+        Section("answer", "Results", "", tuple(_answer(groups, data_dir))),
+        Section("asked", "Setup", "", tuple(_asked(groups))),
+        Section("curves", "Training curves", "", tuple(_curves(groups))),
         Section("diagnosis", "Diagnosis", "", tuple(_diagnoses(groups, data_dir))),
-        Section("ended", "As each training ended", "", (_results(groups),)),
-        Section("pictures", "Side by side", "", tuple(_pictures(groups))),
-        Section("repeat", "To repeat it", "", tuple(_repeat(groups))),
+        Section("ended", "Results by run", "", (_results(groups),)),
+        Section("pictures", "Figures side by side", "", tuple(_pictures(groups))),
+        Section("repeat", "Reproduce", "", tuple(_repeat(groups))),
     )
     kept = tuple(section for section in sections if section.blocks)
     return Page(f"Report of {len(runs)} runs", title, "", kept)
@@ -80,7 +80,7 @@ def _answer(groups: Sequence[Group], data_dir: Path | None) -> Iterator[Block]:
     try:
         comparison = compare(groups, pace=False, data_dir=data_dir)
     except (DataError, RunError) as error:
-        yield Text((f"They cannot be compared picture by picture: {error}.",))
+        yield Text((f"They cannot be compared image by image: {error}.",))
         return
     best = max(comparison.rows, key=lambda row: row.accuracy)
     interval = f"95 %: {percent(best.interval.low)} to {percent(best.interval.high)}"
@@ -93,24 +93,24 @@ def _answer(groups: Sequence[Group], data_dir: Path | None) -> Iterator[Block]:
     alt = "Accuracy against parameters and against seconds of training, each row by its letter."
     names = " · ".join(group.name for group in groups)
     if picture := png_of("comparison", names, lambda: draw_comparison(drawn(comparison))):
-        yield Pictures((Picture("comparison", picture, alt, "What an accuracy costs"),))
+        yield Pictures((Picture("comparison", picture, alt, "Accuracy against cost"),))
 
 
 def _table(comparison: Comparison) -> Table:
-    columns = (*ACCURACY, *(c for c in cost_columns(None) if c.heading != "pictures/s"))
+    columns = (*ACCURACY, *(c for c in cost_columns(None) if c.heading != "images/s"))
     rows = tuple(
         (row.name, row.mark, *(column.cell(row) for column in columns)) for row in comparison.rows
     )
     best = max(range(len(rows)), key=lambda place: comparison.rows[place].accuracy)
     headings = ("run", "", *(column.heading for column in columns))
-    return Table("Side by side, on the validation pictures", headings, rows, best=best)
+    return Table("Comparison on the validation images", headings, rows, best=best)
 
 
 def _results(groups: Sequence[Group]) -> Table:
     columns = ("run", "seed", "test accuracy", "test loss", "validation accuracy", "best epoch",
-               "epochs", "seconds", "looks")  # fmt: skip
+               "epochs", "seconds", "test evaluations")  # fmt: skip
     rows = tuple(_result_row(_name(group, run), run) for group in groups for run in group.runs)
-    return Table("What each run's folder keeps", columns, rows)
+    return Table("From each run's folder", columns, rows)
 
 
 def _result_row(name: str, run: Run) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def _result_row(name: str, run: Run) -> tuple[str, ...]:
     if not run.is_finished:
         last = run.history.epochs[-1]
         accuracy = percent(last.get("val_accuracy"))
-        return (name, seed, "–", "–", accuracy, "–", str(last["epoch"]), "goes on", "0")
+        return (name, seed, "–", "–", accuracy, "–", str(last["epoch"]), "not finished", "0")
     result: dict[str, Any] = run.result
     test = result.get("test", {})
     return (
@@ -141,17 +141,17 @@ def _asked(groups: Sequence[Group]) -> Iterator[Block]:
     first = groups[0]
     differences = differing([group.runs[0].recipe for group in groups])
     if len(groups) == 1:
-        yield Text(("The recipes differ in their seeds alone:",))
+        yield Text(("The recipes differ only in their seeds:",))
     else:
         headings = ("key", *(f"{mark_of(n)} {group.name}" for n, group in enumerate(groups)))
         rows = tuple((key, *map(_told, values)) for key, values in differences.items())
-        yield Table("In what the recipes differ", headings, rows)
-        yield Text(("All else is the same:",))
+        yield Table("Differences between the recipes", headings, rows)
+        yield Text(("The rest is the same:",))
     yield asked_terms(first.runs[0], differing=[*differences, *_differing_within(groups)])
 
 
 def _differing_within(groups: Sequence[Group]) -> Iterator[str]:
-    """What the runs of a row may differ in, where any two of all runs do."""
+    """The keys that may differ within a row, where any two of all runs differ in them."""
     recipes = [flattened(run.recipe) for group in groups for run in group.runs]
     for key in WITHIN_A_GROUP:
         if any(recipe.get(key) != recipes[0].get(key) for recipe in recipes):
@@ -162,11 +162,11 @@ def _told(value: Any) -> str:
     return "–" if value is None else words_of(value)
 
 
-# -- curves and pictures ---------------------------------------------------------------------------
+# -- curves and figures ---------------------------------------------------------------------------
 
 
 def _curves(groups: Sequence[Group]) -> Iterator[Block]:
-    """A line a run, the seeds of a row in one colour; nothing of weights that were imported."""
+    """One line per run, the seeds of a row in one colour; none for imported weights."""
     charts: list[Chart] = []
     for title, note, unit, metric in METRICS:
         every = (
@@ -185,15 +185,15 @@ def _name(group: Group, run: Run) -> str:
 
 
 def _diagnoses(groups: Sequence[Group], data_dir: Path | None) -> Iterator[Block]:
-    """What the rules say of each row's first run; of many rows nothing, since it takes seconds."""
+    """The findings for each row's first run; none where rows are many, since it takes seconds."""
     if len(groups) > MOST_SHOWN:
         return
     rows = [row for group in groups for row in diagnosis_rows(group.name, group.runs[0], data_dir)]
-    yield Table("Of the first run of each", ("run", "what was found", "what to try"), tuple(rows))
+    yield Table("The first run of each", ("run", "finding", "what to try"), tuple(rows))
 
 
 def _pictures(groups: Sequence[Group]) -> Iterator[Block]:
-    """The same picture of each row, of its first run; of many rows none."""
+    """The same figure for the first run of each row; none where rows are many."""
     if len(groups) > MOST_SHOWN:
         return
     for name in SIDE_BY_SIDE:
@@ -211,5 +211,5 @@ def _repeat(groups: Sequence[Group]) -> Iterator[Block]:
     for group in groups:
         for run in group.runs:
             code = recipe_code(run)
-            yield Code(f"{_name(group, run)}: with the recipe below", repeat_command(run))
+            yield Code(f"{_name(group, run)}: save the recipe below, then run", repeat_command(run))
             yield code._replace(folded=True, label=f"The recipe, {code.file_name}")

@@ -1,10 +1,10 @@
-"""Figures as a page writes them."""
+"""Numbers as a page writes them."""
 
 from __future__ import annotations
 
 
 def percent(fraction: float | None, spread: float | None = None) -> str:
-    """0.8932 -> '89.32 %'; with a spread of 0.0021 '89.32 ± 0.21 %'."""
+    """0.8932 -> '89.32 %'; with a spread of 0.0021, '89.32 ± 0.21 %'."""
     if fraction is None:
         return "not finite"
     told = "" if spread is None else f" ± {100 * spread:.2f}"
@@ -12,7 +12,7 @@ def percent(fraction: float | None, spread: float | None = None) -> str:
 
 
 def number(value: float | None, spread: float | None = None) -> str:
-    """A loss, with its spread where it has one: '0.3213 ± 0.0041'."""
+    """A loss, with its spread if it has one: '0.3213 ± 0.0041'."""
     if value is None:
         return "not finite"
     return f"{value:.4f}" + ("" if spread is None else f" ± {spread:.4f}")

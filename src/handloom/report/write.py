@@ -1,4 +1,4 @@
-"""The one entry: runs or a study become a file."""
+"""The entry point: from runs or a study to a file."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def write_report(
     """Write the report of a run, of several side by side, or of a study, as one HTML file.
 
     Without `out` it is report.html in the folder of the run or the study, and of several runs in
-    the current one; returns its path. The file is whole: it loads nothing, and opens from a disk.
-    The same runs give the same bytes. The test part is looked at by no more than the training did.
-    Where data are not to be had, the page says so; where a `data_dir` is given, that is an error.
+    the current one; returns its path. The file is self-contained: it loads nothing, and opens from
+    a disk. The same runs give the same bytes. The test set is evaluated no more often than it was
+    by the training. Where data are missing, the page says so; where a `data_dir` is given, that is
+    an error.
     Raises: RunError where no epoch of a run has ended, ConfigError where no run is given.
     """
     if out is not None and not can_become_file(Path(out)):
@@ -48,7 +49,7 @@ def write_report(
 
 
 def _check_data(subjects: Subject | Sequence[Run], data_dir: Path) -> None:
-    """Raise DataError or RunError unless the data of all runs are there."""
+    """Raise DataError or RunError unless the data of all runs are available."""
     if isinstance(subjects, Study):
         runs = subjects.best.runs[:1] if subjects.best is not None else ()
     else:
@@ -58,18 +59,18 @@ def _check_data(subjects: Subject | Sequence[Run], data_dir: Path) -> None:
 
 
 def open_subjects(paths: Sequence[Path]) -> Subject | list[Run]:
-    """What the folders hold: a study, or runs; raises ConfigError where both are mixed."""
+    """What the folders contain: a study, or runs; raises ConfigError where both are mixed."""
     are_studies = [(path / STUDY_FILE).is_file() for path in paths]
     if not any(are_studies):
         return [open_run(path) for path in paths]
     if len(paths) > 1:
         study = paths[are_studies.index(True)]
-        raise ConfigError(f"{study} is a study, which has a report by itself; name it alone")
+        raise ConfigError(f"{study} is a study, which gets a report of its own; give it alone")
     return open_study(paths[0])
 
 
 def _page(subjects: Subject | Sequence[Run], data_dir: Path | None) -> tuple[Page, Path]:
-    """The page, and the folder where it lies unless told otherwise."""
+    """The page, and the folder where it is saved by default."""
     if isinstance(subjects, Study):
         return study_page(subjects, data_dir), subjects.path
     runs = [subjects] if isinstance(subjects, Run) else list(subjects)

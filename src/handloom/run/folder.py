@@ -2,7 +2,7 @@
 
 recipe.toml          the recipe, resolved            metrics.jsonl   one row an epoch
 environment.json     versions, processor, threads    result.json     figures of the best weights
-data.json            classes, sizes, normalisation   figures/        pictures
+data.json            classes, sizes, normalisation   figures/        images
 checkpoints/         last, best, epoch-NNN           .lock           who is writing, while it does
 tensorboard/         events, if they are asked for   report.html     all of it on one page, as well
 diverged.json        where the training was lost     .result.lock    held while result.json changes
@@ -65,7 +65,7 @@ class RunFolder:
         """The run at `path`; raises RunError where there is none."""
         folder = cls(path)
         if not folder.recipe.is_file():
-            raise RunError(f"{path} is no run: it has no {folder.recipe.name}")
+            raise RunError(f"{path} is not a run folder: it has no {folder.recipe.name}")
         return folder
 
     def foreign_entry(self) -> str | None:
@@ -99,7 +99,7 @@ class RunFolder:
 
     @property
     def data(self) -> Path:
-        """Class names, picture shape, normalisation, sizes: what predicting needs of the data."""
+        """Class names, image shape, normalisation, sizes: what predicting needs of the data."""
         return self.path / "data.json"
 
     @property
@@ -119,7 +119,7 @@ class RunFolder:
 
     @property
     def figures(self) -> Path:
-        """Folder of pictures."""
+        """Folder of images."""
         return self.path / "figures"
 
     @property

@@ -1,4 +1,4 @@
-"""The pictures of a run: which part of its data they show, and what becomes of those that fail."""
+"""The figures of a run: which part of its data they show, and what becomes of those that fail."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def draw(run: Run, parts: assemble.Parts) -> list[Path]:
-    """Draw all pictures of a run into its figures/; returns the files.
+    """Draw all figures of a run into its figures/; returns the files.
 
     They show its `shown_part`. Raises RunError at the end, when all others are drawn, where one
-    could not be: it names that picture and why.
+    could not be: it names that figure and why.
     """
     from handloom.views import Subject, draw_all, probabilities_of
 
@@ -46,40 +46,42 @@ def draw(run: Run, parts: assemble.Parts) -> list[Path]:
             dark=_dark_pixels(run, parts),
         )
     except MemoryError as error:
-        raise RunError(f"{run.path}: no picture was drawn: {_reason(error)}") from error
+        raise RunError(f"{run.path}: no figure could be drawn: {_reason(error)}") from error
     files = draw_all(
         subject,
         run.folder.own(run.folder.figures),
         on_failure=lambda picture, error: failed.append(f"{picture}.png ({_reason(error)})"),
     )
     if failed:
-        rest = "all others were" if files else "nor were the others"
-        raise RunError(f"{run.path}: not drawn: {', '.join(failed)}; {rest}")
+        rest = "all others were drawn" if files else "the others were not drawn either"
+        raise RunError(f"{run.path}: could not be drawn: {', '.join(failed)}; {rest}")
     return files
 
 
 def shown_part(run: Run) -> str:
-    """The part that pictures and classes are shown of: "test" where it has been looked at.
+    """The part that figures and classes are shown of: "test" where it has been looked at.
 
-    It is "validation" where the data have no test part, and while the training lasts.
+    It is "validation" where the data have no test split, and while the training lasts.
     """
     return "test" if run.is_finished and run.data["pictures"]["test"] else "validation"
 
 
 @contextmanager
 def sparing(place: str | Path, again: str = "") -> Iterator[OnFailure]:
-    """Within it, pictures are drawn of an answer that stands whatever becomes of them.
+    """Within it, figures are drawn of an answer that stands whatever becomes of them.
 
-    Gives what to call with a picture's name and its error. At the end one PictureWarning names
+    Gives what to call with a figure's name and its error. At the end one PictureWarning names
     all that failed, why, and what to do `again`. What the block raises itself is told so too.
     """
     failed: list[str] = []
     try:
         yield lambda name, error: failed.append(f"{name}.png ({_reason(error)})")
     except Exception as error:
-        failed.append(f"the pictures ({_reason(error)})")
+        failed.append(f"the figures ({_reason(error)})")
     if failed:
-        words = "; ".join(filter(None, (f"{place}: not drawn: {', '.join(failed)}", again)))
+        words = "; ".join(
+            filter(None, (f"{place}: could not be drawn: {', '.join(failed)}", again))
+        )
         warnings.warn(words, PictureWarning, stacklevel=3)
 
 
@@ -105,7 +107,7 @@ def _first_model(run: Run) -> Layer | None:
 
 def _dark_pixels(run: Run, parts: assemble.Parts) -> AnyArray | None:
     """(C, H, W): pixels that are zero to the network in all of the training; None where that
-    depends on more than the pictures."""
+    depends on more than the figures."""
     if run.recipe.data.normalise != "scale" or run.recipe.augment is not None:
         return None
     return with_channels(parts.train.images).max(axis=0) == 0

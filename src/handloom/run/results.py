@@ -29,10 +29,10 @@ PREDICT_BATCH = 1000
 
 @dataclass(frozen=True)
 class PartResult:
-    """What the best weights gave on one part of the data."""
+    """What the best weights gave on one split."""
 
     loss: float
-    """Mean over the pictures, in the loss's own unit; weighted where classes have weights, and NaN
+    """Mean over the images, in the loss's own unit; weighted where classes have weights, and NaN
     where all weigh 0."""
     labels: IntArray
     """True class ids (N,)."""
@@ -46,7 +46,7 @@ class PartResult:
 
     @property
     def accuracy(self) -> float:
-        """Share of pictures whose class was predicted right."""
+        """Share of images whose class was predicted right."""
         return float((self.predicted == self.labels).mean())
 
     def describe(self) -> dict[str, float | None]:
@@ -93,20 +93,20 @@ class Run:
         epoch = self.folder.read_json(self.folder.diverged, kept.DIVERGED)["epoch"]
         sentence = f"{self.path} diverged in epoch {epoch}"
         if not self.folder.checkpoint("best").is_file():
-            return f"{sentence}, before any weights were kept"
+            return f"{sentence}, before any weights were saved"
         best = load_checkpoint(self.folder.checkpoint("best")).state.get("epoch")
-        return f"{sentence}; its best weights are those of epoch {best}"
+        return f"{sentence}; its best weights are from epoch {best}"
 
     @property
     def what_to_do(self) -> str:
         """With a training that has not ended: a clause for a person, with the command."""
         if not self.divergence:
             resume = shlex.join(["handloom", "train", "--resume", str(self.path)])
-            return f"its training has not ended; go on with: {resume}"
+            return f"its training has not finished; resume it with: {resume}"
         epoch = self.folder.read_json(self.folder.diverged, kept.DIVERGED)["epoch"]
         change = f"optimizer.lr={self.recipe.optimizer.lr / 10:.3g}"
         again = shlex.join(["handloom", "train", str(self.folder.recipe), "-o", change])
-        return f"it diverged in epoch {epoch}; train it anew with a smaller rate: {again}"
+        return f"it diverged in epoch {epoch}; train it again with a smaller learning rate: {again}"
 
     @property
     def is_finished(self) -> bool:
@@ -115,13 +115,13 @@ class Run:
 
     @property
     def looks(self) -> int:
-        """How often the test part has been looked at, in the course of the training too."""
+        """How often the test split has been looked at, in the course of the training too."""
         result = self.result if self.folder.result.exists() else {}
         return result.get("test", {}).get("evaluations", 0)
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        """Class names, picture shape, normalisation, sizes of the parts."""
+        """Class names, image shape, normalisation, sizes of the parts."""
         return self.folder.read_json(self.folder.data, kept.DATA)
 
     @property
@@ -131,18 +131,18 @@ class Run:
 
     @property
     def labels_are_ids(self) -> bool:
-        """Whether the labels it learnt from were class ids: a known set's, or whole numbers."""
+        """Whether the labels it learned from were class ids: a known set's, or whole numbers."""
         numbers = tuple(str(class_id) for class_id in range(len(self.class_names)))
         return self.recipe.data.name is not None or self.class_names == numbers
 
     @property
     def image_shape(self) -> Shape:
-        """(C, H, W) of the pictures it was trained on."""
+        """(C, H, W) of the images it was trained on."""
         return tuple(self.data["image_shape"])
 
     @cached_property
     def normalisation(self) -> Normalisation:
-        """uint8 pictures -> what the network takes."""
+        """uint8 images -> what the network takes."""
         return Normalisation.from_json(self.data["normalisation"])
 
     @cached_property
@@ -155,7 +155,7 @@ class Run:
         try:
             model.load_state_dict(load_checkpoint(path).tensors)
         except StateError as error:
-            raise CheckpointError(f"{path} is of another network: {error}") from None
+            raise CheckpointError(f"{path} belongs to another network: {error}") from None
         model.eval()
         return model
 
@@ -165,18 +165,18 @@ class Run:
         return assemble.build_predictor(self.recipe, copy.deepcopy(self.model), self.image_shape)
 
     def predict_outputs(self, images: UInt8Array, *, tta: Sequence[str] = ()) -> FloatArray:
-        """What the network gives, (N, K), for pictures (N, H, W) or (N, C, H, W), uint8.
+        """What the network gives, (N, K), for images (N, H, W) or (N, C, H, W), uint8.
 
-        Computed with the training's engine and number of threads, so that the same pictures give
+        Computed with the training's engine and number of threads, so that the same images give
         the same bits. `tta`, of "flip" and "shift", asks for test-time augmentation: the logarithm
-        of the mean of the probabilities over `data.variants` of the pictures, or for a network
-        trained on mse the mean of its outputs. Raises ShapeError unless the pictures have the shape
+        of the mean of the probabilities over `data.variants` of the images, or for a network
+        trained on mse the mean of its outputs. Raises ShapeError unless the images have the shape
         of those it was trained on, ConfigError for other variants.
         """
         images = with_channels(images)
         if images.shape[1:] != self.image_shape:
             raise ShapeError(
-                f"this run was trained on pictures (C, H, W) = {self.image_shape}, "
+                f"this run was trained on images (C, H, W) = {self.image_shape}, "
                 f"these are {images.shape[1:]}"
             )
         check_variants(tta)
@@ -189,7 +189,7 @@ class Run:
         return np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny))
 
     def _outputs(self, images: UInt8Array) -> FloatArray:
-        """predict_outputs of pictures (N, C, H, W) as they are."""
+        """predict_outputs of images (N, C, H, W) as they are."""
         # Weights of a training that diverged may overflow.
         with (
             limited_to(assemble.count_threads(self.recipe)),
@@ -212,7 +212,7 @@ class Run:
         return self.predict_outputs(images, tta=tta).argmax(axis=1)
 
     def test(self, data_dir: str | Path | None = None, *, tta: Sequence[str] = ()) -> PartResult:
-        """Look at the test part, and count in the result how often that was done.
+        """Look at the test split, and count in the result how often that was done.
 
         What test-time augmentation gives stands there by itself, as "tta": the figures without it
         stay what they are.
@@ -220,13 +220,13 @@ class Run:
         check_variants(tta)
         parts = self.parts(data_dir)
         if parts.test is None:
-            raise RunError(f"{self.path}: its data have no test part")
+            raise RunError(f"{self.path}: its data have no test split")
         tested = self.evaluate(parts.test, tta=tta)
         self.count_look(tested, tta=tta)
         return tested
 
     def count_look(self, tested: PartResult, *, tta: Sequence[str] = ()) -> None:
-        """Keep in the result what the test part gave, for whoever evaluated it by himself."""
+        """Keep in the result what the test split gave, for whoever evaluated it by himself."""
         evaluated = tested.describe()
         figures = {"tta": {"variants": [*tta], **evaluated}} if tta else evaluated
         with counting(self.path):
@@ -235,7 +235,7 @@ class Run:
             self.folder.write_json(self.folder.result, result | {"test": test})
 
     def evaluate(self, part: Dataset, *, tta: Sequence[str] = ()) -> PartResult:
-        """Loss, labels and probabilities on any labelled pictures of the same classes."""
+        """Loss, labels and probabilities on any labelled images of the same classes."""
         loss = assemble.build_loss(self.recipe, len(self.class_names))
         outputs = self.predict_outputs(part.images, tta=tta)
         found = Evaluation(*weighted_loss(loss, outputs, part.labels), 0)
@@ -294,7 +294,7 @@ def check_same_data(
     for part, fingerprint in now["fingerprints"].items():
         if kept["fingerprints"][part] != fingerprint:
             raise RunError(
-                f"{folder.path} was trained on other data{than}: the {part} part has changed "
-                f"since ({kept['pictures'][part]} pictures then, "
+                f"{folder.path} was trained on other data{than}: the {part} split has changed "
+                f"since ({kept['pictures'][part]} images then, "
                 f"{now['pictures'][part]} now)"
             )

@@ -63,7 +63,7 @@ def resume(
     """Go on with a training that was killed or stopped, to the same bits as if it had not been.
 
     A `recipe` that is given has to be the run's own; where the kill came before the folder held
-    one, the training starts with it. A run that had ended gets its pictures again. Another number
+    one, the training starts with it. A run that had ended gets its images again. Another number
     of processes goes on as well, to the same curve but for rounding. Raises RunError where the
     recipes or the data differ.
     """
@@ -85,17 +85,19 @@ def _recipe_to_go_on(folder: RunFolder, given: Recipe | None, processes: Process
     if not folder.recipe.is_file():
         if given is None:
             raise RunError(
-                f"{folder.path} is no run: it has no {folder.recipe.name}; "
-                "to start one there, name its recipe as well"
+                f"{folder.path} is not a run folder: it has no {folder.recipe.name}; "
+                "to start one there, give its recipe as well"
             )
         if foreign := folder.foreign_entry():
-            raise RunError(f"{folder.path} is no run: it holds {foreign}; start one with --out")
+            raise RunError(
+                f"{folder.path} is not a run folder: it contains {foreign}; start a run with --out"
+            )
         return _pinned(given, processes)
     own = Run(folder).recipe
     if given is not None and (differing := differences(_pinned(given, processes, own), own)):
         raise RunError(
             f"{folder.path} was started with another recipe: {', '.join(differing)} differ; "
-            "leave the recipe out to go on with the run's own"
+            "omit the recipe to resume with the run's own"
         )
     return own if given is None else own.model_copy(update={"data": given.data})
 
@@ -139,11 +141,11 @@ class _Session:
     def go_on(self, folder: RunFolder, *, begun: bool) -> Run:
         """Continue from the last checkpoint, or from the start where none was written yet."""
         if not folder.path.is_dir():
-            raise RunError(f"{folder.path} does not exist; leave --resume out to start it")
+            raise RunError(f"{folder.path} does not exist; omit --resume to start it")
         with self._lock(folder):
             if self.processes.is_first:
                 if folder.recipe.is_file() and not begun:
-                    raise InUseError(f"{folder.path} was begun by another process just now")
+                    raise InUseError(f"{folder.path} has just been started by another process")
                 folder.check_links()
                 sweep(folder.path)
             last = folder.checkpoint("last")
@@ -173,7 +175,7 @@ class _Session:
                 self.choice.engine.load_state_dict(checkpoint.tensors)
             except StateError as error:
                 last = folder.checkpoint("last")
-                raise CheckpointError(f"{last} is of another network: {error}") from None
+                raise CheckpointError(f"{last} belongs to another network: {error}") from None
         run = Run(folder)
         ended = self.processes.from_first(lambda: "yes" if run.is_finished else "") == "yes"
         _ = run.history  # RunError where it is damaged, also of a run that had ended
@@ -221,15 +223,15 @@ class _Session:
                 )
             best = folder.checkpoint("best")
             kept = (
-                f"the best weights so far are kept in {best}"
+                f"the best weights so far are in {best}"
                 if best.is_file()
-                else "no weights were kept, for no epoch had ended"
+                else "no weights were saved, since no epoch had finished"
             )
             raise DivergenceError(f"{error}; {kept}") from None
         return trainer.engine
 
     def _write_result(self, run: Run, engine: Engine) -> None:
-        """Evaluate the best weights on validation and, once, on the test part."""
+        """Evaluate the best weights on validation and, once, on the test split."""
         rows = run.history.epochs
         best = load_checkpoint(path := run.folder.checkpoint("best")).state
         check_kept(path, best, EPOCH_OF_WEIGHTS)
@@ -265,7 +267,7 @@ class AgreedStop(Callback):
 
 
 def draw_or_warn(run: Run, parts: assemble.Parts) -> None:
-    """Draw a run's pictures. The result stands whatever fails here; a warning says what did."""
+    """Draw a run's images. The result stands whatever fails here; a warning says what did."""
     try:
         draw(run, parts)
     except Exception as error:

@@ -183,7 +183,7 @@ class Cluster:
         except self._ray.exceptions.RayError as error:
             why = _first_line(error)
         if attempt.deaths + 1 == MOST_DEATHS:
-            why = f"it died {MOST_DEATHS} times before an epoch had ended: {why}"
+            why = f"it died {MOST_DEATHS} times before an epoch had finished: {why}"
             return [Outcome(attempt.task.key, "aside", why)]
         self._place(_Attempt(attempt.task, attempt.number + 1, attempt.deaths + 1))
         return []

@@ -83,7 +83,7 @@ def parse_seeds(text: str, first: int) -> tuple[int, ...]:
         return tuple(numbers)
     check_members(None, numbers[0])
     if numbers[0] == 0:
-        raise ConfigError("--seeds 0 asks for no run; the seed 0 alone is written --seeds 0,")
+        raise ConfigError("--seeds 0 means no run; for the seed 0 alone write --seeds 0,")
     return tuple(range(first, first + numbers[0]))
 
 

@@ -48,7 +48,7 @@ def check_on(on: str | None) -> str | None:
         return None
     kind, _, address = on.partition("=")
     if kind != "ray":
-        raise ConfigError(f'--on takes "ray" or "ray=HOST:PORT", got "{on}"')
+        raise ConfigError(f'--on has to be "ray" or "ray=HOST:PORT", got "{on}"')
     require("ray", extra="ray")
     return address or None
 

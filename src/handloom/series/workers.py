@@ -20,7 +20,7 @@ from handloom.engines import available_cores
 from handloom.series.task import Outcome, Progress, Task
 
 MOST_DEATHS = 3
-"""So often in a row a task's process may die before an epoch has ended."""
+"""So often in one row per task's process may die before an epoch has ended."""
 _COMMAND = [sys.executable, "-m", "handloom.series.worker"]
 _PATIENCE_S = 5.0  # with a worker that was told to leave
 
@@ -131,11 +131,13 @@ class _Worker:
             return None
         task, self.task = self.task, None
         if code >= 0:
-            return Outcome(task.key, "stopped", f"a worker cannot work: see {self._log}")
+            return Outcome(task.key, "stopped", f"a worker cannot start: see {self._log}")
         how = f"its process was killed by signal {-code}"
         if -code == getattr(signal, "SIGKILL", None):
             how += ", as happens where memory runs out"
-        return Outcome(task.key, "aside", f"{how}, {self._deaths} times before an epoch had ended")
+        return Outcome(
+            task.key, "aside", f"{how}, {self._deaths} times before an epoch had finished"
+        )
 
     def _hand_over(self) -> None:
         if self._process is None:

@@ -56,7 +56,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             account = _read_account(path, file.metadata())
             names = list(file.keys())
             if len(names) > MAX_TENSORS:
-                raise CheckpointError(f"{path} holds {len(names)} tensors; no network of ours does")
+                raise CheckpointError(
+                    f"{path} holds {len(names)} tensors; no network of Handloom's has so many"
+                )
             tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist") from None
@@ -65,10 +67,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except (SafetensorError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {brief(error)}") from None
     if _digest(account, tensors) != account["sha256"]:
-        raise CheckpointError(f"{path} is damaged: its content is not what was written")
+        raise CheckpointError(f"{path} is damaged: its content has changed since it was written")
     for name, array in tensors.items():
         if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
-            raise CheckpointError(f"{path}: {name} holds numbers that are not finite")
+            raise CheckpointError(f"{path}: {name} contains numbers that are not finite")
     return Checkpoint(tensors, account["state"])
 
 

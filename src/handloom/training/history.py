@@ -42,7 +42,7 @@ class History:
             except ValueError:
                 row = None
             if not isinstance(row, dict) or "step" not in row:
-                raise RunError(f"{path}, line {number}: no row of metrics")
+                raise RunError(f"{path}, line {number}: not a row of metrics")
             check_kept(f"{path}, line {number},", row, ROW)
             rows.append(row)
         return cls(path, rows)
@@ -55,7 +55,7 @@ class History:
     def last(self, name: str) -> float:
         """The newest epoch's value of a metric; NaN where it was not finite."""
         if not self.epochs:
-            raise StateError(f"no epoch has ended yet, so there is no {name}")
+            raise StateError(f"no epoch has finished yet, so there is no {name}")
         row = self.epochs[-1]
         if name not in row:
             raise StateError(f"no metric {name!r}; this training measures {', '.join(row)}")

@@ -71,7 +71,7 @@ def check_settings(state: dict[str, Any], **settings: Any) -> None:
 
 
 def step_weight(loss: Loss, epoch: Epoch, step: int) -> float:
-    """What the batch of one step weighs in the loss of its epoch; mixed pictures weigh 1 each."""
+    """What the batch of one step weighs in the loss of its epoch; mixed images weigh 1 each."""
     positions = epoch.positions(step, step + 1)
     if epoch.mixtures is not None:
         return float(len(positions))
@@ -80,9 +80,9 @@ def step_weight(loss: Loss, epoch: Epoch, step: int) -> float:
 
 @dataclass
 class RunningMeans:
-    """Loss, accuracy and gradient norm over the steps of one epoch, each picture counted once.
+    """Loss, accuracy and gradient norm over the steps of one epoch, each image counted once.
 
-    The loss is Σ w l / Σ w of all its pictures, as `nn.losses.loss_weight` has w.
+    The loss is Σ w l / Σ w of all its images, as `nn.losses.loss_weight` has w.
     """
 
     loss_sum: float = 0.0
@@ -95,7 +95,7 @@ class RunningMeans:
     """Of the newest step."""
 
     def add(self, report: StepReport, images: int, weight: float) -> None:
-        """Count one step on a batch of `images` pictures, which weigh `weight` in the loss."""
+        """Count one step on a batch of `images` images, which weigh `weight` in the loss."""
         self.loss_sum += report.loss * weight
         self.weight += weight
         self.correct += report.correct

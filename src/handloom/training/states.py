@@ -49,8 +49,8 @@ def hand_back(states: dict[str, dict[str, Any]], callbacks: Sequence[Callback]) 
     lost = sorted(name for name, state in states.items() if state and name not in given)
     fresh = sorted(name for name, each in given.items() if name not in states and each.state())
     if lost or fresh:
-        differences = [f"it holds the state of {name}, which is not among them" for name in lost]
-        differences += [f"it holds no state of {name}, which is" for name in fresh]
+        differences = [f"it has the state of {name}, which is not among them" for name in lost]
+        differences += [f"it has no state of {name}, which is" for name in fresh]
         raise _other_callbacks("; ".join(differences))
     for name, callback in given.items():
         if state := states.get(name):
@@ -72,7 +72,7 @@ def _by_full_name(
         elif any(each in states for each in full if each != name):
             found[name] = state
         else:
-            raise _other_callbacks(f"it holds one state of {name} for {len(full)} of that name")
+            raise _other_callbacks(f"it has one state of {name} for {len(full)} of that name")
     return found
 
 

@@ -23,8 +23,8 @@ class Trainer:
 
     `epoch` counts finished epochs, `step` the steps that were reported; the engine may have done
     some more, but never past an evaluation. `monitor` is the metric that says which epoch was the
-    best; without a validation part there is none, and rows tell of training alone. Every
-    `evaluate_every` steps the validation part is evaluated in the middle of an epoch,
+    best; without a validation split there is none, and rows tell of training alone. Every
+    `evaluate_every` steps the validation split is evaluated in the middle of an epoch,
     too. Order, augmentation and dropout depend on seed, epoch and step alone, so the state to
     resume from is the engine's, two counters and what the callbacks keep. `notes` are sentences
     that a person should read before it starts.
@@ -145,10 +145,10 @@ class Trainer:
         epoch, step = (_counted(state.get(key)) for key in ("epoch", "step"))
         reason = state.get("stop_reason")
         if epoch is None or step is None or not isinstance(reason, str | None):
-            raise CheckpointError("the trainer's state is damaged: it does not count its steps")
+            raise CheckpointError("the trainer's state is damaged: it has no step count")
         if step != self.engine.steps:
             raise CheckpointError(
-                f"the trainer's state is of step {step}, the engine's of {self.engine.steps}"
+                f"the trainer's state is from step {step}, the engine's from {self.engine.steps}"
             )
         try:
             hand_back(state["callbacks"], self.callbacks)

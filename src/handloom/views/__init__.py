@@ -1,4 +1,4 @@
-"""Pictures of a run: what to draw, apart from drawing it. matplotlib is imported here only."""
+"""Figures of a run: what to draw, apart from drawing it. matplotlib is imported here only."""
 
 from handloom.views.comparison import Compared as Compared
 from handloom.views.comparison import ComparedRow as ComparedRow

@@ -1,4 +1,4 @@
-"""What an accuracy costs: several networks by their parameters, and by the seconds they trained."""
+"""Accuracy against cost: several networks by their parameters and by their training time."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ BELOW = _Layout((530, 440), (92, 740), (style.MARGIN, 548), 4, 311)
 @style.house_style()
 def draw_comparison(compared: Compared) -> Figure:
     """Accuracy against parameters and against seconds of training, the networks by their marks."""
-    heading = "What an accuracy costs"
+    heading = "Accuracy against cost"
     rows = compared.rows
     if not rows:
         return message_sheet(heading, "There is nothing to compare.")
     note = (
-        f"Accuracy on {compared.part} pictures, with its 95 % interval. "
-        "Filled: nothing that costs less is as accurate."
+        f"Accuracy on {compared.part} images, with its 95 % interval. "
+        "Filled: on the Pareto front (no cheaper network is as accurate)."
     )
     layout = BESIDE if len(rows) <= MOST_BESIDE else BELOW
     lines = -(-len(rows) // layout.columns)

@@ -1,4 +1,4 @@
-"""Pictures into files, one after another."""
+"""Figures into files, one after another."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Drawing = Callable[[], "Figure | None"]
-"""Draws one picture; None where there is nothing of the kind."""
+"""Draws one figure; None where there is nothing of the kind."""
 
 OnFailure = Callable[[str, Exception], None]
-"""Called with the name of a picture that could not be drawn or written, and what was raised."""
+"""Called with the name of a figure that could not be drawn or written, and what was raised."""
 
 OnEmpty = Callable[[str, str], None]
-"""Called with the name of a picture that would be empty, and why there is nothing to see."""
+"""Called with the name of a figure that would be empty, and why there is nothing to see."""
 
 
 def save_pictures(
@@ -30,7 +30,7 @@ def save_pictures(
 ) -> list[Path]:
     """Write what is drawn into `folder` as <name>.png; returns the files, in order.
 
-    With `on_failure`, a picture that fails does not stop the others. With `on_empty`, a page that
+    With `on_failure`, a figure that fails does not stop the others. With `on_empty`, a page that
     only says why there is nothing to see is not written, and what an earlier call left there goes.
     Raises RunError where the folder cannot be made, or a file cannot be written.
     """
@@ -48,7 +48,7 @@ def save_pictures(
                 continue
             write_atomic(path, png(figure))
             files.append(path)
-        except Exception as error:  # whatever it is: a picture is no reason to lose the others
+        except Exception as error:  # whatever it is: a figure is no reason to lose the others
             if on_failure is None:
                 raise
             on_failure(name, error)

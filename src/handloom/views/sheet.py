@@ -1,4 +1,4 @@
-"""A page to draw on, measured in pixels: small pictures land on whole pixels and stay sharp."""
+"""A page to draw on, measured in pixels: small images land on whole pixels and stay sharp."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Sheet:
             self.image(x, y, np.tile(rgb(colour), (height, width, 1)))
 
     def frame(self, x: int, y: int, width: int, height: int, colour: str, thickness: int) -> None:
-        """A rectangle to put a picture of (width, height) into: it shows all around."""
+        """A frame for an image of (width, height): it shows on all sides."""
         t = thickness
         self.box(x - t, y - t, width + 2 * t, height + 2 * t, colour)
 
@@ -138,7 +138,7 @@ def png(figure: Figure) -> bytes:
 
 
 MESSAGE = "message"
-"""Marks a page that holds no picture."""
+"""Marks a page that has no figure."""
 DESCRIPTION = "Description"
 """The key of a PNG's text chunk, as the PNG specification names it."""
 
@@ -147,7 +147,7 @@ COMMENT = "Comment"
 
 
 def words_in(png: bytes, chunk: str = DESCRIPTION) -> str:
-    """The heading and the note of a picture that `png` made; "" where it holds none."""
+    """The heading and the note of a figure that `png` made; "" where it has none."""
     at = len(PNG_START)
     while (head := png[at : at + 8])[4:] not in (b"", b"IDAT"):
         length = int.from_bytes(head[:4])
@@ -162,7 +162,7 @@ def words_in(png: bytes, chunk: str = DESCRIPTION) -> str:
 
 
 def message_in(png: bytes) -> str:
-    """What a page says that holds no picture; "" where it holds one."""
+    """The message of a page that has no figure; "" where it has one."""
     return words_in(png) if words_in(png, COMMENT) == MESSAGE else ""
 
 
@@ -171,7 +171,7 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def message_sheet(heading: str, note: str) -> Figure:
-    """A page that says why there is nothing to see."""
+    """A page that says why there is nothing to show."""
     figure = Sheet(900, 12, heading, note).finished()
     figure.set_gid(MESSAGE)
     return figure

@@ -1,4 +1,4 @@
-"""The one look of all pictures: sizes, colours, and names made safe to draw.
+"""The common style of all figures: sizes, colours, and names made safe to draw.
 
 Lengths are pixels at `DPI`, font sizes are points. The colours are Okabe and Ito's, which people
 with colour-blindness can tell apart; where a colour means right or wrong, a sign says it too.
@@ -25,9 +25,9 @@ DIVERGING, SEQUENTIAL = "RdBu_r", "Oranges"
 NOT_A_NUMBER = "#b6bec6"
 
 LONGEST_NAME = 400
-"""Characters of a name that are looked at; no picture has room for more."""
+"""Characters of a name that are looked at; no figure has room for more."""
 
-FONT = "DejaVu Sans"  # comes with matplotlib: the same pictures on every machine
+FONT = "DejaVu Sans"  # comes with matplotlib: the same figures on every machine
 FONTS_FOR_OTHER_SCRIPTS = (
     "Noto Sans CJK JP",
     "Noto Sans CJK SC",
@@ -97,7 +97,7 @@ def _can_draw(character: str) -> bool:
 def shown_names(class_names: tuple[str, ...]) -> tuple[str, ...]:
     """Class names as they can be drawn: one line each, and 'class 7' where no font has the script.
 
-    A box in place of every letter would tell less than the number does.
+    A box in place of every letter would say less than the number does.
     """
     return tuple(shown_name(name, index) for index, name in enumerate(class_names))
 
@@ -109,17 +109,17 @@ def shown_name(name: str, class_id: int) -> str:
 
 
 def pictures(count: int, part: str = "") -> str:
-    """How many pictures of which part of the data: '1 test picture', '360 validation pictures'.
+    """How many images of which split: '1 test image', '360 validation images'.
 
-    What a figure says of its pictures is made here, from the part that was drawn; where `part` is
-    empty, nothing is said of it.
+    What a figure says about its images is made here, from the split that was drawn; where `part`
+    is empty, the split is not named.
     """
     return f"{count:,} {part_pictures(part, count)}"
 
 
 def part_pictures(part: str, count: int = 2) -> str:
-    """'test pictures', 'validation picture', or only 'pictures'."""
-    return " ".join(filter(None, (part, "picture" if count == 1 else "pictures")))
+    """'test images', 'validation image', or only 'images'."""
+    return " ".join(filter(None, (part, "image" if count == 1 else "images")))
 
 
 @lru_cache(maxsize=4096)
@@ -164,7 +164,7 @@ def wrapped(text: str, width: float, size: float = TEXT) -> list[str]:
 
 
 def percent(fraction: float) -> str:
-    """0.8932 -> '89.3 %'; what is almost, but not, everything or nothing does not look like it."""
+    """0.8932 -> '89.3 %'; almost everything and almost nothing are written as such."""
     if math.isnan(fraction):
         return "NaN"
     if 0.9995 <= fraction < 1:

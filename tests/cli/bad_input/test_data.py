@@ -1,4 +1,4 @@
-"""Files of pictures and labels that are not what they should be."""
+"""Files of images and labels that are not what they should be."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_python_objects_as_images(place, refused):
     np.save(place.data / "images.npy", objects, allow_pickle=True)
     refused(
         ["train", place.recipe],
-        tells="images.npy holds Python objects, which only pickle could read … save",
+        tells="images.npy contains Python objects, which only pickle could read … save",
     )
 
 
@@ -143,7 +143,7 @@ def test_rows_that_are_no_squares(place, refused):
     np.save(place.data / "images.npy", np.zeros((80, 10), np.uint8))
     refused(
         ["train", place.recipe],
-        tells="images.npy has rows of 10 pixels, which is no square picture … save it as (N, H, W)",
+        tells="images.npy has rows of 10 pixels, which is not a square image … save it as (N, H",
     )
 
 
@@ -157,7 +157,7 @@ def test_a_missing_id(place, refused):
 
 def test_an_id_twice(place, refused):
     place.change("labels.csv", lambda data: data + b"5,1\n")
-    refused(["train", place.recipe], tells="labels.csv, line 82: image_id 5 is in line 7 already")
+    refused(["train", place.recipe], tells="labels.csv, line 82: image_id 5 is already in line 7")
 
 
 def test_an_id_without_an_image(place, refused):
@@ -190,13 +190,13 @@ def test_test_pictures_of_another_shape(place, refused):
     np.save(place.data / "test-images.npy", np.zeros((30, 5, 5), np.uint8))
     refused(
         ["train", place.recipe],
-        tells="pictures to train on are (1, 6, 6), pictures to test on (1, 5, 5)",
+        tells="training images are (1, 6, 6), test images (1, 5, 5)",
     )
 
 
 def test_a_validation_part_of_nothing(place, refused):
     arguments = ["train", place.recipe, "-o", "data.validation=0.001"]
-    refused(arguments, tells="validation = 0.001 asks for 0 of 80 pictures")
+    refused(arguments, tells="validation = 0.001 asks for 0 of 80 images")
 
 
 def test_rows_of_labels_in_any_order_are_the_same_data(place, handloom):
@@ -234,5 +234,5 @@ def test_files_of_nobody_are_named(no_network: None, place, refused, tmp_path: P
     write_idx(folder / "train-images-idx3-ubyte.gz", np.zeros((3, 28, 28), np.uint8))
     refused(
         ["train", "mnist-lenet", "--data-dir", tmp_path / "mine"],
-        tells="MNIST was asked for, but … put the publisher's file there, or take this one away",
+        tells="MNIST is needed, but … put the publisher's file there, or remove this one",
     )

@@ -20,13 +20,15 @@ def weights(tmp_path: Path) -> Path:
 
 
 def test_export_of_what_is_no_run(place, refused):
-    refused(["export", place.data, "--to", "onnx"], tells="is no run: it has no recipe.toml")
+    refused(
+        ["export", place.data, "--to", "onnx"], tells="is not a run folder: it has no recipe.toml"
+    )
 
 
 def test_export_into_a_folder(place, refused):
     refused(
         ["export", place.run, "--to", "onnx", "--out", place.data],
-        tells="bars is not a file; name one to write with --out",
+        tells="bars is not a file; give one to write with --out",
     )
 
 
@@ -40,7 +42,7 @@ def test_export_below_a_file(place, refused):
 def test_a_module_that_cannot_be_imported(place, refused):
     refused(
         ["export", place.run, "--to", "torch", "--out", "my-net.py"],
-        tells="my-net.py cannot be imported; call the module like my_network.py",
+        tells="my-net.py cannot be imported; choose a name like my_network.py",
     )
 
 
@@ -58,15 +60,15 @@ def test_weights_of_torch_save(place, tmp_path, refused):
     torch.save({"0.weight": torch.zeros(8, 36)}, tmp_path / "theirs.pt")
     refused(
         ["import", tmp_path / "theirs.pt", place.recipe],
-        tells="theirs.pt is no safetensors file … pickle … safetensors.torch.save_file(",
+        tells="theirs.pt is not a safetensors file … pickle … safetensors.torch.save_file(",
     )
 
 
 def test_weights_of_another_network(place, weights, refused):
     refused(
         ["import", weights, place.recipe],
-        tells="theirs.safetensors is of another network: no layer of the file fits the network's 3 "
-        "(weight (3, 8), bias (3,)); the first that is left is 2 (bias (4,), weight (4, 8))",
+        tells="theirs.safetensors belongs to another network: no layer of the file fits the "
+        "network's 3 (weight (3, 8), bias (3,)); the first one left is 2 (bias (4,)",
     )
 
 
@@ -84,4 +86,4 @@ def test_an_import_into_a_run(place, refused):
 
 
 def test_an_import_for_an_unknown_recipe(place, weights, refused):
-    refused(["import", weights, "digitz"], tells="no recipe is called 'digitz'")
+    refused(["import", weights, "digitz"], tells="there is no recipe 'digitz'")

@@ -124,7 +124,8 @@ def test_pictures_that_found_no_room_are_drawn_later(bars, tmp_path: Path) -> No
     code, err = limited_alone(4_000, "train", bars, "--out", run)
     assert code == 0, "the training stands"
     curves = run / "figures" / "curves.png"
-    told = f"handloom: warning: {run}: not drawn: curves.png (cannot write {curves}: File too large"
+    cause = f"cannot write {curves}: File too large"
+    told = f"handloom: warning: {run}: could not be drawn: curves.png ({cause}"
     assert err.startswith(told)
     assert err.count("\n") == 1
     assert not list(run.rglob("*.part"))

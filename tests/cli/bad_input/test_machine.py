@@ -79,7 +79,7 @@ def test_memory_is_asked_for_before_it_is_taken(
 ) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda: 1000)
     recipe = load_recipe(bars)
-    with pytest.raises(RecipeError, match=r"takes \d+ MiB at least, .* and 0 MiB are available"):
+    with pytest.raises(RecipeError, match=r"needs at least \d+ MiB, .* but 0 MiB are available"):
         assemble.check_memory(recipe, assemble.load_parts(recipe))
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     assemble.check_memory(recipe, assemble.load_parts(recipe))
@@ -106,8 +106,8 @@ def test_a_million_layers_are_not_made(bars: Path) -> None:
 @pytest.mark.parametrize(
     ("label", "why"),
     [
-        ("9999", r"line 5: label 9999 makes 10,000 classes, and only 4 of them occur"),
-        ("x" * 3000, r"has 3,000 characters; a class's name has 200 at most"),
+        ("9999", r"line 5: label 9999 makes 10,000 classes, but only 4 of them occur"),
+        ("x" * 3000, r"has 3,000 characters; a class name has at most 200"),
     ],
 )
 def test_one_label_that_is_a_slip(label: str, why: str, bars: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pictures and tables that predict cannot use."""
+"""Images and tables that predict cannot use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def test_pictures_of_another_shape(place, refused):
     np.save(place.data / "other.npy", np.zeros((2, 5, 5), np.uint8))
     refused(
         ["predict", place.run, "--input", place.data / "other.npy", "--output", "x.csv"],
-        tells="this run was trained on pictures (C, H, W) = (1, 6, 6), these are (1, 5, 5)",
+        tells="this run was trained on images (C, H, W) = (1, 6, 6), these are (1, 5, 5)",
     )
 
 
@@ -23,14 +23,14 @@ def test_a_sample_of_another_length(place, refused):
     pictures = place.data / "test-images.npy"
     refused(
         ["predict", place.run, "-i", pictures, "--sample", place.data / "sample.csv"],
-        tells="sample.csv wants 2 rows, but there are 30 pictures to predict",
+        tells="sample.csv has 2 rows, but there are 30 images to predict",
     )
 
 
 def test_labels_as_pictures(place, refused):
     refused(
         ["predict", place.run, "--input", place.data / "labels.csv"],
-        tells="labels.csv is none of .npy, IDX, PNG, JPEG, BMP, GIF; it looks like a table",
+        tells="labels.csv is not a .npy, IDX, PNG, JPEG, BMP or GIF file; it looks like a table",
     )
 
 
@@ -54,5 +54,5 @@ def test_an_output_that_is_a_device(place, refused):
     pictures = place.data / "test-images.npy"
     refused(
         ["predict", place.run, "--input", pictures, "--output", "/dev/null"],
-        tells="--output /dev/null is not a file; without --output the rows are printed",
+        tells="--output /dev/null is not a file; omit --output to print the rows",
     )

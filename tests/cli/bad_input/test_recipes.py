@@ -57,7 +57,7 @@ def test_a_kernel_larger_than_the_picture(place, refused):
 def test_an_unknown_recipe(place, refused):
     refused(
         ["train", "fashion-mlp-265"],
-        tells="no recipe is called 'fashion-mlp-265'; did you mean fashion-mlp-256?",
+        tells="there is no recipe 'fashion-mlp-265'; did you mean fashion-mlp-256?",
     )
 
 
@@ -68,10 +68,10 @@ def test_a_recipe_that_is_not_there(place, refused):
 
 def test_no_toml(place, refused):
     place.change("bars.toml", lambda text: b"seed = 1\n{}\n")
-    refused(["train", place.recipe], tells="bars.toml is no TOML: … line 2")
+    refused(["train", place.recipe], tells="bars.toml is not valid TOML: … line 2")
 
 
 def test_an_array_as_a_recipe(place, refused):
     (place.data / "images.toml").write_bytes(b"\x93NUMPY\xff")
     arguments = ["gradcheck", place.data / "images.toml"]
-    refused(arguments, tells="images.toml is no text in UTF-8")
+    refused(arguments, tells="images.toml is not UTF-8 text")

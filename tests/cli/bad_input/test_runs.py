@@ -39,24 +39,27 @@ def test_a_file_as_a_folder(place, refused):
 def test_resume_and_out(place, refused):
     refused(
         ["train", "--resume", place.run, "--out", "elsewhere"],
-        tells="--resume names the run already; leave --out out",
+        tells="--resume already gives the run; omit --out",
     )
 
 
 def test_resume_of_a_folder_that_is_no_run(place, refused):
-    refused(["train", "--resume", place.data], tells="bars is no run: it has no recipe.toml")
+    refused(
+        ["train", "--resume", place.data], tells="bars is not a run folder: it has no recipe.toml"
+    )
 
 
 def test_resume_in_a_folder_of_other_things(place, refused):
     refused(
-        ["train", place.recipe, "--resume", place.data], tells="bars is no run: it holds bars.toml"
+        ["train", place.recipe, "--resume", place.data],
+        tells="bars is not a run folder: it contains bars.toml",
     )
 
 
 def test_resume_of_nothing(place, refused):
     refused(
         ["train", place.recipe, "--resume", "nowhere"],
-        tells="nowhere does not exist; leave --resume out to start it",
+        tells="nowhere does not exist; omit --resume to start it",
     )
 
 
@@ -64,13 +67,13 @@ def test_resume_with_another_recipe(place, refused):
     changes = ["-o", "training.epochs=9", "-o", "optimizer.lr=0.5"]
     refused(
         ["train", place.recipe, *changes, "--resume", place.run],
-        tells="was started with another recipe: optimizer.lr, training.epochs differ; leave the",
+        tells="was started with another recipe: optimizer.lr, training.epochs differ; omit the",
     )
 
 
 def test_resume_with_changes(place, refused):
     arguments = ["train", "--resume", place.run, "--seed", "3"]
-    refused(arguments, tells="a run goes on with its own recipe; leave the changes out")
+    refused(arguments, tells="a run resumes with its own recipe; omit the changes")
 
 
 def test_resume_with_changed_data(place, refused):
@@ -78,17 +81,17 @@ def test_resume_with_changed_data(place, refused):
     np.save(place.data / "images.npy", 255 - images)
     refused(
         ["train", "--resume", place.run],
-        tells="the train part has changed since (60 pictures then",
+        tells="the train split has changed since (60 images then",
     )
 
 
 def test_a_run_that_is_not_there(place, refused):
-    refused(["test", "nowhere"], tells="nowhere is no run: it has no recipe.toml")
+    refused(["test", "nowhere"], tells="nowhere is not a run folder: it has no recipe.toml")
 
 
 def test_a_test_on_changed_data(place, refused):
     place.change("test-labels.csv", lambda data: b"image_id,label\n0,2\n" + data.split(b"\n", 2)[2])
-    refused(["test", place.run], tells="the test part has changed since")
+    refused(["test", place.run], tells="the test split has changed since")
 
 
 def damage(path: Path, edit: Callable[[bytearray], bytearray]) -> None:
@@ -104,7 +107,7 @@ def test_a_checkpoint_with_a_flipped_bit(place, refused):
     damage(place.run / "checkpoints" / "last.safetensors", flipped)
     refused(
         ["train", "--resume", place.run],
-        tells="last.safetensors is damaged: its content is not what was written",
+        tells="last.safetensors is damaged: its content has changed since it was written",
     )
 
 
@@ -123,7 +126,7 @@ def test_the_checkpoint_of_another_network(place, refused):
     kept = load_checkpoint(path)
     name = "model.1.weight"
     save_checkpoint(path, {**kept.tensors, name: kept.tensors[name][:4]}, kept.state)
-    refused(["train", "--resume", place.run], tells="last.safetensors is of another network")
+    refused(["train", "--resume", place.run], tells="last.safetensors belongs to another network")
 
 
 def test_the_weights_of_another_network(place, refused):
@@ -131,7 +134,7 @@ def test_the_weights_of_another_network(place, refused):
     save_checkpoint(path, {"0.weight": np.zeros(3, np.float32)}, {"epoch": 1, "step": 1})
     refused(
         ["predict", place.run, "--input", place.data / "test-images.npy"],
-        tells="best.safetensors is of another network",
+        tells="best.safetensors belongs to another network",
     )
 
 
@@ -141,7 +144,7 @@ def test_weights_that_are_not_finite(place, refused):
     kept.tensors["1.weight"][0, 0] = np.nan
     save_checkpoint(path, kept.tensors, kept.state)
     refused(
-        ["test", place.run], tells="best.safetensors: 1.weight holds numbers that are not finite"
+        ["test", place.run], tells="best.safetensors: 1.weight contains numbers that are not finite"
     )
 
 
@@ -171,7 +174,7 @@ def test_a_torn_result(place, refused):
 
 def test_damaged_metrics(place, refused):
     (place.run / "metrics.jsonl").write_text("[1]\n")
-    refused(["train", "--resume", place.run], tells="metrics.jsonl, line 1: no row of metrics")
+    refused(["train", "--resume", place.run], tells="metrics.jsonl, line 1: not a row of metrics")
 
 
 def test_a_test_without_a_test_part(place, refused):
@@ -181,7 +184,7 @@ def test_a_test_without_a_test_part(place, refused):
     described = json.loads((place.run / "data.json").read_text())
     described["fingerprints"]["test"] = None
     (place.run / "data.json").write_text(json.dumps(described))
-    refused(["test", place.run], tells="its data have no test part")
+    refused(["test", place.run], tells="its data have no test split")
 
 
 HOLD = (

@@ -23,8 +23,8 @@ def test_the_memory_is_compared_with_the_steps(evidence, epochs: int, speaks: bo
     assert (found is not None) == speaks
     if found is not None:
         assert found.severity == "hint"
-        assert "remembers 1,000 steps, and the training has 990" in found.sentence
-        assert "decay came to 0.991" in found.sentence  # 991 / 1000
+        assert "spans 1,000 steps, and the training has 990" in found.sentence
+        assert "decay reached 0.991" in found.sentence  # 991 / 1000
         assert "training.ema = 0.99," in found.advice  # 1 - 10 / 990
 
 
@@ -42,10 +42,10 @@ def test_an_average_that_lags_is_a_problem(evidence, averaged: float, speaks: bo
     assert (found is not None) == speaks
     if found is not None:
         assert found.severity == "problem"
-        assert "recognises 86.0 % of the validation pictures" in found.sentence
-        assert "recognise 90.0 %" in found.sentence
+        assert "validation accuracy is 86.0 %" in found.sentence
+        assert "averages is 90.0 %" in found.sentence
 
 
 def test_without_an_average_there_is_nothing_to_ask(evidence) -> None:
     why = AverageTooLong().passed_over(evidence(train_loss=[1.0], has_weights=True))
-    assert why == "no average of the weights is kept"
+    assert why == "the recipe keeps no average of the weights (training.ema)"

@@ -23,13 +23,13 @@ def test_dead_units_are_drawn_by_their_share(evidence) -> None:
         Bar("7 ReLU", 0.3, "3 of 10", True),
     )
     assert picture.usual == (0.0, 0.3)
-    assert (picture.heading, picture.unit) == ("Dead ReLUs, layer by layer", "share of the units")
+    assert (picture.heading, picture.unit) == ("Dead ReLUs by layer", "share of units")
     assert "zero" in picture.note
     assert not picture.is_log
     assert found.severity == "problem"
     assert found.figures["dead"] == {"1": 7, "3": 1, "7": 3}
     assert found.figures["units"] == {"1": 10, "3": 20, "7": 10}
-    assert "7 of 10 in layer 1, 3 of 10 in layer 7 give zero" in found.sentence
+    assert "7 of 10 in layer 1, 3 of 10 in layer 7 output zero" in found.sentence
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_saturated_units_are_drawn_by_their_share(evidence) -> None:
         Bar("7 Tanh", 0.6, "60.0 %", True),
     )
     assert picture.usual == (0.0, 0.6)
-    assert picture.unit == "share of the outputs"
+    assert picture.unit == "share of outputs"
     assert found.severity == "problem"
     assert found.figures["saturated"] == {"1": 0.9, "3": 0.2, "7": 0.6}
     assert found.sentence.startswith("Sigmoid and Tanh units are saturated")
@@ -71,10 +71,10 @@ def test_limits_of_saturation(evidence, share: float, severity: str | None) -> N
 def test_only_so_many_layers_are_in_a_sentence(evidence) -> None:
     units = tuple(Units(str(place), "ReLU", 10, 8, 0.0) for place in range(7))
     said = DeadReLUs().examine(evidence(units=units)).sentence
-    assert "8 of 10 in layer 3, and so on in 3 more layers give zero" in said
+    assert "8 of 10 in layer 3, and so on in 3 more layers output zero" in said
     assert "layer 4" not in said
     said = DeadReLUs().examine(evidence(units=units[:4])).sentence
-    assert "8 of 10 in layer 3 give zero" in said
+    assert "8 of 10 in layer 3 output zero" in said
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_gradients_are_drawn_beside_what_is_usual(evidence, rule, norms, ill) ->
     assert picture.usual == pytest.approx((0.01, 100.0))
     assert picture.is_log
     assert picture.unit == "norm of the gradient"
-    assert "Green: what is usual" in picture.note
-    assert picture.heading.startswith("Gradients that ")
+    assert "Green: the usual range" in picture.note
+    assert picture.heading.endswith(" gradients")
 
 
 def test_steps_are_drawn_beside_what_is_usual(evidence) -> None:
@@ -108,7 +108,7 @@ def test_steps_are_drawn_beside_what_is_usual(evidence) -> None:
     ]  # fmt: skip
     assert picture.usual == (2e-5, 5e-2)
     assert picture.is_log
-    assert picture.unit == "step over weight"
+    assert picture.unit == "step / weight"
     assert found.figures["ratios"] == {"1.weight": 0.2, "3.weight": 1e-3, "5.weight": 1e-6}
     assert "at the learning rate 0.1" in found.sentence
     assert found.severity == "hint"

@@ -24,8 +24,8 @@ def of_confidence(evidence, confidence: np.ndarray, right: np.ndarray, **given):
 @pytest.mark.parametrize(
     ("confidence", "share", "begin", "remedy"),
     [
-        (0.95, 0.80, "It is too sure of itself: ", "Divide the outputs by the temperature 2."),
-        (0.70, 0.90, "It is not sure enough of itself: ", "Divide the outputs by the temp"),
+        (0.95, 0.80, "It is overconfident: ", "Divide the outputs by the temperature 2."),
+        (0.70, 0.90, "It is underconfident: ", "Divide the outputs by the temp"),
     ],
 )
 def test_it_tells_which_way_and_what_a_temperature_does(
@@ -46,8 +46,8 @@ def test_errors_both_ways_have_no_temperature(evidence) -> None:
     right = np.concatenate([np.arange(500) < 450, np.arange(500) < 325])
     found = Miscalibration().examine(of_confidence(evidence, confidence, right))
     assert found is not None
-    assert found.sentence.startswith("Its confidence is too high for some pictures and too low")
-    assert found.advice.startswith("No temperature mends it")
+    assert found.sentence.startswith("Its confidence is too high for some images and too low")
+    assert found.advice.startswith("No temperature corrects it")
 
 
 def test_what_chance_explains_is_no_finding(evidence, rng: np.random.Generator) -> None:

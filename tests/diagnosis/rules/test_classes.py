@@ -50,7 +50,7 @@ def test_the_rare_classes_recall_is_told(evidence) -> None:
         )
     )
     assert found is not None
-    assert "50.0 % of these are recognised, and 87.5 % of the others" in found.sentence
+    assert "its validation recall is 50.0 %, and that of the other classes 87.5 %" in found.sentence
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,9 @@ def test_two_fifths_of_many_mistakes_are_a_pair(evidence, pair, others, is_found
     found = ConfusedPair().examine(made)
     assert (found is not None) == is_found
     if found is not None:
-        assert found.sentence.startswith("3 and 5 carry most mistakes: 30 of 60 validation")
+        assert found.sentence.startswith(
+            "Most mistakes are between 3 and 5: 30 of 60 on validation"
+        )
         assert found.picture.part == "validation"
 
 

@@ -20,7 +20,7 @@ def test_unstable_is_a_rise_by_a_fifth_more_than_once(evidence, losses, jumps) -
     found = UnstableLoss().examine(evidence(train_loss=losses))
     assert (found and found.figures["jumps"]) == jumps
     if found is not None:
-        assert "most from epoch 2 to 3, from 1.000 to 1.500" in found.sentence
+        assert "most of all from epoch 2 to 3, from 1.000 to 1.500" in found.sentence
 
 
 SPENT = [0.1, 0.1, 0.1, 0.001, 0.001, 0.001, 0.001, 0.001]
@@ -32,7 +32,7 @@ SPENT = [0.1, 0.1, 0.1, 0.001, 0.001, 0.001, 0.001, 0.001]
         (SPENT, [2.0, 1.5, 1.2, 1.1, 1.1, 1.1, 1.1, 1.1], 0.6, True),
         (SPENT, [2.0, 1.5, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7], 0.6, False),  # it goes on falling
         (SPENT, [2.0, 1.21, 1.2, 1.1, 1.1, 1.1, 1.1, 1.1], 0.6, False),  # it had stopped before
-        (SPENT, [2.0, 1.5, 1.2, 1.1, 1.1, 1.1, 1.1, 1.1], 0.99, False),  # all is learnt
+        (SPENT, [2.0, 1.5, 1.2, 1.1, 1.1, 1.1, 1.1, 1.1], 0.99, False),  # all is learned
         ([0.1] * 7 + [0.001], [2.0, 1.5, 1.2, 1.1, 1.1, 1.1, 1.1, 1.1], 0.6, False),  # late
         ([0.1] * 8, [2.0, 1.5, 1.2, 1.1, 1.1, 1.1, 1.1, 1.1], 0.6, False),
         (
@@ -52,4 +52,4 @@ def test_decay_is_too_early_where_it_ends_the_fall(
     assert (found is not None) == is_found
     if found is not None and rates is SPENT:
         assert "from epoch 4 of 8" in found.sentence
-        assert "falling by 20.0 % an epoch, and fell by 0.0 % then" in found.sentence
+        assert "falling by 20.0 % per epoch, and fell by 0.0 % after that" in found.sentence

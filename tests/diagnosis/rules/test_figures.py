@@ -74,7 +74,7 @@ def test_whether_anything_was_learnt_is_the_last_epochs_matter(evidence) -> None
     made = evidence(
         train_loss=[0.5, 0.5, 1.0, 2.3], seen_accuracy=0.1, nearest=Nearest(0.9, 720, 80)
     )
-    assert "learnt next to nothing" in Underfitting().examine(made).advice
+    assert "learned almost nothing" in Underfitting().examine(made).advice
 
 
 def test_of_the_course(evidence) -> None:
@@ -129,7 +129,7 @@ def test_of_classes(evidence) -> None:
         ("0", 500.0, "500", False), ("1", 450.0, "450", False), ("2", 40.0, "40", True),
     ]  # fmt: skip
     assert (finding.picture.unit, finding.picture.heading) == (
-        "pictures", "Training pictures of each class",
+        "pictures", "Training images of each class",
     )  # fmt: skip
     assert "33.3 % of the largest" in finding.picture.note
     validation = SimpleNamespace(labels=CONFUSED, images=np.zeros((50, 4, 4), np.uint8))
@@ -183,8 +183,8 @@ def test_more_layers_than_a_sentence_holds_are_counted(evidence) -> None:
 
 @pytest.mark.parametrize(
     ("patience", "told"),
-    [(3, "a training.early_stopping_patience under 3"),
-     (2, "a training.early_stopping_patience under 2"), (1, "is too many")],
+    [(3, "a training.early_stopping_patience below 3"),
+     (2, "a training.early_stopping_patience below 2"), (1, "training.epochs below")],
 )  # fmt: skip
 def test_a_patience_of_one_cannot_be_less(patience: int, told: str) -> None:
     recipe = load_recipe("digits", {"training.early_stopping_patience": patience})

@@ -42,7 +42,7 @@ def test_no_overfitting_without_a_lasting_rise(evidence, validation, error: floa
 
 @pytest.mark.parametrize("classes", [2, 10])
 def test_no_overfitting_where_the_loss_is_next_to_none(evidence, classes: int) -> None:
-    """From 0.0005 to 0.001 it doubles, and no picture is the worse for it."""
+    """From 0.0005 to 0.001 it doubles, and no image is the worse for it."""
     validation = [0.01, 0.001, 0.0005, 0.0007, 0.0009, 0.001, 0.001]
     made = evidence(
         train_loss=[each / 1000 for each in FALLING],
@@ -63,7 +63,7 @@ def test_a_training_loss_that_rises_as_well_is_no_overfitting(evidence) -> None:
         (0.99, 0.93, 6000, None),
         (0.99, 0.90, 6000, "hint"),
         (1.0, 0.75, 6000, "problem"),
-        (1.0, 0.90, 50, None),  # three standard errors of 50 pictures are 13 points
+        (1.0, 0.90, 50, None),  # three standard errors of 50 images are 13 points
     ],
 )
 def test_the_gap_has_to_be_large_and_sure(
@@ -85,8 +85,8 @@ def test_underfitting_says_whether_patience_would_help(evidence, losses, told: s
     found = Underfitting().examine(made)
     assert found is not None
     assert told in found.advice
-    assert "80.0 % of the pictures" in found.sentence
-    assert "one of 720 is right for 90.0 % of 80 validation pictures" in found.sentence
+    assert "accuracy on its own training images is 80.0 %" in found.sentence
+    assert "of 720 images is right for 90.0 % of 80 validation images" in found.sentence
     assert Underfitting().examine(evidence(seen_accuracy=0.88, nearest=Nearest(0.9, 9, 9))) is None
 
 
@@ -101,5 +101,5 @@ def test_a_loss_kept_high_by_smoothing_is_not_that_of_guessing(
     )  # fmt: skip
     found = Underfitting().examine(made)
     assert found is not None
-    assert ("next to nothing" in found.advice) == is_said
+    assert ("almost nothing" in found.advice) == is_said
     assert ("lower loss.label_smoothing" in found.advice) != is_said

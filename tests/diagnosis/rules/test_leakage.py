@@ -1,4 +1,4 @@
-"""Pictures in two parts: all are compared with all, counted, and shown with their places."""
+"""Images in two parts: all are compared with all, counted, and shown with their places."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Looked(SimpleNamespace):
 
 
 def looked(rng: np.random.Generator, *, validation: int, test: int | None, count: int = 200) -> Any:
-    """`validation` and `test` pictures are the last ones of the training part; even ones noisy."""
+    """`validation` and `test` images are the last ones of the training split; even ones noisy."""
     train = rng.integers(0, 250, (300, 8, 8)).astype(np.uint8)
     others = rng.integers(0, 250, (2 * count, 8, 8)).astype(np.uint8)
 
@@ -56,11 +56,11 @@ def looked(rng: np.random.Generator, *, validation: int, test: int | None, count
     [
         (0, 0, None),
         (2, 2, None),  # fewer than three
-        (3, 0, "3 of 200 validation pictures (1.5 %) were trained on as well, 1 of them"),
-        (0, 3, "3 of 200 test pictures (1.5 %) were trained on as well, 1 of them"),
-        (0, 200, "200 of 200 test pictures (100 %) were trained on as well, 100 of them"),
-        (5, 21, "21 of 200 test pictures (10.5 %) and 5 of 200 validation pictures (2.5 %) were"),
-        (7, None, "7 of 200 validation pictures (3.5 %) were trained on as well, 3 of them"),
+        (3, 0, "3 of 200 validation images (1.5 %) are also in the training split, 1 with"),
+        (0, 3, "3 of 200 test images (1.5 %) are also in the training split, 1 with"),
+        (0, 200, "200 of 200 test images (100 %) are also in the training split, 100 with"),
+        (5, 21, "21 of 200 test images (10.5 %) and 5 of 200 validation images (2.5 %) are"),
+        (7, None, "7 of 200 validation images (3.5 %) are also in the training split, 3 with"),
     ],
 )
 def test_every_picture_is_looked_for(rng, validation: int, test: int | None, told) -> None:
@@ -75,7 +75,7 @@ def test_every_picture_is_looked_for(rng, validation: int, test: int | None, tol
     )
     spoken = sum(number for number in (validation, test or 0) if number >= 3)
     assert len(found.picture.shown) == min(MOST_SHOWN, spoken)
-    assert ("that differ least are shown" in found.picture.note) == (spoken > MOST_SHOWN)
+    assert ("that differ least" in found.picture.note) == (spoken > MOST_SHOWN)
     differences = [twin.difference for twin in found.picture.shown]
     assert differences == sorted(differences)
 
@@ -90,7 +90,7 @@ def test_places_are_rows_of_the_file_and_of_the_test_part(rng) -> None:
     made = looked(rng, validation=3, test=3)
     shown = Duplicates().examine(made).picture.shown  # type: ignore[union-attr]
     exact = {(twin.first_place, twin.second_place) for twin in shown if twin.difference == 0}
-    # The second copy (number 1) is exact: train picture 298 of 300, behind 200 validation ones.
+    # The second copy (number 1) is exact: train image 298 of 300, behind 200 validation ones.
     row = made.row_of(made.parts.train.images[298])
     place = int(np.linspace(0, 199, 3)[1])
     assert ("train, row " + str(row), f"test, row {place}") in exact
@@ -98,7 +98,7 @@ def test_places_are_rows_of_the_file_and_of_the_test_part(rng) -> None:
 
 
 def test_the_digits_of_a_run_are_compared_in_full(rng) -> None:
-    """Evidence hands whole parts on, whichever picture is the shared one."""
+    """Evidence hands whole parts on, whichever image is the shared one."""
     for shared in (0, 57, 199):
         made = looked(rng, validation=0, test=0)
         made.parts.test.images[shared] = made.parts.train.images[123]

@@ -22,9 +22,15 @@ CONSTANT = [0.05] * 4
     ("losses", "rates", "steps", "travelled", "told"),
     [
         ([1.0, 0.5, 0.9, 0.9], CONSTANT, CALM, 1.0, "rose from 0.500 in epoch 2 to 0.900"),
-        ([2.4, 2.3, 2.3, 2.3], CONSTANT, CALM, 12.0, "12 times its own size"),
-        ([9.0, 0.8, 0.6, 0.5], CONSTANT, CALM, 1.0, "of epoch 1 was 9.000, and guessing has 2.303"),
-        (FALLING, CONSTANT, WILD, 1.0, "80.0 % make the loss of their own batch worse"),
+        ([2.4, 2.3, 2.3, 2.3], CONSTANT, CALM, 12.0, "12 times its own norm"),
+        (
+            [9.0, 0.8, 0.6, 0.5],
+            CONSTANT,
+            CALM,
+            1.0,
+            "of epoch 1 was 9.000, and guessing gives 2.303",
+        ),
+        (FALLING, CONSTANT, WILD, 1.0, "80.0 % of the next steps would increase the loss"),
     ],
 )
 def test_each_sign_of_a_rate_that_is_too_high(
@@ -41,7 +47,7 @@ def test_each_sign_of_a_rate_that_is_too_high(
     ("losses", "rates", "steps", "travelled"),
     [
         (FALLING, CONSTANT, CALM, 9.0),  # weights may go far where they learn
-        ([2.4, 2.3, 2.3, 2.3], CONSTANT, CALM, 0.1),  # nothing learnt, but not by long steps
+        ([2.4, 2.3, 2.3, 2.3], CONSTANT, CALM, 0.1),  # nothing learned, but not by long steps
         (FALLING, CONSTANT, WILD._replace(tried=1), 1.0),  # one step may be chance
         (FALLING, [0.05, 0.04, 0.02, 0.0], WILD, 1.0),  # the rate has come down since
         ([1.0, 0.8, 0.6, 0.3], CONSTANT, CALM, 1.0),  # the last quarter lies above the lowest only
@@ -76,7 +82,7 @@ def test_too_low_is_a_fall_in_tiny_steps(
     found = RateTooLow().examine(made)
     assert (found is not None) == is_found
     if found is not None:
-        assert "by more than 2e-05 of its size" in found.sentence
+        assert "by more than 2e-05 of its norm" in found.sentence
         assert "optimizer.lr = 0.5" in found.advice
 
 
@@ -115,4 +121,4 @@ def test_a_loss_that_falls_nowhere_is_not_the_rates_fault(evidence) -> None:
         evidence(rate_range=RateRange(rates, rates, rates, None, None, 0.05))
     )
     assert found is not None
-    assert found.sentence.startswith("At no learning rate from 1e-06 to 10 did the loss fall")
+    assert found.sentence.startswith("The loss fell at no learning rate from 1e-06 to 10")

@@ -15,12 +15,12 @@ from handloom.run import assemble
 from handloom.run.assemble import Parts
 
 LARGE = 10_000_000
-"""Multiply-adds a picture: above it a test is for `--slow`, and its batches are small."""
+"""Multiply-adds an image: above it a test is for `--slow`, and its batches are small."""
 FEW = 6
 
 
 def shipped(*, for_torch: bool = True) -> list[Any]:
-    """Every recipe's name: `data` where it needs the real pictures, `slow` where it is large, or
+    """Every recipe's name: `data` where it needs the real images, `slow` where it is large, or
     trains the network of an earlier one by the same rule.
 
     Those that ask for the torch engine only where that is the subject.
@@ -31,9 +31,9 @@ def shipped(*, for_torch: bool = True) -> list[Any]:
 
 @cache
 def shortened(name: str, sample: float) -> tuple[Recipe, Parts]:
-    """The recipe on one thread and a share of its pictures, with its data.
+    """The recipe on one thread and a share of its images, with its data.
 
-    A recipe for a user's own pictures gets Fashion-MNIST in their place.
+    A recipe for a user's own images gets Fashion-MNIST in their place.
     """
     values = load_recipe(name).model_dump(mode="json", exclude_none=True, exclude_unset=True)
     values["training"]["threads"] = 1

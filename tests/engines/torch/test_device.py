@@ -54,7 +54,7 @@ def test_what_is_there_is_given(machine: Any) -> None:
         ("cuda:0", {}, "finds no NVIDIA GPU; does nvidia-smi show one?"),
         ("cuda:2", {"cuda": 2}, "there are 2 GPUs here, counted from 0"),
         ("mps", {}, "was built without Metal"),
-        ("mps", {"mps_built": True}, "finds no GPU of Apple's"),
+        ("mps", {"mps_built": True}, "finds no Apple GPU"),
         ("mps:1", {"mps_built": True, "mps": True}, "without a number"),
         ("tpu", {"cuda": 1}, "devices are cpu, cuda, cuda:1"),
         ("cpu:1", {}, "devices are cpu"),
@@ -66,7 +66,7 @@ def test_what_is_not_there_is_refused(
     vars(machine).update(there)
     with pytest.raises(ConfigError) as caught:
         find_device(name)
-    assert f'torch.device is "{name}", which cannot be had' in str(caught.value)
+    assert f'torch.device is "{name}", which is not available' in str(caught.value)
     assert told in str(caught.value)
     assert not can_find(name)
 
@@ -99,9 +99,9 @@ OUT_OF_MEMORY = [
 @pytest.mark.parametrize(
     ("count", "told"),
     [
-        (1000, r"training on 1000 pictures at once; try training.batch_size = 512"),
-        (512, r"on 512 pictures at once; try training.batch_size = 256"),
-        (1, "on 1 pictures at once; take a smaller network"),
+        (1000, r"training on 1000 images at once; try training.batch_size = 512"),
+        (512, r"on 512 images at once; try training.batch_size = 256"),
+        (1, "on 1 images at once; use a smaller network"),
     ],
 )
 def test_the_end_of_memory_is_told_with_a_proposal(error: Any, count: int, told: str) -> None:

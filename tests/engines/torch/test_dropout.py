@@ -68,6 +68,6 @@ def test_the_layer_that_was_given_is_left_alone(layer: nn.Dropout) -> None:
 
 def test_no_mask_without_a_step(rng: Generator) -> None:
     module = Dropout(nn.Dropout(0.5, rng=rng))
-    with pytest.raises(StateError, match="was told none"):
+    with pytest.raises(StateError, match="was not set"):
         module(torch.ones(2, 3))
     assert torch.equal(module.eval()(torch.ones(2, 3)), torch.ones(2, 3))

@@ -57,7 +57,7 @@ def test_the_end_of_memory_in_training_names_the_batch(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(torch.nn.functional, "cross_entropy", full)
-    with pytest.raises(ConfigError, match=r"training on 8 pictures at once; try training.batch_s"):
+    with pytest.raises(ConfigError, match=r"training on 8 images at once; try training.batch_s"):
         list(engine.train(epoch_of(), 0, 2))
     monkeypatch.setattr(torch.nn.Linear, "forward", full)
     with pytest.raises(ConfigError, match=r"predicting on 7 .* training.eval_batch_size = 4"):

@@ -34,7 +34,7 @@ OVERRIDES = {
     "training.evaluate_every": 3, "optimizer.clip_norm": 0.5, "augment.flip": 0.5,
     "training.epochs": 3, "training.plateau.patience": 1,
 }
-session.draw = lambda run, parts: []  # pictures are not what is tested here
+session.draw = lambda run, parts: []  # images are not what is tested here
 
 class Stop(Exception):
     pass
@@ -162,7 +162,7 @@ def test_the_curve_is_that_of_one_process(
 def test_a_process_may_have_nothing_of_a_batch(
     trained: dict[str, list[Ended]], lasting_bars: Path
 ) -> None:
-    """59 and 1 of 60 pictures; the table of epochs is printed once."""
+    """59 and 1 of 60 images; the table of epochs is printed once."""
     one, two = (rows(lasting_bars.parent / f"uneven-{name}") for name in ("one", "two"))
     for row, other in zip(two, one, strict=True):
         assert row == pytest.approx(other, rel=1e-5)
@@ -207,10 +207,10 @@ def test_the_first_process_says_when_to_stop(
     ("name", "said"),
     [
         ("numpy", 'engine is "numpy", which trains in one process, and 2 were started'),
-        ("small", "training.batch_size = 2 leaves some of 3 processes without a picture"),
-        ("no run", "is no run: it has no recipe.toml"),
-        ("flags", "--resume names the run already"),
-        ("other data", "the train part has changed since"),
+        ("small", "training.batch_size = 2 leaves some of 3 processes without an image"),
+        ("no run", "is not a run folder: it has no recipe.toml"),
+        ("flags", "--resume already gives the run"),
+        ("other data", "the train split has changed since"),
     ],
 )
 def test_a_mistake_is_told_once_and_leaves_nothing_behind(

@@ -81,7 +81,7 @@ def test_a_norm_of_one_number_is_refused_as_in_the_textbook(kind: Any) -> None:
     layer = kind(3)
     x = np.ones((1, 3) if kind is nn.BatchNorm1d else (1, 3, 1, 1))
     module = pair(layer.astype(np.float64))
-    told = f"{kind.__name__} expects at least two numbers a channel to train on, got one"
+    told = f"{kind.__name__} expects at least two values per channel in training, got one"
     for refuse in (lambda: layer.forward(x), lambda: module(torch.from_numpy(x))):
         with pytest.raises(ShapeError, match=told):
             refuse()
@@ -145,7 +145,7 @@ def engine_of(kind: Any, rng: Generator) -> Any:
 def test_a_layer_without_a_module_is_told_with_its_place_and_a_way_out(rng: Generator) -> None:
     assert unmapped(scaled(rng)) == ["2 (Scale)"]
     with pytest.raises(
-        ConfigError, match="layer 2 is a Scale, which PyTorch has no module for"
+        ConfigError, match="layer 2 is a Scale, for which there is no PyTorch module"
     ) as e:
         engine_of(TorchEngine, rng)
     assert "register one (see docs/torch.md)" in str(e.value)
@@ -171,7 +171,7 @@ def test_a_registered_layer_trains_as_the_textbooks(rng: Generator) -> None:
 @pytest.mark.usefixtures("makers")
 def test_a_module_with_other_weights_is_refused(rng: Generator) -> None:
     cases = [
-        (lambda layer: ScaleModule(4, "factor"), r"2.scale is \(4,\) .* none of that name"),
+        (lambda layer: ScaleModule(4, "factor"), r"2.scale is \(4,\) .* not present"),
         (lambda layer: ScaleModule(5), r"2.scale is \(4,\) in the layer, and \(5,\) in the module"),
         (lambda layer: torch.nn.Sequential(torch.nn.Linear(4, 4)), "2.scale"),
     ]
@@ -181,6 +181,6 @@ def test_a_module_with_other_weights_is_refused(rng: Generator) -> None:
             engine_of(TorchEngine, rng)
     register(nn.Tanh)(lambda layer: torch.nn.PReLU())
     with pytest.raises(
-        ConfigError, match=r"a module trains 0\.weight, which its layer does not have"
+        ConfigError, match=r"the module trains 0\.weight, which its layer does not have"
     ):
         module_of(nn.Sequential(nn.Tanh()))

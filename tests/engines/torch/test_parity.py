@@ -1,7 +1,7 @@
 """Every shipped network and recipe trains in PyTorch as in the textbook.
 
 In float64 nothing but the order of sums differs, and ten steps agree to 1e-10. A run of either
-engine classifies as the other does with its weights, to the last picture.
+engine classifies as the other does with its weights, to the last image.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def test_every_network_that_a_recipe_can_name_is_here() -> None:
 def test_a_run_of_one_engine_tests_the_same_on_the_other(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "draw", lambda run, parts: [])  # pictures are not tested here
+    monkeypatch.setattr(session, "draw", lambda run, parts: [])  # images are not tested here
     changes = {"engine": engine, "training.epochs": 2, "training.threads": 1, "data.sample": 0.5}
     run = hl.train("digits-residual", overrides=changes, run_dir=tmp_path / "run")
     assert run.result["engine"] == engine

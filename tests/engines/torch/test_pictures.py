@@ -21,7 +21,7 @@ COUNT = 70  # the last batch of an epoch is short
 
 
 def batches_of(kind: Any = "scale", channels: int | None = None, **how: Any) -> Batches:
-    """Pictures (N, H, W), or (N, C, H, W), the first of them black and the second all alike."""
+    """Images (N, H, W), or (N, C, H, W), the first of them black and the second all alike."""
     rng = np.random.default_rng(0)
     shape = (9, 8) if channels is None else (channels, 9, 8)
     images = rng.integers(0, 256, (COUNT, *shape), np.uint8)
@@ -132,7 +132,7 @@ def test_too_small_a_device_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(torch, "tensor", full)
-    with pytest.raises(ConfigError, match="the 70 pictures to train on take 0 MB, more than"):
+    with pytest.raises(ConfigError, match="the 70 training images need 0 MB, more than"):
         DevicePictures(batches_of(), CPU)
 
 

@@ -141,7 +141,7 @@ BAD = {
     "computing": ((2, 2), "handloom: the disk is gone (process 1 of 2, on "),
     "all_of_them": ((2, 2), "handloom: the recipe is wrong"),
     "a_bug": ((1, 1), ""),
-    "killed": ((2, -9), "handloom: another process of this training has ended"),
+    "killed": ((2, -9), "handloom: another process of this training ended"),
 }
 
 
@@ -219,7 +219,7 @@ def test_every_process_has_a_gpu_of_its_own(
     ("count", "name", "said"),
     [
         (3, "auto", "4 processes were started on a machine with 3 GPUs; start 3"),
-        (8, "cuda:1", 'torch.device is "cuda:1", one device, and 4 processes were started'),
+        (8, "cuda:1", 'torch.device is "cuda:1", one device, but 4 processes were started'),
         (0, "mps", 'torch.device is "mps", one device'),
     ],
 )

@@ -36,7 +36,7 @@ def test_other_numbers_are_refused(
     classifier: PortableClassifier, images: np.ndarray, by: float
 ) -> None:
     model = changed(classifier, "network.5.bias", by)
-    with pytest.raises(RunError, match=r"scores for picture \d differ .* no file was written"):
+    with pytest.raises(RunError, match=r"scores for image \d differ .* no file was written"):
         check_model(model, classifier, images)
 
 
@@ -70,7 +70,7 @@ def test_a_fault_that_only_a_single_picture_meets_is_found(
         return logits + (len(images) == 1), probabilities
 
     monkeypatch.setattr(check, "run_model", wrong_alone)
-    with pytest.raises(RunError, match="picture 0 differ"):
+    with pytest.raises(RunError, match="image 0 differ"):
         check_model(build_model(classifier).SerializeToString(), classifier, images)
 
 

@@ -109,7 +109,7 @@ def forgotten() -> Iterator[None]:
 def test_a_registered_layer_crosses(forgotten: None, rng: Generator) -> None:
     network = nn.Sequential(nn.Tanh(), nn.Residual(Gain(5)))
     x = rng.standard_normal((3, 5)).astype(np.float32)
-    with pytest.raises(ConfigError, match=r"layer layer\.1\.body: Gain has no form in ONNX"):
+    with pytest.raises(ConfigError, match=r"layer layer\.1\.body: Gain cannot be exported to ONNX"):
         run_alone(network, x)
 
     @writes(Gain)

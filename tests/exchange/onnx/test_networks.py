@@ -1,6 +1,6 @@
-"""Every shipped network as ONNX: onnxruntime agrees on real pictures, in batches of 1 and 1,000.
+"""Every shipped network as ONNX: onnxruntime agrees on real images, in batches of 1 and 1,000.
 
-By default on as many pictures as take a moment; with --slow on the whole test part, each picture
+By default on as many images as take a moment; with --slow on the whole test split, each image
 also by itself.
 """
 
@@ -60,7 +60,7 @@ def stirred(recipe: Recipe, shape: tuple[int, ...], classes: int, rng: Generator
 
 
 def multiply_adds(network: nn.Sequential) -> int:
-    """Of one picture."""
+    """Of one image."""
     passages = nn.trace(network, np.zeros((1, *SHAPE), np.float32)).values()
     return sum(
         passage.layer.weight.value.size * math.prod(passage.y.shape[2:])
@@ -76,7 +76,7 @@ def pictures(count: int) -> np.ndarray:
 
 
 def assert_agrees(classifier: PortableClassifier, images: np.ndarray, singles: int) -> None:
-    """In batches of 1,000, and the first `singles` pictures of each batch one by one."""
+    """In batches of 1,000, and the first `singles` images of each batch one by one."""
     model = build_model(classifier).SerializeToString()
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     for start in range(0, len(images), BATCH):

@@ -97,7 +97,9 @@ def forgotten() -> Iterator[None]:
 
 def test_a_registered_layer_crosses(forgotten: None, rng: Generator) -> None:
     network = nn.Sequential(nn.Tanh(), nn.Residual(Gain(5))).eval()
-    with pytest.raises(ConfigError, match=r"layer network\.1\.body: Gain has no form in PyTorch"):
+    with pytest.raises(
+        ConfigError, match=r"layer network\.1\.body: Gain cannot be exported to PyTorch"
+    ):
         spell(network)
 
     @spells(Gain, helper=HELPER)

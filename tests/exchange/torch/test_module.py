@@ -24,8 +24,8 @@ ALONE = """
 import runpy, sys
 sys.modules["handloom"] = None  # an import of it would fail
 import numpy as np, torch, net
-pictures = torch.from_numpy(np.load("pictures.npy"))
-np.save("scores.npy", net.load()(pictures).detach().numpy())
+images = torch.from_numpy(np.load("pictures.npy"))
+np.save("scores.npy", net.load()(images).detach().numpy())
 print(*net.CLASS_NAMES, sep="|")
 sys.argv = ["net.py", "pictures.npy"]
 runpy.run_path("net.py", run_name="__main__")

@@ -22,7 +22,7 @@ PLAIN = {"name": "mlp", "hidden": [8]}
 
 
 def convolution(kernel_size: int) -> dict[str, Any]:
-    """One convolution with a batch norm for pictures of 6 x 6."""
+    """One convolution with a batch norm for images of 6 x 6."""
     return {
         "name": "sequential",
         "layers": [
@@ -59,8 +59,8 @@ def test_only_a_norm_of_single_numbers_leaves_an_example_out(
     assert (note is None) == (expected is None)
     if expected is not None:
         assert note == (
-            "each epoch leaves out 1 of the 60 training examples, a different one each time: it "
-            f"would be alone in the last batch, and {expected} needs two"
+            "each epoch omits 1 of the 60 training examples, a different one each time: it "
+            f"would be alone in the last batch, but {expected} needs two"
         )
 
 
@@ -78,7 +78,7 @@ def test_where_two_or_more_are_left_nothing_changes(changed: Change, batch_size:
 def test_batches_of_one_are_refused(changed: Change) -> None:
     one = changed(model=NORMED, training__batch_size=1)
     parts = assemble.load_parts(one)
-    with pytest.raises(RecipeError, match=r"batch_size is 1, and layer 2 \(BatchNorm1d\) needs"):
+    with pytest.raises(RecipeError, match=r"batch_size is 1, but layer 2 \(BatchNorm1d\) needs"):
         assemble.build_engine(one, parts)
     assemble.build_engine(changed(model=PLAIN, training__batch_size=1), parts)
     assemble.build_engine(changed(model=NORMED, training__batch_size=2), parts)
@@ -88,7 +88,7 @@ def test_a_single_example_is_refused(changed: Change) -> None:
     recipe = changed(model=NORMED)
     parts = assemble.load_parts(recipe)
     model = assemble.build_model(recipe, (1, 6, 6), 3)
-    with pytest.raises(RecipeError, match=r"there is 1 example to train on, and layer 2 \(Batch"):
+    with pytest.raises(RecipeError, match=r"there is 1 training example, but layer 2 \(Batch"):
         assemble.check_batches(recipe, model, parts.train.take(np.arange(1)))
     assemble.check_batches(recipe, model, parts.train.take(np.arange(2)))
     plain = assemble.build_model(changed(model=PLAIN), (1, 6, 6), 3)

@@ -30,11 +30,11 @@ def test_the_engine_is_what_the_recipe_asks_for(changed: Change) -> None:
     assert (setup.ema, setup.clip_norm, setup.clip_value) == (0.9, 2.0, 1.0)
     trainer = assemble.build_trainer(recipe, parts, choice, callbacks=[])
     assert trainer.engine is engine
-    assert trainer.notes == choice.notes == ("numpy: as asked for",)
+    assert trainer.notes == choice.notes == ("numpy: as requested",)
 
 
 def test_a_schedules_epochs_are_those_of_the_training_part(changed: Change) -> None:
-    """60 pictures in batches of 16 are four steps."""
+    """60 images in batches of 16 are four steps."""
     recipe = changed(schedule={"name": "step", "every": 2, "factor": 0.1})
     engine = assemble.build_engine(recipe, assemble.load_parts(recipe)).engine
     assert isinstance(engine, NumpyEngine)
@@ -103,7 +103,7 @@ def test_growing_pictures_train_alike_on_every_engine(
 
 def test_sizes_that_the_network_cannot_take_are_refused(changed: Change) -> None:
     recipe = changed(training__sizes=SIZES, engine="numpy")
-    told = "training.sizes has pictures of 3 x 3, which this network cannot take: .*36.*got.*9"
+    told = "training.sizes has images of 3 x 3, which this network cannot take: .*36.*got.*9"
     with pytest.raises(RecipeError, match=told):
         assemble.build_engine(recipe, assemble.load_parts(recipe))
 
@@ -129,6 +129,6 @@ def test_a_part_without_weight_is_refused_before_anything_is_written(
     loss = {"name": "cross-entropy", "class_weights": [0.0, 0.0, 0.0]}
     for start in (session.train, train_ensemble):
         how: Any = {"seeds": 2} if start is train_ensemble else {}
-        with pytest.raises(RecipeError, match="every label of the training part"):
+        with pytest.raises(RecipeError, match="every label of the training split"):
             start(bars, overrides={"loss": loss}, run_dir=tmp_path / "new", **how)
         assert not (tmp_path / "new").exists()

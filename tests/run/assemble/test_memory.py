@@ -16,7 +16,7 @@ from handloom.run.assemble.memory import check_memory
 Change = Callable[..., Recipe]
 
 WEIGHTS = 36 * 8 + 8 + 8 * 3 + 3  # 6 × 6 pixels, 8 hidden units, 3 classes
-VALUES = 36 + 8 + 8 + 3  # of a picture: itself, linear, relu, linear
+VALUES = 36 + 8 + 8 + 3  # of an image: itself, linear, relu, linear
 PARTS = {"sgd": 2, "adam": 4}  # weights, gradients, and what the rule keeps
 
 
@@ -35,7 +35,7 @@ def test_the_limit_is_what_a_step_takes(
     changed: Change, monkeypatch: pytest.MonkeyPatch, rule: str, engine: str, batch: int,
     pictures: int,
 ) -> None:  # fmt: skip
-    """The loom makes room for whole batches, others for the 60 pictures there are."""
+    """The loom makes room for whole batches, others for the 60 images there are."""
     recipe = changed(optimizer={"name": rule, "lr": 0.1}, engine=engine, training__batch_size=batch)
     parts = assemble.load_parts(recipe)
     needed = least(rule, pictures)
@@ -46,10 +46,10 @@ def test_the_limit_is_what_a_step_takes(
         check_memory(recipe, parts)
     of_weights = 4 * WEIGHTS * PARTS[rule]
     assert str(caught.value) == (
-        f"a training step takes {shown_bytes(needed)} at least, "
+        f"a training step needs at least {shown_bytes(needed)}, "
         f"{shown_bytes(needed - of_weights)} for a batch of {pictures:,} and "
-        f"{shown_bytes(of_weights)} for weights, gradients and optimizer, and "
-        f"{shown_bytes(needed - 1)} are available; take a smaller training.batch_size or network"
+        f"{shown_bytes(of_weights)} for weights, gradients and optimizer, but "
+        f"{shown_bytes(needed - 1)} are available; use a smaller training.batch_size or network"
     )
 
 
@@ -59,5 +59,5 @@ def test_what_is_not_known_is_no_limit(changed: Change, monkeypatch: pytest.Monk
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     check_memory(recipe, parts)
     monkeypatch.setattr(memory, "available_memory", lambda: 0)
-    with pytest.raises(RecipeError, match="a training step takes"):
+    with pytest.raises(RecipeError, match="a training step needs"):
         check_memory(recipe, parts)

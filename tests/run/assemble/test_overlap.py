@@ -1,4 +1,4 @@
-"""Pictures that are trained on and tested on are counted before the training starts."""
+"""Images that are trained on and tested on are counted before the training starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Change = Callable[..., Recipe]
 
 
 def plant(folder: Path, count: int) -> None:
-    """The first test pictures become those of the training file; one differs in a single pixel."""
+    """The first test images become those of the training file; one differs in a single pixel."""
     train, test = np.load(folder / "images.npy"), np.load(folder / "test-images.npy")
     test[: count + 1] = train[: count + 1]
     test[count, 0, 0] ^= 1
@@ -41,11 +41,11 @@ def test_those_of_the_test_part_are_counted(changed: Change, bars: Path) -> None
     recipe = changed(data__validation=1)  # 79 of 80 are trained on
     (held,) = assemble.load_parts(recipe).validation.images
     among = any(np.array_equal(held, image) for image in np.load(bars.parent / "images.npy")[:7])
-    assert f"{7 - among} of 30 test pictures are trained on as well, to the pixel" in notes(recipe)
+    assert f"{7 - among} of 30 test images are trained on as well, to the pixel" in notes(recipe)
 
 
 def test_those_of_the_validation_part_are_counted(changed: Change, bars: Path) -> None:
-    """Each picture stands in the file twice."""
+    """Each image stands in the file twice."""
     images = np.load(bars.parent / "images.npy")
     images[40:] = images[:40]
     np.save(bars.parent / "images.npy", images)
@@ -54,7 +54,7 @@ def test_those_of_the_validation_part_are_counted(changed: Change, bars: Path) -
     train = {image.tobytes() for image in parts.train.images}
     shared = sum(image.tobytes() in train for image in parts.validation.images)
     assert shared > 5
-    assert f"{shared} of 20 validation pictures are trained on as well" in notes(recipe)
+    assert f"{shared} of 20 validation images are trained on as well" in notes(recipe)
 
 
 @pytest.mark.parametrize("part", ["train", "validation"])

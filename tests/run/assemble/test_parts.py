@@ -80,7 +80,7 @@ def test_folds_divide_the_pictures_in_the_place_of_validation(changed: Change) -
         parts = assemble.load_parts(recipe)
         assert parts.train.fingerprint() == known.take(train).fingerprint()
         assert parts.validation.fingerprint() == known.take(validation).fingerprint()
-    with pytest.raises(RecipeError, match="data names no folds"):
+    with pytest.raises(RecipeError, match="data has no folds"):
         assemble.fold_positions(changed(), known)
 
 
@@ -175,5 +175,5 @@ def test_stages_end_at_whole_epochs(changed: Change) -> None:
 def test_half_of_a_fold_is_none(changed: Change, missing: str) -> None:
     recipe = changed(data__folds=3, data__fold=1)
     half = recipe.model_copy(update={"data": recipe.data.model_copy(update={missing: None})})
-    with pytest.raises(RecipeError, match="data names no folds"):
+    with pytest.raises(RecipeError, match="data has no folds"):
         assemble.fold_positions(half, assemble.load_data(recipe).train)

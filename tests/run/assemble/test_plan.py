@@ -80,7 +80,7 @@ def test_without_a_compiler_there_is_no_plan(
     changed: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(partly, "refusal", lambda: "no vectors here")
-    with pytest.raises(ConfigError, match="no plan of a compiled step here: no vectors here"):
+    with pytest.raises(ConfigError, match="step cannot be compiled here: no vectors here"):
         assemble.explain_plan(changed())
 
 
@@ -91,7 +91,7 @@ def test_missing_pictures_of_ones_own_are_missed(changed: Change) -> None:
 
 
 def test_strokes_are_as_dark_and_as_crowded_as_digits() -> None:
-    """Of MNIST's pixels 19 % are lit, of those of eleven pictures together 49 %."""
+    """Of MNIST's pixels 19 % are lit, of those of eleven images together 49 %."""
     images = draw_strokes(220, (1, 28, 28))
     assert (images.shape, images.dtype) == ((220, 1, 28, 28), np.uint8)
     lit = images.reshape(-1, 784) > 0

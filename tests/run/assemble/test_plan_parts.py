@@ -119,7 +119,7 @@ def test_a_step_in_parts_is_outlined(
     weights = told["loss"].keywords.get("class_weights")
     assert ([] if weights is None else weights.tolist()) == changes["loss"].get("class_weights", [])
     partly_compiled["compiled"] = ()
-    with pytest.raises(ConfigError, match=r"nothing can be compiled: the loss run on numpy"):
+    with pytest.raises(ConfigError, match=r"nothing can be compiled: the loss run with NumPy"):
         assemble.explain_plan(recipe)
 
 

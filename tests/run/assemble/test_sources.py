@@ -84,7 +84,7 @@ def test_what_is_nowhere_is_refused_with_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         located(recipe, here)
     assert str(caught.value) == (
-        f"data.images: there is no x.npy in {here}, and {old} exists; leave the data folder out "
+        f"data.images: there is no x.npy in {here}, and {old} exists; remove the data folder "
         "to use it"
     )
 
@@ -122,7 +122,7 @@ def test_a_run_that_keeps_no_way_says_where_it_looked(tmp_path: Path, kept: Any)
     with pytest.raises(DataError) as caught:
         located(table("/old/x.npy"), run=tmp_path, kept=kept)
     assert str(caught.value) == (
-        f"data.images: /old/x.npy is not there; if the data of {tmp_path} were moved, name their "
+        f"data.images: /old/x.npy does not exist; if the data of {tmp_path} were moved, give their "
         "folder with --data-dir"
     )
 
@@ -131,7 +131,7 @@ def test_both_places_are_named_where_neither_has_the_data(tmp_path: Path) -> Non
     with pytest.raises(DataError, match=f", nor is {tmp_path}/far/x.npy; if the data of"):
         located(table("/old/x.npy"), run=tmp_path / "run", kept={"/old/x.npy": "../far/x.npy"})
     same = {"/old/x.npy": "/old/x.npy"}
-    with pytest.raises(DataError, match=r"x\.npy is not there; if the data of"):
+    with pytest.raises(DataError, match=r"x\.npy does not exist; if the data of"):
         located(table("/old/x.npy"), run=tmp_path, kept=same)
 
 

@@ -31,7 +31,7 @@ def test_memory_is_what_a_step_holds(
     assert not summary.why_assumed
     assert memory.weights == memory.gradients == 4 * WEIGHTS
     assert memory.optimizer == 4 * WEIGHTS * (states + (ema is not None))
-    assert memory.outputs == 4 * 16 * (36 + 8 + 8 + 3)  # pictures, linear, relu, linear
+    assert memory.outputs == 4 * 16 * (36 + 8 + 8 + 3)  # images, linear, relu, linear
     assert memory.total == memory.outputs + (2 + states + (ema is not None)) * 4 * WEIGHTS
 
 

@@ -45,7 +45,7 @@ class StopAfter(Callback):
 @pytest.mark.parametrize("half", [1, 2])
 @pytest.mark.usefixtures("each_engine")
 def test_whatever_varies_a_training_resumes_with_the_same_bits(changed: Change, half: int) -> None:
-    """Mixed pictures, sizes that grow, slow weights, an average: all are functions of the step."""
+    """Mixed images, sizes that grow, slow weights, an average: all are functions of the step."""
     layers: list[dict[str, Any]] = [
         {"layer": "conv2d", "out_channels": 4, "kernel_size": 3, "padding": 1},
         {"layer": "batch-norm"}, {"layer": "relu"}, {"layer": "global-avg-pool"},

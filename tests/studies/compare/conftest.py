@@ -1,4 +1,4 @@
-"""Trained runs to compare: bars.toml with three seeds, and the same network that learnt nothing."""
+"""Trained runs to compare: bars.toml with three seeds, and a network that learned nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def own(good: list[Run], tmp_path: Path) -> list[Run]:
 
 @pytest.fixture(scope="module")
 def seen(good: list[Run]) -> list[Evaluation]:
-    """The good runs on their validation parts, which differ as their seeds do."""
+    """The good runs on their validation splits, which differ as their seeds do."""
     return evaluate(good, "validation", None)
 
 

@@ -15,7 +15,7 @@ from handloom.studies.compare import Comparison, Group
 
 @pytest.fixture(scope="module")
 def comparison(good: list[Run], idle: list[Run]) -> Comparison:
-    """The network that learnt, and the one that did not."""
+    """The network that learned, and the one that did not."""
     rows = [Group("learnt", tuple(good)), Group("idle", tuple(idle))]
     return hl.compare(rows, reach=0.9)
 
@@ -23,7 +23,7 @@ def comparison(good: list[Run], idle: list[Run]) -> Comparison:
 def test_a_planted_difference_is_found_and_called_real(comparison: Comparison) -> None:
     (sentence,) = comparison.sentences
     assert sentence.startswith("learnt is better than idle by 0.")
-    assert "the difference is real: it holds over 3 seeds (corrected paired t" in sentence
+    assert "the difference is significant: it holds over 3 seeds (corrected paired t" in sentence
     (pair,) = comparison.pairs
     assert pair.is_real
     assert pair.difference == pytest.approx(
@@ -43,14 +43,14 @@ def test_single_runs_find_their_rows(good: list[Run], idle: list[Run]) -> None:
     alone = hl.compare([good[0], idle[0]], pace=False)
     assert [len(row.runs) for row in alone.rows] == [1, 1]
     assert alone.rows[0].predicted_per_s is None
-    assert "between these two networks the difference is real" in alone.sentences[0]
+    assert "the difference between these two networks is significant" in alone.sentences[0]
     (row,) = hl.compare(good, pace=False).rows
     assert [run.path for run in row.runs] == [run.path for run in good]
 
 
 def test_a_run_and_itself_are_the_same(good: list[Run]) -> None:
     twice = hl.compare([[good[0]], [good[0]]], pace=False)
-    assert "are right on the very same pictures" in twice.sentences[0]
+    assert "are correct on exactly the same images" in twice.sentences[0]
     assert twice.pairs[0].p_adjusted == 1.0
 
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_compared(own: list[Run], good: list[Run], tmp_path: Path
     with pytest.raises(ConfigError, match=r"up to 1, got 90"):
         hl.compare(good, reach=90)
     own[1].folder.result.unlink()
-    with pytest.raises(RunError, match="bars-1 cannot be compared: its training has not ended"):
+    with pytest.raises(RunError, match="bars-1 cannot be compared: its training has not finished"):
         hl.compare(own, part="test")
     assert own[0].looks == 1
     text = own[0].folder.recipe.read_text()

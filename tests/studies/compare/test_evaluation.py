@@ -1,4 +1,4 @@
-"""Right or wrong, picture by picture; the looks at test parts; the pace."""
+"""Right or wrong, image by image; the looks at test splits; the pace."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_no_run_is_looked_at_if_one_cannot_be(own: list[Run]) -> None:
         own[2].folder.data, data | {"pictures": data["pictures"] | {"test": 0}}
     )
     own[2] = open_run(own[2].path)
-    with pytest.raises(RunError, match="bars-2: its data have no test part"):
+    with pytest.raises(RunError, match="bars-2: its data have no test split"):
         evaluate(own, "test", None)
     assert [run.looks for run in own] == [1, 1, 1]
 
@@ -70,12 +70,12 @@ def test_pictures_that_changed_are_refused(own: list[Run], lasting_bars: Path) -
     told = own[0].data
     other = told | {"fingerprints": told["fingerprints"] | {"validation": "0" * 64}}
     own[0].folder.write_json(own[0].folder.data, other)
-    with pytest.raises(RunError, match="the validation part has changed"):
+    with pytest.raises(RunError, match="the validation split has changed"):
         evaluate([open_run(own[0].path)], "validation", None)
 
 
 class Slow:
-    """Predicts a picture a millisecond."""
+    """Predicts an image a millisecond."""
 
     def predict_outputs(self, images: np.ndarray) -> None:
         time.sleep(1e-3 * len(images))

@@ -36,7 +36,7 @@ def test_a_list_is_a_row_as_it_stands(good: list[Run]) -> None:
 
 
 def test_one_training_is_no_two_witnesses(good: list[Run], own: list[Run]) -> None:
-    with pytest.raises(ConfigError, match="are one training"):
+    with pytest.raises(ConfigError, match="are the same training"):
         grouped([good[0], own[0]])
 
 

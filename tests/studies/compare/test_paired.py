@@ -70,9 +70,9 @@ def test_paired_t_is_scipy_s() -> None:
 
 
 def test_the_correction_is_what_seeds_that_share_pictures_need(rng: np.random.Generator) -> None:
-    """Two equally good networks, each with pictures of its own that it alone can tell.
+    """Two equally good networks, each with images of its own that it alone can tell.
 
-    Each of ten seeds validates on a fifth of a thousand pictures. Whatever these favour by chance,
+    Each of ten seeds validates on a fifth of a thousand images. Whatever these favour by chance,
     all seeds see again, and an uncorrected test takes for real.
     """
     pictures, validated, seeds, times = 1000, 200, 10, 500

@@ -17,7 +17,7 @@ PICTURES = 1000
 
 
 def made(seen: list[Evaluation], wrong: list[range], same: bool = False) -> list[Evaluation]:
-    """The seeds' evaluations as if each had been wrong on those of a thousand pictures."""
+    """The seeds' evaluations as if each had been wrong on those of a thousand images."""
     made = []
     for evaluation, places in zip(seen, wrong, strict=False):
         is_right = np.ones(PICTURES, bool)
@@ -61,7 +61,7 @@ def test_on_the_same_pictures_the_less_sure_of_two_answers_decides(seen: list[Ev
         made(seen, [range(20), range(20), range(20)], same=True),
         made(seen, [range(24), range(25), range(24)], same=True),
     )
-    assert steady.tests[0].name == "over pictures", "five pictures are few, however many seeds"
+    assert steady.tests[0].name == "over images", "five images are few, however many seeds"
     assert steady.tests[1].name == "paired t"
     assert steady.tests[1].p == pytest.approx(stats.ttest_1samp([4, 5, 4], 0).pvalue)
     wild = pair_of(
@@ -90,9 +90,9 @@ def test_why_a_pair_cannot_be_tested(seen: list[Evaluation]) -> None:
     none = pair_of(made(seen[:1], wrong), made(seen[1:], wrong))
     assert none.why_untested == "they have no seed in common"
     others = pair_of(made(seen, wrong), made(seen, wrong, same=True))
-    assert others.why_untested == "they were evaluated on different pictures"
+    assert others.why_untested == "they were evaluated on different images"
     twice = pair_of(made([seen[0]] * 2, wrong), made(seen, wrong))
-    assert twice.why_untested == "a seed stands twice in one of them"
+    assert twice.why_untested == "a seed occurs twice in one of them"
     for pair in (none, others, twice):
         assert (pair.tests, pair.p_adjusted, pair.is_real) == ((), None, False)
 

@@ -26,17 +26,18 @@ THREE = replace(
 
 def test_one_seed_tells_of_two_networks() -> None:
     assert sentence_of(ONE, "validation", 1) == (
-        "lenet is better than mlp, and between these two networks the difference is real: of the "
-        "same 6,000 validation pictures, 212 are classified correctly only by lenet, 143 only by "
-        "mlp, and the rest by both or by neither (McNemar, "
-        "p = 0.00025). Whether it is one of the recipes, only more seeds can tell."
+        "lenet is better than mlp, and the difference between these two networks is significant: "
+        "of the same 6,000 validation images, 212 are classified correctly only by lenet, 143 "
+        "only by mlp, and the rest by both or by neither (McNemar, p = 0.00025). Only more seeds "
+        "can show whether it holds for the recipes."
     )
 
 
 def test_several_seeds_tell_of_recipes() -> None:
     assert sentence_of(THREE, "validation", 3) == (
-        "lenet is better than mlp by 0.0115 (95 %: 0.0012 to 0.0218), and the difference is real: "
-        "it holds over 3 seeds (paired t, p = 0.0021; p = 0.0063 by Holm's correction for 3 pairs)."
+        "lenet is better than mlp by 0.0115 (95 %: 0.0012 to 0.0218), and the difference is "
+        "significant: it holds over 3 seeds (paired t, p = 0.0021; p = 0.0063 by Holm's "
+        "correction for 3 pairs)."
     )
 
 
@@ -57,18 +58,18 @@ def test_the_better_one_comes_first() -> None:
 @pytest.mark.parametrize("pair", [ONE, THREE])
 def test_what_is_not_proved_is_not_called_real(pair: RowPair) -> None:
     told = sentence_of(replace(pair, p_adjusted=0.05), "validation", 1)
-    assert "cannot be told apart" in told
+    assert "No significant difference" in told
     assert "real" not in told
     assert "is better" not in told
 
 
 def test_what_may_have_brought_it_about_is_named() -> None:
     seeds = replace(THREE, p_adjusted=0.4)
-    assert "which the choice of the seeds alone may bring about" in sentence_of(seeds, "test", 1)
-    pictures = replace(seeds, tests=(PairedTest("over pictures", 0.4), *seeds.tests))
-    assert "the choice of the test pictures alone" in sentence_of(pictures, "test", 1)
+    assert "which the choice of the seeds alone could explain" in sentence_of(seeds, "test", 1)
+    pictures = replace(seeds, tests=(PairedTest("over images", 0.4), *seeds.tests))
+    assert "the choice of the test images alone" in sentence_of(pictures, "test", 1)
     both = replace(pictures, p_adjusted=0.01)
-    assert "it holds over 3 seeds and over the pictures" in sentence_of(both, "test", 1)
+    assert "it holds over 3 seeds and over the images" in sentence_of(both, "test", 1)
 
 
 def test_single_seeds_that_tell_more_are_mentioned() -> None:
@@ -76,7 +77,7 @@ def test_single_seeds_that_tell_more_are_mentioned() -> None:
     clearer = replace(unclear, each_p=(0.01, 0.3, 0.04), each_difference=(0.02, 0.001, 0.013))
     assert sentence_of(clearer, "test", 1) == (
         f"{sentence_of(unclear, 'test', 1)} Between two networks at a time the lead is clear in "
-        "2 of 3 (McNemar, p below 0.05): more seeds may tell."
+        "2 of 3 (McNemar, p below 0.05): more seeds may decide it."
     )
     for silent in (
         replace(clearer, each_difference=(-0.02, 0.001, 0.013)),
@@ -104,7 +105,7 @@ def test_folds_are_told_as_such(witnesses: list[tuple[int, int]], told: str) -> 
 
 def test_equal_and_untested_pairs_say_so() -> None:
     same = replace(ONE, only_first=0, only_second=0, difference=0.0)
-    assert sentence_of(same, "test", 1) == "lenet and mlp are right on the very same pictures."
+    assert sentence_of(same, "test", 1) == "lenet and mlp are correct on exactly the same images."
     untested = RowPair("lenet", "mlp", (), why_untested="they have no seed in common")
     assert sentence_of(untested, "test", 0) == (
         "lenet and mlp cannot be tested: they have no seed in common."

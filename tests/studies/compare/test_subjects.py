@@ -24,7 +24,7 @@ def test_a_run_is_one_row(good: list[Run]) -> None:
 
 
 def test_a_folder_of_anything_else_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="is no run"):
+    with pytest.raises(RunError, match="is not a run folder"):
         rows_in(tmp_path)
 
 

@@ -39,7 +39,7 @@ def test_markdown_has_a_row_a_row(comparison: Comparison) -> None:
     figures = comparison.rows[0]
     assert told["accuracy"] == f"{figures.accuracy:.4f} ± {figures.spread:.4f}"
     assert told["95 %"] == f"{figures.interval.low:.4f} to {figures.interval.high:.4f}"
-    assert (told["parameters"], told["MACs"], told["looks"]) == ("323", "312", "1 each")
+    assert (told["parameters"], told["MACs"], told["tests"]) == ("323", "312", "1 each")
     assert dict(zip(heading, rows[1], strict=True))["to 0.9"] == "never"
     assert f"- {comparison.sentences[0]}" in markdown(comparison).replace("\\", "")
 
@@ -84,7 +84,7 @@ def test_the_legend_tells_every_column_that_needs_it(comparison: Comparison) -> 
         assert legend(comparison) in text
     told = legend(comparison)
     assert "standard deviation over the runs" in told
-    assert "to 0.9: epochs" in told
+    assert "to 0.9: mean number of epochs" in told
     bare = replace(
         comparison,
         reach=None,

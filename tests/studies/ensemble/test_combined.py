@@ -63,7 +63,7 @@ def test_a_look_together_is_a_look_of_each(trained: list[Path], part: Dataset) -
             "tta": {"variants": ["flip"], **own},
         }
     assert together.looks == before[0]["evaluations"] + 1
-    with pytest.raises(ConfigError, match="'spin' is no variant"):
+    with pytest.raises(ConfigError, match="'spin' is not a variant"):
         together.test(tta=["spin"])
     assert together.looks == before[0]["evaluations"] + 1
 
@@ -87,7 +87,7 @@ def test_what_opens_together(trained: list[Path], ensemble: hl.Ensemble) -> None
 def test_runs_that_cannot_judge_the_same_pictures_are_refused(
     trained: list[Path], bars: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="needs one run at least"):
+    with pytest.raises(ConfigError, match="at least one run is needed"):
         CombinedRuns([])
     images = np.load(bars.parent / "images.npy")
     np.save(bars.parent / "images.npy", np.pad(images, ((0, 0), (0, 1), (0, 0))))
@@ -95,7 +95,7 @@ def test_runs_that_cannot_judge_the_same_pictures_are_refused(
     other = hl.train(bars, overrides=no_test, run_dir=tmp_path / "tall", pictures=False)
     with pytest.raises(ShapeError, match=r"a was trained on .* \(1, 6, 6\), .*tall on \(1, 7, 6\)"):
         open_combined([trained[0], other.path])
-    with pytest.raises(RunError, match="tall: its data have no test part"):
+    with pytest.raises(RunError, match="tall: its data have no test split"):
         CombinedRuns([other]).test()
 
 
@@ -107,12 +107,12 @@ def test_other_classes_and_other_test_parts_are_refused(
     test_labels.write_text("\n".join([lines[0], "0,2", *lines[2:]]).replace("0,2", "0,1") + "\n")
     short = {"training.epochs": 1}
     other = hl.train(bars, overrides=short, run_dir=tmp_path / "other", pictures=False)
-    with pytest.raises(RunError, match="have different test parts; test them one by one"):
+    with pytest.raises(RunError, match="have different test splits; test them one by one"):
         open_combined([trained[0], other.path]).test()
     for name in ("labels.csv", "test-labels.csv"):
         header, *rows = (bars.parent / name).read_text().splitlines()
         words = [f"{row[:-1]}{('zero', 'one', 'two')[int(row[-1])]}\n" for row in rows]
         (bars.parent / name).write_text(f"{header}\n{''.join(words)}")
     worded = hl.train(bars, overrides=short, run_dir=tmp_path / "worded", pictures=False)
-    with pytest.raises(RunError, match=r"knows the classes 0, 1, 2, .* one, two, zero; they have"):
+    with pytest.raises(RunError, match=r"has the classes 0, 1, 2, .* one, two, zero; they have"):
         open_combined([trained[0], worded.path])

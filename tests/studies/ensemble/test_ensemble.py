@@ -31,7 +31,7 @@ def test_members_are_runs_that_divide_the_pictures(ensemble: hl.Ensemble, known)
         np.testing.assert_allclose(one.validation.class_counts(), known.class_counts() / 2, atol=1)
         splits.append(one.validation.fingerprint())
         assert first.recipe.seed == second.recipe.seed
-    assert splits[0] != splits[1], "each seed divides the pictures anew"
+    assert splits[0] != splits[1], "each seed divides the images anew"
     assert all(hl.open_run(run.path).is_finished for run in ensemble.runs)
 
 
@@ -109,10 +109,10 @@ def test_a_recipe_with_its_fold_stands_alone(lasting_bars: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"data.folds": 3}, "folds and fold go together, and one of them is missing"),
-        ({"data.folds": 3, "data.fold": 4}, "fold is 4, and there are 3 folds, counted from 1"),
+        ({"data.folds": 3}, "folds and fold go together; one of them is missing"),
+        ({"data.folds": 3, "data.fold": 4}, "fold is 4, but there are 3 folds, counted from 1"),
         ({"data.folds": 1, "data.fold": 1}, "data.folds is 1; it has to be a whole number from 2"),
-        ({"data.folds": 3, "data.fold": 1, "data.sample": 0.5}, "leave sample out"),
+        ({"data.folds": 3, "data.fold": 1, "data.sample": 0.5}, "remove sample"),
     ],
 )
 def test_folds_that_cannot_be_are_refused(lasting_bars: Path, changes: dict, told: str) -> None:

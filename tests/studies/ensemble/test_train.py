@@ -82,9 +82,9 @@ def test_one_process_an_ensemble(own: hl.Ensemble) -> None:
         ({"seeds": 1}, "an ensemble needs folds, or at least two seeds; seeds is 1"),
         ({"folds": 2, "seeds": 0}, "seeds is 0"),
         ({"folds": 1}, "data.folds is 1; it has to be a whole number from 2"),
-        ({"folds": 100}, "folds need 2 <= k <= number of pictures, got k = 100 of 80"),
-        ({"folds": 2, "overrides": {"data.sample": 0.5}}, "leave sample out"),
-        ({"seeds": 2, "overrides": {"data.folds": 2, "data.fold": 1}}, "names a fold of its own"),
+        ({"folds": 100}, "folds need 2 <= k <= number of images, got k = 100 of 80"),
+        ({"folds": 2, "overrides": {"data.sample": 0.5}}, "remove sample"),
+        ({"seeds": 2, "overrides": {"data.folds": 2, "data.fold": 1}}, "has a fold of its own"),
         ({"seeds": 2, "overrides": {"data.images": "none.npy"}}, "none.npy"),
     ],
 )

@@ -135,13 +135,18 @@ CASES = [
         OPEN,
         "number 2 of 3, behind a by +0.0010 ± 0.0070",
     ),
-    Case(IsBest("b"), lambda make: validations(make, b=0.9), OPEN, "there is nothing beside it"),
+    Case(
+        IsBest("b"),
+        lambda make: validations(make, b=0.9),
+        OPEN,
+        "there is nothing to compare it with",
+    ),
     Case(Reaches("a", 0.89), lambda make: accuracies(make, a=(0.89,)), HELD, "0.8900, +0.0000"),
     Case(
         Reaches("a", 0.89),
         lambda make: accuracies(make, a=(0.88, 0.87)),
         FAILED,
-        "0.8750, -0.0150; ± 0.0061 are the pictures' chance",
+        "0.8750, -0.0150; ± 0.0061 sampling error",
     ),
     Case(Reaches("a", 0.89), lambda make: accuracies(make, a=(0.885,)), OPEN, "0.8850, -0.0050; ±"),
     Case(

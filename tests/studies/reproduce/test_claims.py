@@ -14,8 +14,8 @@ def test_the_check_decides(made) -> None:
 
 def test_without_figures_nothing_can_be_told(made) -> None:
     claim = Claim("a beats b", "", Beats("a", "b"))
-    assert claim.judge({"b": made(0.8)}) == (Verdict.OPEN, "there are no figures of a")
-    assert claim.judge({}).because == "there are no figures of a, b"
+    assert claim.judge({"b": made(0.8)}) == (Verdict.OPEN, "there are no results for a")
+    assert claim.judge({}).because == "there are no results for a, b"
 
 
 def test_a_reduced_version_that_falls_short_proves_nothing(made) -> None:
@@ -24,7 +24,7 @@ def test_a_reduced_version_that_falls_short_proves_nothing(made) -> None:
     assert claim.judge(short).verdict is Verdict.FAILED
     judgement = claim.judge(short, reduced=True)
     assert judgement.verdict is Verdict.OPEN
-    assert judgement.because.endswith(", but in a reduced version")
+    assert judgement.because.endswith(", but in the reduced version")
     assert claim.judge({"a": made(0.91)}, reduced=True).verdict is Verdict.HELD
 
 

@@ -18,7 +18,9 @@ def test_all_are_chosen_or_those_that_are_named_in_the_order_of_the_table() -> N
 
 
 def test_an_unknown_name_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no experiment is called 'mnist-lent'; there are fash"):
+    with pytest.raises(
+        ConfigError, match="there is no experiment 'mnist-lent'; the experiments are fash"
+    ):
         reproduce(["mnist-lent"], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

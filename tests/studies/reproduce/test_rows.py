@@ -152,7 +152,7 @@ def test_the_contest_is_made_of_pictures_to_learn_from_and_hidden_ones(
     assert (len(train), len(hidden)) == (30, 10)
     made = [*train.images.tolist(), *hidden.images.tolist()]
     places = [fashion.images.tolist().index(picture) for picture in made]
-    assert len(set(places)) == 40, "no hidden picture is learnt from"
+    assert len(set(places)) == 40, "no hidden image is learned from"
     for part, own in ((train, places[:30]), (hidden, places[30:])):
         names = [part.class_names[label] for label in part.labels]
         assert names == [str(label) for label in fashion.labels[own]]

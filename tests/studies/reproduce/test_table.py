@@ -75,7 +75,7 @@ def test_what_has_to_be_known_is_told_and_nothing_else(pair) -> None:
     assert left_out.remarks == {"left out": "no library"}
     assert left_out.rows == ()
     verdicts = {conclusion.judgement.verdict.value for conclusion in left_out.conclusions}
-    assert verdicts == {"cannot be told"}
+    assert verdicts == {"undecided"}
 
 
 def test_seconds_are_those_of_all_trainings(pair) -> None:
@@ -86,7 +86,7 @@ def test_a_reduced_version_judges_as_one(made) -> None:
     evidence = {"a": made(0.80), "b": made(0.90)}
     whole, reduced = (hold_against(PAIR, evidence, less) for less in ("", "1 epoch instead of 5"))
     verdicts = [[c.judgement.verdict.value for c in told.conclusions] for told in (whole, reduced)]
-    assert verdicts == [["did not hold", "did not hold"], ["did not hold", "cannot be told"]]
+    assert verdicts == [["did not hold", "did not hold"], ["did not hold", "undecided"]]
 
 
 def test_of_many_configurations_the_best_are_told_and_the_published_one(made) -> None:
@@ -102,7 +102,7 @@ def test_of_many_configurations_the_best_are_told_and_the_published_one(made) ->
 
 
 def test_all_of_it_is_json(pair, made) -> None:
-    pair["b"] = made(None)  # data without a test part
+    pair["b"] = made(None)  # data without a test split
     told = json.loads(json.dumps(hold_against(PAIR, pair, "less").describe(), allow_nan=False))
     assert (told["name"], told["reduced"]) == ("pair", "less")
     assert told["seconds"] == round(hold_against(PAIR, pair, "less").seconds, 3) > 0

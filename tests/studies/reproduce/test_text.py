@@ -70,7 +70,7 @@ def test_cells_of_a_row(row: TableRow, expected: tuple[str, ...]) -> None:
 
 def test_verdicts_are_counted(told: Reproduction) -> None:
     assert counted_verdicts([told, told]) == "2 held, 2 did not hold"
-    assert counted_verdicts([]) == "nothing was concluded"
+    assert counted_verdicts([]) == "no conclusions"
 
 
 def test_markdown_holds_figures_conclusions_and_what_is_less(told: Reproduction) -> None:

@@ -106,7 +106,7 @@ def test_a_token_is_made_once(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_study_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"is no study: it has no study"):
+    with pytest.raises(RunError, match=r"is not a study: it has no study"):
         open_study(tmp_path)
 
 

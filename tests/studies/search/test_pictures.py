@@ -1,4 +1,4 @@
-"""A study's folder as its pictures see it; the runs are trained one by one, without a search."""
+"""A study's folder as its images see it; the runs are trained one by one, without a search."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def study(lasting_bars: Path) -> Study:
         configuration = plan.configuration(told)
         trial = folder.trial(configuration.key)
         ended = "pruned" if number == 1 else None
-        assert trial.claim(TrialRecord(number + 1, told, ended, "gave it up" if ended else ""))
+        assert trial.claim(TrialRecord(number + 1, told, ended, "stopped it" if ended else ""))
         for seed in (1, 2)[: 2 - number]:
             overrides = {"seed": seed}
             train(
@@ -112,7 +112,7 @@ def test_pictures_stand_in_the_studys_figures(study: Study) -> None:
     study.folder.own(study.folder.figures).joinpath("importance.png").write_bytes(b"of old")
     empty = draw_study(study)
     assert list(empty) == ["importance"]
-    assert empty["importance"].startswith("Too few trials have ended")
+    assert empty["importance"].startswith("Too few trials have finished")
     files = list(study.folder.figures.iterdir())
     names = {"history", "parallel", "slices", "heat-map", "curves"}
     assert {file.stem for file in files} == names
@@ -130,5 +130,5 @@ def test_pictures_that_fail_are_named_with_what_to_do(
     with pytest.warns(PictureWarning) as heard:
         assert draw_study(study) == {}
     told = str(heard[0].message)
-    assert told.startswith(f"{study.path}: not drawn: the pictures (")
+    assert told.startswith(f"{study.path}: could not be drawn: the figures (")
     assert told.endswith(f"try again with: handloom tune {study.path}")

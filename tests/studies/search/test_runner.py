@@ -167,7 +167,7 @@ def test_a_later_seed_is_not_given_up_however_bad_it_is(
     pruned, *_ = search(plan, name="first")
     assert [trial.state for trial in pruned.trials] == ["pruned"]
     assert [len(run.history.epochs) for run in pruned.trials[0].runs] == [1]
-    assert "median pruner gave it up after epoch 1" in pruned.trials[0].why
+    assert "median pruner stopped it after epoch 1" in pruned.trials[0].why
 
     def later(self: Any, ticket: Any, epoch: int, value: float | None) -> bool:
         begun = next((tmp_path / "second").glob("trials/*/seed-2/metrics.jsonl"), None)
@@ -244,5 +244,5 @@ def test_where_nothing_can_be_trained_the_study_ends(
 ) -> None:
     plan = plan_of()
     bars.with_name("labels.csv").unlink()
-    with pytest.raises(RunError, match=r"the study cannot go on: .*labels.csv"):
+    with pytest.raises(RunError, match=r"the study cannot continue: .*labels.csv"):
         search(plan)

@@ -159,7 +159,7 @@ def test_a_storage_is_shared_by_processes_of_one_folder(
     other.tell(ticket, 0.5)
     one.offer({})
     assert one._keys(optuna.trial.TrialState.COMPLETE) == {"a"}
-    with pytest.raises(RunError, match=r"whose folder is a folder; name that folder with --out"):
+    with pytest.raises(RunError, match=r"whose folder is a folder; give that folder with --out"):
         made(plan, storage, token="two")
 
 

@@ -118,6 +118,6 @@ def test_a_point_that_no_recipe_can_be_is_said_at_once(plan_of: PlanOf, folder: 
         "[search]\nsampler = 'grid'\n"
     )
     with pytest.raises(
-        ConfigError, match=r"no recipe can be: .*erase_min 6 is above erase_max 4.*`when`"
+        ConfigError, match=r"an impossible point: .*erase_min 6 is above erase_max 4.*`when`"
     ):
         grid_points(plan, folder)

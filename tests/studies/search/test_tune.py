@@ -95,5 +95,5 @@ def test_a_study_that_was_killed_before_it_was_written_down_begins(
     write_down(folder, plan_of())
     assert load_study(folder.path).name == "study"
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="is no study"):
+    with pytest.raises(RunError, match="is not a study"):
         prepare(StudyFolder(tmp_path / "file"))

@@ -1,1 +1,1 @@
-"""Batches: the order of an epoch, and what happens to a picture on its way to the network."""
+"""Batches: the order of an epoch, and what happens to an image on its way to the network."""

@@ -1,7 +1,7 @@
-"""Augmentation: each picture changed a little at random, anew in every epoch.
+"""Augmentation: each image changed a little at random, anew in every epoch.
 
-What happens to a picture is a function of (seed, epoch, its position in the data set) alone, so a
-training that is resumed, or batched otherwise, or prepared in a thread sees the same pictures.
+What happens to an image is a function of (seed, epoch, its position in the data set) alone, so a
+training that is resumed, or batched otherwise, or prepared in a thread sees the same images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from handloom.errors import ConfigError, ShapeError
 
 BoolArray = NDArray[np.bool_]
 
-_AT_ONCE = 64  # pictures: their tables of places stay in the cache
+_AT_ONCE = 64  # images: their tables of places stay in the cache
 _RANGES: dict[str, tuple[float, float]] = {
     "rotate": (0.0, 180.0),
     "shift": (0.0, 1.0),
@@ -40,7 +40,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 
 class Draws(NamedTuple):
-    """A picture's draws in [0, 1), each (n,): one place a use, so that no setting moves another."""
+    """An image's draws in [0, 1), each (n,): one place a use, so that no setting moves another."""
 
     turn: FloatArray
     scale_x: FloatArray
@@ -64,10 +64,10 @@ FIELDS_START = 64
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How far a picture may be changed; zeros leave it as it is. Raises ConfigError out of range.
+    """How far an image may be changed; zeros leave it as it is. Raises ConfigError out of range.
 
     In the order in which they act: flip; then rotate, scale, shear, shift and elastic as one
-    bilinear reading of the picture, black outside; then crop, noise, erase.
+    bilinear reading of the image, black outside; then crop, noise, erase.
     """
 
     flip: float = 0.0
@@ -111,24 +111,24 @@ class Augmentation:
 
     @property
     def is_identity(self) -> bool:
-        """Whether every picture stays as it is."""
+        """Whether every image stays as it is."""
         return not (self.warps or self.flip or self.crop_padding or self.noise or self.erase)
 
     @property
     def warps(self) -> bool:
-        """Whether a picture is read at other places than its own pixels'."""
+        """Whether an image is read at other places than its own pixels'."""
         return any((self.rotate, self.scale, self.shear, self.shift, self.elastic_alpha))
 
     def apply(self, images: UInt8Array, indices: IntArray, *, seed: int, epoch: int) -> UInt8Array:
-        """New pictures of the same shape, uint8 (n, H, W) or (n, C, H, W).
+        """New images of the same shape, uint8 (n, H, W) or (n, C, H, W).
 
-        `indices` (n,) are the pictures' positions in the data set, which with `seed` and `epoch`
-        decide all; channels of a picture move together. Returns `images` itself if there is nothing
+        `indices` (n,) are the images' positions in the data set, which with `seed` and `epoch`
+        decide all; channels of an image move together. Returns `images` itself if there is nothing
         to do. Raises: ShapeError, DataError, ConfigError (a seed below 0).
         """
         planes = with_channels(images)
         if np.shape(indices) != (len(images),):
-            raise ShapeError(f"{len(images)} pictures, but positions of shape {np.shape(indices)}")
+            raise ShapeError(f"{len(images)} images but positions of shape {np.shape(indices)}")
         if self.is_identity:
             return images
         keys = picture_keys(seed, epoch, indices)

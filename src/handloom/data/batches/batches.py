@@ -1,4 +1,4 @@
-"""Batches: pictures in the order of an epoch, made into numbers one batch ahead of their use."""
+"""Batches: images in the order of an epoch, made into numbers one batch ahead of their use."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Batch(NamedTuple):
 
     x: FloatArray
     labels: AnyArray
-    """(n,) int64; where pictures are mixed, the shares of the classes (n, K) float32."""
+    """(n,) int64; where images are mixed, the shares of the classes (n, K) float32."""
 
 
 class Pixels(NamedTuple):
     """The examples of some steps before normalisation, for who gathers them from memory alone.
 
-    Example i, in the order of the steps, is the picture images[rows[i]] with the label labels[i].
+    Example i, in the order of the steps, is the image images[rows[i]] with the label labels[i].
     """
 
     images: UInt8Array
-    """(M, C, H, W), C-contiguous: the whole data set's pictures, or the changed ones alone."""
+    """(M, C, H, W), C-contiguous: the whole data set's images, or the changed ones alone."""
     rows: IntArray
     """(n,) int64, in [0, M)."""
     labels: AnyArray
@@ -50,11 +50,11 @@ class Pixels(NamedTuple):
 class Batches:
     """A data set in batches. What an epoch yields is a function of (seed, epoch) and nothing else.
 
-    Pictures stay uint8 in the data set; a batch is gathered, augmented, mixed and normalised when
+    Images stay uint8 in the data set; a batch is gathered, augmented, mixed and normalised when
     its turn comes, with `prefetch` in a thread, while the batch before it is being used. The last
     batch may be short; `drop_last` leaves it out, `drop_single` only where it is one example, which
     is another one in every epoch. An epoch of one of the `stages`, in the order in which they end,
-    sees the pictures resized (progressive resizing). `dtype` is that of the numbers of a batch; an
+    sees the images resized (progressive resizing). `dtype` is that of the numbers of a batch; an
     engine takes them in its network's. Raises: ConfigError for a batch size below 1, or where
     `drop_last` or `drop_single` leaves no batch at all.
     """
@@ -80,10 +80,10 @@ class Batches:
         if self.drop_last and 0 < len(self.dataset) < self.batch_size:
             raise ConfigError(
                 f"drop_last with batch_size {self.batch_size} leaves nothing of the "
-                f"{len(self.dataset)} pictures; make the batches smaller or keep the last one"
+                f"{len(self.dataset)} images; use smaller batches or keep the last one"
             )
         if self.drop_single and len(self.dataset) == 1:
-            raise ConfigError("drop_single leaves nothing of one picture; add more, or keep it")
+            raise ConfigError("drop_single drops the only image; add more images, or keep it")
 
     @property
     def steps_per_epoch(self) -> int:
@@ -102,7 +102,7 @@ class Batches:
 
     @cached_property
     def planes(self) -> UInt8Array:
-        """All pictures as (N, C, H, W), C-contiguous: the data set's own array where it can be."""
+        """All images as (N, C, H, W), C-contiguous: the data set's own array where it can be."""
         return np.ascontiguousarray(self.dataset.planes)
 
     def order(self, epoch: int) -> IntArray:
@@ -116,7 +116,7 @@ class Batches:
         return Epoch(self._at(epoch), epoch, self.order(epoch))
 
     def _at(self, epoch: int) -> Batches:
-        """These batches, or those of the pictures in the size of the epoch's stage."""
+        """These batches, or those of the images in the size of the epoch's stage."""
         heights = [stage.height for stage in self.stages if epoch < stage.until]
         if not heights or heights[0] == self.planes.shape[2]:
             return self
@@ -194,7 +194,7 @@ class Epoch:
     def pixels(self, start: int, stop: int) -> Pixels:
         """The examples of the steps start … stop - 1 as uint8, augmented and mixed if the data are.
 
-        Where they are neither no picture is copied: `images` is the whole set, and `rows` the
+        Where they are neither no image is copied: `images` is the whole set, and `rows` the
         order.
         """
         positions = self.positions(start, stop)
@@ -205,7 +205,7 @@ class Epoch:
 
     @cached_property
     def mixtures(self) -> Mixtures | None:
-        """What is mixed with each picture of the data set in this epoch, if anything is."""
+        """What is mixed with each image of the data set in this epoch, if anything is."""
         batches = self.batches
         if batches.mixing is None:
             return None
@@ -218,7 +218,7 @@ class Epoch:
         return Batch(self.normalisation(images, dtype), labels)
 
     def _examples(self, positions: IntArray) -> tuple[UInt8Array, AnyArray]:
-        """Pictures (n, C, H, W) as this epoch has them, and their labels or targets."""
+        """Images (n, C, H, W) as this epoch has them, and their labels or targets."""
         dataset = self.batches.dataset
         images, labels = self._augmented(positions), dataset.labels[positions]
         if self.mixtures is None:
@@ -231,7 +231,7 @@ class Epoch:
         return images, mix_labels(labels, others, mixtures, dataset.num_classes)
 
     def _augmented(self, positions: IntArray) -> UInt8Array:
-        """The pictures at some positions of the data set, (n, C, H, W), without partners."""
+        """The images at some positions of the data set, (n, C, H, W), without partners."""
         augmentation, seed = self.batches.augmentation, self.batches.seed
         images = self.batches.planes[positions]
         if augmentation is None:

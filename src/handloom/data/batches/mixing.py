@@ -1,6 +1,6 @@
-"""Mixing: pictures blended, or pasted, two by two, and their labels in the same proportion.
+"""Mixing: images blended, or pasted, two by two, and their labels in the same proportion.
 
-What becomes of a picture is a function of (seed, epoch, its position in the data set): the draws of
+What becomes of an image is a function of (seed, epoch, its position in the data set): the draws of
 an epoch are made for the whole data set at once, and a batch takes those of its positions.
 """
 
@@ -16,18 +16,18 @@ from handloom.data.chance import Purpose, generator
 from handloom.errors import ConfigError
 
 PASTES = 0.5
-"""How often two pictures are pasted rather than blended, where a recipe asks for both."""
+"""How often two images are pasted rather than blended, where a recipe asks for both."""
 
 
 class Mixtures(NamedTuple):
-    """What is mixed with each of N pictures, and how; rows of it by `take`."""
+    """What is mixed with each of N images, and how; rows of it by `take`."""
 
     partner: IntArray
-    """(N,) position of the other picture."""
+    """(N,) position of the other image."""
     share: FloatArray
-    """(N,) float32 in [0, 1]: of the picture itself, in its label; 1 where it stays alone."""
+    """(N,) float32 in [0, 1]: of the image itself, in its label; 1 where it stays alone."""
     pasted: IntArray
-    """(N, 4) top, bottom, left, right of the rectangle that the other picture fills.
+    """(N, 4) top, bottom, left, right of the rectangle that the other image fills.
 
     It is empty where the two are blended instead.
     """
@@ -38,20 +38,20 @@ class Mixtures(NamedTuple):
 
     @property
     def blended(self) -> FloatArray:
-        """(N,) float32: the share of the picture itself in every pixel outside the rectangle."""
+        """(N,) float32: the share of the image itself in every pixel outside the rectangle."""
         top, bottom, _, _ = self.pasted.T
         return np.where(bottom > top, np.float32(1), self.share)
 
 
 @dataclass(frozen=True, slots=True)
 class Mixing:
-    """Mixup and cutmix; with both, half of the mixed pictures get each.
+    """Mixup and cutmix; with both, half of the mixed images get each.
 
-        mixup   picture <- λ a + (1 - λ) b                      label <- λ a + (1 - λ) b
+        mixup   image <- λ a + (1 - λ) b                      label <- λ a + (1 - λ) b
         cutmix  b pasted over a rectangle of a, 1 - λ of it     with λ as it then is
 
-    λ is drawn from Beta(alpha, alpha); a rectangle has the picture's proportions, its middle lies
-    anywhere, and what sticks out is cut off. Every picture is the partner of exactly one, by a
+    λ is drawn from Beta(alpha, alpha); a rectangle has the image's proportions, its middle lies
+    anywhere, and what sticks out is cut off. Every image is the partner of exactly one, by a
     permutation of the data set, and comes as augmented as it is itself in this epoch.
 
     Raises ConfigError for numbers out of range, and unless one of the alphas is above 0.
@@ -63,7 +63,7 @@ class Mixing:
     cutmix: float = 0.0
     """alpha of cutmix, from 0 to 100; at 0 nothing is pasted."""
     probability: float = 1.0
-    """Share of the pictures that are mixed at all, in [0, 1]."""
+    """Share of the images that are mixed at all, in [0, 1]."""
 
     def __post_init__(self) -> None:
         for name, most in (("mixup", 100), ("cutmix", 100), ("probability", 1)):
@@ -78,7 +78,7 @@ class Mixing:
             raise ConfigError("mixing needs an alpha above 0: of mixup, of cutmix, or of both")
 
     def draw(self, count: int, height: int, width: int, *, seed: int, epoch: int) -> Mixtures:
-        """The mixtures of one epoch for a data set of `count` pictures (height, width)."""
+        """The mixtures of one epoch for a data set of `count` images (height, width)."""
         rng = generator(seed, Purpose.MIX, epoch)
         mixed, kind, row, column = rng.random((4, count))
         partner = rng.permutation(count)
@@ -86,7 +86,7 @@ class Mixing:
         alpha = np.where(paste, self.cutmix, self.mixup)
         share = rng.beta(alpha, alpha)
         share = np.where(mixed < self.probability, share, 1.0)
-        side = np.where(paste, np.sqrt(1.0 - share), 0.0)  # of the picture's own
+        side = np.where(paste, np.sqrt(1.0 - share), 0.0)  # of the image's own
         top, bottom = _span(row, side, height)
         left, right = _span(column, side, width)
         kept = 1.0 - (bottom - top) * (right - left) / (height * width)
@@ -96,7 +96,7 @@ class Mixing:
 
 
 def mix(images: UInt8Array, partners: UInt8Array, mixtures: Mixtures) -> UInt8Array:
-    """New pictures (n, C, H, W) of `images` and `partners`, both so, by the n mixtures."""
+    """New images (n, C, H, W) of `images` and `partners`, both so, by the n mixtures."""
     height, width = images.shape[2:]
     top, bottom, left, right = mixtures.pasted.T[:, :, None]
     rows, columns = np.arange(height), np.arange(width)

@@ -1,4 +1,4 @@
-"""Variants of a picture that show the same thing: what test-time augmentation averages over."""
+"""Variants of an image that show the same thing: what test-time augmentation averages over."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_variants(kinds: Sequence[str]) -> None:
     for kind in kinds:
         if kind not in get_args(Variant):
             known = " and ".join(get_args(Variant))
-            raise ConfigError(f"{kind!r} is no variant of a picture; there are {known}")
+            raise ConfigError(f"{kind!r} is not a variant of an image; use one of {known}")
 
 
 def variants(images: UInt8Array, kinds: Sequence[str]) -> Iterator[UInt8Array]:

@@ -1,7 +1,7 @@
-"""Warps: for every pixel of the new picture, the place in the old one where it looks.
+"""Warps: for every pixel of the new image, the place in the old one where it looks.
 
 A warp is such a table of places; turning, scaling, shearing, shifting and bending are added up in
-it, and the picture is read once, bilinearly, so that no pixel is blurred twice. Places have x to
+it, and the image is read once, bilinearly, so that no pixel is blurred twice. Places have x to
 the right and y downwards, both in pixels, (0, 0) the centre of the upper left pixel.
 """
 
@@ -26,7 +26,7 @@ def affine_places(
     shift_x: FloatArray,
     shift_y: FloatArray,
 ) -> FloatArray:
-    """Places (n, 2, H, W) float32 for n affine warps about the middle of the picture.
+    """Places (n, 2, H, W) float32 for n affine warps about the middle of the image.
 
     What stood at p stands at R K S (p - middle) + middle + shift afterwards: S scales the axes by
     the factors, K adds shear · y to x, R turns counter-clockwise as seen, shifts are in pixels. All
@@ -82,8 +82,8 @@ def gaussian(size: int, sigma: float) -> FloatArray:
 
 @cache
 def opencv() -> ModuleType:
-    """OpenCV on one thread, imported when the first picture needs it."""
+    """OpenCV on one thread, imported when the first image needs it."""
     import cv2
 
-    cv2.setNumThreads(1)  # pictures are too small to share, and one thread repeats its bits
+    cv2.setNumThreads(1)  # images are too small to share, and one thread repeats its bits
     return cv2

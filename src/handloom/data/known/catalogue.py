@@ -178,8 +178,8 @@ def _locate(known: KnownSet, file: KnownFile, data_dir: Path | str | None) -> Pa
     if place.is_cache:
         return None
     raise DataError(
-        f"{known.title} was asked for, but {shown(path)} {verdict.detail}; "
-        "put the publisher's file there, or take this one away"
+        f"{known.title} is needed, but {shown(path)} {verdict.detail}; "
+        "put the publisher's file there, or remove this one"
     )
 
 
@@ -201,7 +201,7 @@ def _by_hand(missing: list[KnownFile], folder: Path) -> str:
         f"  {shown(folder / file.name)}  {file.num_bytes} bytes, sha256 {file.sha256}"
         for file in missing
     ]
-    return "yourself, from any source, for they are verified:\n" + "\n".join(lines)
+    return "yourself, from any source (they are verified):\n" + "\n".join(lines)
 
 
 def _checked(known: KnownSet, file: KnownFile, data_dir: Path | str | None) -> CheckRow:

@@ -17,8 +17,8 @@ def load_digits() -> TrainTest:
 
     The 8 × 8 scans that come with scikit-learn, values 0..16, are enlarged to 20 × 20 (cubic,
     clipped to 0..255) and framed by 4 black pixels, which is how MNIST's digits lie in their 28 ×
-    28. The split is fixed: with the pictures in the order of their labels, and of the source
-    within a label, every fifth goes to the test part, so that each class has its share of a fifth.
+    28. The split is fixed: with the images in the order of their labels, and of the source
+    within a label, every fifth goes to the test split, so that each class has its share of a fifth.
     Both parts keep the order of the source. The same writers may be in both.
     Source: Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits (UCI), test set.
     """

@@ -2,7 +2,7 @@
 
 A set is listed only if a sha256 of each of its files, and two addresses that deliver it, stand in
 public sources; known.toml names the source beside each. EMNIST's ByClass, ByMerge and MNIST parts
-are left out: they are the same pictures in other divisions.
+are left out: they are the same images in other divisions.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class KnownSet:
     files         train images, train labels, test images, test labels
     class_names   one name a class, in the order of the ids
     first_label   the publisher's label of class 0
-    transposed    whether the publisher stores each picture column by column
+    transposed    whether the publisher stores each image column by column
     """
 
     name: str
@@ -82,7 +82,7 @@ def known_set(name: str) -> KnownSet:
         names = [EMBEDDED, *sets]
         close = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise ConfigError(f"no known data set is called {name!r}; {hint}known: {', '.join(names)}")
+        raise ConfigError(f"there is no known data set {name!r}; {hint}known: {', '.join(names)}")
     return sets[name]
 
 

@@ -156,13 +156,13 @@ def _explained(error: OSError) -> MirrorFailure:
         if isinstance(link, TimeoutError):
             return MirrorFailure("did not answer in time", again=True)
         if isinstance(link, socket.gaierror):
-            return MirrorFailure("could not be found: is there a network?", again=True)
+            return MirrorFailure("could not be found; check the network connection", again=True)
         if isinstance(link, ConnectionRefusedError):
             return MirrorFailure("refused the connection", again=True)
         if isinstance(link, ssl.SSLCertVerificationError):
             return MirrorFailure(f"has no trusted certificate: {link.verify_message}")
         link = link.__cause__ or link.__context__
-    return MirrorFailure(f"broke off the connection ({type(error).__name__})", again=True)
+    return MirrorFailure(f"closed the connection ({type(error).__name__})", again=True)
 
 
 def _receive_member(archive: str, member: str, sink: Sink, patience: Timeouts) -> None:
@@ -218,7 +218,7 @@ class _RemoteFile(io.RawIOBase):
         answer = _Answer(self._patience, stop - start)
         answer.read(self._url, take, f"bytes={start}-{stop - 1}")
         if len(received) != stop - start:
-            raise MirrorFailure("sent less of its archive than was asked for", again=True)
+            raise MirrorFailure("sent less of its archive than requested", again=True)
         total = answer.headers["Content-Range"].rpartition("/")[2]
         self._size = int(total) if total.isdecimal() else self._size
         return bytes(received)

@@ -41,7 +41,7 @@ def verify(file: KnownFile, path: Path) -> Verdict:
         return Verdict(True, "has the publisher's sha256")
     if file.unpacked_sha256 in (digest, within) and file.unpacked_sha256:
         return Verdict(
-            True, f"has the publisher's bytes, {'packed anew' if packed else 'unpacked'}"
+            True, f"has the publisher's bytes, {'recompressed' if packed else 'unpacked'}"
         )
     if owner := owner_of(digest) or owner_of(within or ""):
         return Verdict(False, f"is {owner}")
@@ -51,7 +51,7 @@ def verify(file: KnownFile, path: Path) -> Verdict:
         return Verdict(False, "is a web page")
     if not packed and not file.unpacked_sha256 and start.startswith(b"\0\0"):
         return Verdict(True, "is unpacked; no sha256 is published for that, so it is not verified")
-    return Verdict(False, f"does not hold the publisher's bytes (its sha256 is {digest})")
+    return Verdict(False, f"does not have the publisher's bytes (its sha256 is {digest})")
 
 
 def _digest_within(packed: IO[bytes]) -> str | None:

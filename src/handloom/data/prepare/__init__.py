@@ -1,1 +1,1 @@
-"""What happens to every picture once: its size, and the numbers a network sees."""
+"""What happens to every image once: its size, and the numbers a network sees."""

@@ -1,4 +1,4 @@
-"""Normalisation: from uint8 pixels to the numbers a network sees, fitted on the training part."""
+"""Normalisation: from uint8 pixels to the numbers a network sees, fitted on the training split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from handloom.errors import ConfigError, DataError, ShapeError
 
 NormalisationKind = Literal["scale", "standard", "per-picture"]
 
-_FITTED_PICTURES = 4096  # pictures counted at once: bincount makes eight bytes of every pixel
+_FITTED_PICTURES = 4096  # images counted at once: bincount makes eight bytes of every pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Normalisation:
     """A fitted normalisation. With the pixel p in [0, 1], that is the stored byte / 255:
 
         scale        x = p
-        standard     x = (p - mean) / std,  mean and std (C,) of each channel of the training part
-        per-picture  x = (p - mean) / std,  mean and std of the picture itself; nothing to fit
+        standard     x = (p - mean) / std,  mean and std (C,) of each channel of the training split
+        per-picture  x = (p - mean) / std,  mean and std of the image itself; nothing to fit
         none         x as it is: for `Features`, which are numbers already
 
     Where std is zero (all pixels equal) it counts as one: x is 0, never NaN.
@@ -51,7 +51,7 @@ class Normalisation:
 
     @classmethod
     def fit(cls, kind: NormalisationKind, images: UInt8Array) -> Normalisation:
-        """Fit on the training part (N, H, W) or (N, C, H, W), uint8, and on nothing else.
+        """Fit on the training split (N, H, W) or (N, C, H, W), uint8, and on nothing else.
 
         Raises: ConfigError for an unknown kind, ShapeError or DataError for other arrays.
         """
@@ -110,7 +110,7 @@ class Normalisation:
 
 def _each_by_itself(images: UInt8Array, dtype: DTypeLike) -> FloatArray:
     flat = images.reshape(len(images), math.prod(images.shape[1:]))
-    x = flat - flat.mean(axis=1, keepdims=True)  # float64: a constant picture gives exact zeros
+    x = flat - flat.mean(axis=1, keepdims=True)  # float64: a constant image gives exact zeros
     std = np.sqrt(np.einsum("nd,nd->n", x, x) / x.shape[1])
     x /= np.where(std > 0.0, std, 1.0)[:, None]
     return x.astype(dtype, copy=False).reshape(images.shape)

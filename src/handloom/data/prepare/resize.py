@@ -1,4 +1,4 @@
-"""Resizing: the same pictures with fewer pixels, or more; and trainings that begin with fewer."""
+"""Resizing: the same images with fewer pixels, or more; and trainings that begin with fewer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handloom.data.batches.warp import opencv
 
 
 class Stage(NamedTuple):
-    """Pictures of another height for the first epochs of a training."""
+    """Images of another height for the first epochs of a training."""
 
     until: int
     """The epoch, from 0, at which it is over."""

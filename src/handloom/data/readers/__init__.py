@@ -1,1 +1,1 @@
-"""Readers: labelled pictures in whatever form they lie, a file a form."""
+"""Readers: labelled images in whatever form they lie, one file per form."""

@@ -36,7 +36,7 @@ def open_regular(path: Path) -> Iterator[tuple[io.BufferedReader, int]]:
     except ValueError as error:
         if "null byte" not in str(error):  # every other one is the caller's
             raise
-        raise DataError(f"cannot read {shown(path)}: the name holds a null byte") from error
+        raise DataError(f"cannot read {shown(path)}: the name contains a null byte") from error
 
 
 def check_pixel_bytes(path: Path, shape: Shape, item_bytes: int = 1) -> int:
@@ -72,8 +72,8 @@ _SIGNATURES = {
     b"\x1f\x8b": "a gzip file",
     b"PK\x03\x04": "a zip archive: unpack it first",
     b"\x93NUMPY": "a NumPy .npy file",
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
     b"<": "a web page, perhaps an error page saved by a download",
     b"image_id": "a table of labels",
     b"\x80\x04": "a Python pickle, which is never read because it can run code",

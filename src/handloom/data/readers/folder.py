@@ -1,4 +1,4 @@
-"""A folder of pictures, one folder a class: the names of the folders are the classes.
+"""A folder of images, one folder a class: the names of the folders are the classes.
 
     animals/cat/001.png  animals/dog/001.png ...                       train only
     animals/train/cat/... animals/train/dog/... animals/test/cat/...   train and test
@@ -32,19 +32,19 @@ def read_folder(
     skip_broken: bool = False,
     name: str | None = None,
 ) -> TrainTest:
-    """The pictures below `folder`: uint8 (N, H, W) for mode "L", (N, 3, H, W) for "RGB".
+    """The images below `folder`: uint8 (N, H, W) for mode "L", (N, 3, H, W) for "RGB".
 
-    A subfolder `train` makes a `test` beside it the test part; without `train`, every subfolder
+    A subfolder `train` makes a `test` beside it the test split; without `train`, every subfolder
     is a class. Class ids follow the sorted names, by value where all names are numbers. Names
     that start with a dot and what Windows and macOS leave behind are passed over, and so are
-    loose files beside the class folders. How one picture is read: see read_picture. Without
-    `size` (H, W) all pictures must have the size of the first.
+    loose files beside the class folders. How one image is read: see read_picture. Without
+    `size` (H, W) all images must have the size of the first.
 
-    A link that leads out of `folder` is not followed. It counts as a broken picture: an error
-    unless `skip_broken`, which leaves broken pictures out and lists them in `.skipped`.
+    A link that leads out of `folder` is not followed. It counts as a broken image: an error
+    unless `skip_broken`, which leaves broken images out and lists them in `.skipped`.
 
     Raises DataError naming the file or folder that cannot be used, ShapeError for two sizes,
-    LabelError for a class of the test part that the train part has not.
+    LabelError for a class of the test split that the train split has not.
     """
     folder = Path(folder)
     name = name or folder.resolve().name or "data"
@@ -64,11 +64,11 @@ def read_folder(
 def read_flat_folder(
     folder: Path | str, *, size: tuple[int, int] | None = None, mode: Mode = "L"
 ) -> UInt8Array:
-    """The pictures that lie in `folder` itself, in the order of picture_files, as read_folder."""
+    """The images that lie in `folder` itself, in the order of picture_files, as read_folder."""
     folder = Path(folder)
     files = picture_files(folder)
     if not files:
-        raise DataError(f"{shown(folder)} holds no pictures")
+        raise DataError(f"{shown(folder)} contains no images")
     return np.stack(list(_Reader(folder, size, mode, skip_broken=False).pictures(files)))
 
 
@@ -78,9 +78,7 @@ def picture_files(folder: Path | str) -> list[Path]:
     entries = _entries(folder)
     for entry in entries:
         if entry.is_dir():
-            raise DataError(
-                f"{shown(folder)} has the folder {shown(entry.name)} among its pictures"
-            )
+            raise DataError(f"{shown(folder)} has the folder {shown(entry.name)} among its images")
     return entries
 
 
@@ -95,7 +93,7 @@ def _entries(folder: Path) -> list[Path]:
 
 @dataclass
 class _Reader:
-    """One walk over a folder: how pictures are read, and what has been met so far."""
+    """One walk over a folder: how images are read, and what has been met so far."""
 
     root: Path
     size: tuple[int, int] | None
@@ -130,11 +128,13 @@ class _Reader:
         class_names = known or _in_order(classes)
         for class_name in classes:
             if class_name not in class_names:
-                raise LabelError(f"{shown(folder)} has the class {class_name!r}, train has not")
+                raise LabelError(
+                    f"{shown(folder)} has the class {class_name!r}, which train does not have"
+                )
         if known is None and len(class_names) < 2:
             raise DataError(
                 f"{shown(folder)} has {len(class_names)} class folders, at least two are needed: "
-                "put the pictures into one folder a class"
+                "put the images into one folder per class"
             )
         pictures: list[UInt8Array] = []
         labels: list[int] = []
@@ -142,15 +142,15 @@ class _Reader:
             files = picture_files(classes[class_name]) if class_name in classes else []
             found = list(self.pictures(files))
             if not found and known is None:
-                raise DataError(f"{shown(folder / class_name)} holds no readable picture")
+                raise DataError(f"{shown(folder / class_name)} contains no readable image")
             pictures += found
             labels += [class_id] * len(found)
         if not pictures:
-            raise DataError(f"{shown(folder)} holds no readable picture")
+            raise DataError(f"{shown(folder)} contains no readable image")
         return Dataset(np.stack(pictures), np.array(labels, np.int64), class_names, name)
 
     def pictures(self, files: list[Path]) -> Iterator[UInt8Array]:
-        """Each picture, all of one shape; broken ones are refused or left out."""
+        """Each image, all of one shape; broken ones are refused or left out."""
         for file in files:
             try:
                 self._check_inside(file)
@@ -186,7 +186,7 @@ class _Reader:
         if picture.shape != first.shape:
             raise ShapeError(
                 f"{shown(file)} is {_measures(picture)} pixels, {shown(first_file)} "
-                f"{_measures(first)}; give a size, and all are stretched to it"
+                f"{_measures(first)}; set a size to resize all of them"
             )
         check_pixel_bytes(self.root, (self.num_pictures, *first.shape))
 

@@ -158,7 +158,7 @@ def _read_header(stream: io.BufferedIOBase, path: Path, expect: Expect, allow_em
         raise DataError(f"{shown(path)} is empty: it declares {times(shape)} values")
     if num_axes == 4 and shape[1] not in (1, 3, 4):
         raise DataError(
-            f"{shown(path)} declares {times(shape)} values; four axes are (N, C, H, W) with "
+            f"{shown(path)} declares {times(shape)} values; four axes have to be (N, C, H, W) with "
             "C = 1, 3 or 4 channels"
         )
     return shape
@@ -208,6 +208,6 @@ def _read_values(stream: io.BufferedIOBase, path: Path, shape: Shape) -> UInt8Ar
         filled += count
     if stream.read(1):  # for gzip this also checks the CRC, which stands after the last byte
         raise DataError(
-            f"{shown(path)} goes on after the {times(shape)} = {values.size} values it declares"
+            f"{shown(path)} has bytes after the {times(shape)} = {values.size} values it declares"
         )
     return values.reshape(shape)

@@ -1,4 +1,4 @@
-"""Pictures without labels, for predicting: from whatever file or folder they lie in."""
+"""Images without labels, for predicting: from whatever file or folder they lie in."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from handloom.errors import DataError
 def read_images(
     path: Path | str, *, size: tuple[int, int] | None = None, mode: Mode = "L"
 ) -> UInt8Array:
-    """The pictures at `path`: uint8 (N, H, W), or (N, C, H, W) where they have colours.
+    """The images at `path`: uint8 (N, H, W), or (N, C, H, W) where they have colours.
 
     A file is told by its first bytes, not by its name: .npy (see read_npy_images), IDX plain or
-    gzipped (read_idx), or a single picture, N = 1 (read_picture). A folder gives the pictures in
-    it, sorted by name (picture_files tells which). `size` (H, W) and `mode` apply to picture
-    files only. An array may hold no pictures at all: N = 0. Raises DataError for anything else,
+    gzipped (read_idx), or a single image, N = 1 (read_picture). A folder gives the images in
+    it, sorted by name (picture_files tells which). `size` (H, W) and `mode` apply to image
+    files only. An array may hold no images at all: N = 0. Raises DataError for anything else,
     and what the reader of the format raises.
     """
     path = Path(path)
@@ -37,5 +37,5 @@ def read_images(
     if start.startswith((b"\0\0", GZIP_MAGIC)):
         return read_idx(path, expect="images", allow_empty=True)
     raise DataError(
-        f"{shown(path)} is none of .npy, IDX, PNG, JPEG, BMP, GIF{foreign_format(start)}"
+        f"{shown(path)} is not a .npy, IDX, PNG, JPEG, BMP or GIF file{foreign_format(start)}"
     )

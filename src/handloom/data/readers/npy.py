@@ -1,4 +1,4 @@
-"""Pictures in NumPy's .npy files, whose header is parsed here and never evaluated.
+"""Images in NumPy's .npy files, whose header is parsed here and never evaluated.
 
     6 bytes     magic string 93 'NUMPY'        2 bytes     version 1.0, 2.0 or 3.0
     2 bytes     length of the header (4 from version 2.0 on), little-endian
@@ -46,11 +46,11 @@ class _Header:
 
 
 def read_npy_images(path: Path | str, *, allow_empty: bool = False) -> UInt8Array:
-    """The pictures in a .npy file: uint8 (N, H, W), or (N, C, H, W) with C = 3 or 4 colours.
+    """The images in a .npy file: uint8 (N, H, W), or (N, C, H, W) with C = 3 or 4 colours.
 
     N is at least 1, unless `allow_empty`.
 
-    Accepted are (N, D) with D = k² a square picture, (N, H, W), and (N, H, W, C) with C = 1, 3
+    Accepted are (N, D) with D = k² a square image, (N, H, W), and (N, H, W, C) with C = 1, 3
     or 4 (a single channel loses its axis); integers and floats of any width, either byte order,
     C or Fortran order.
 
@@ -70,7 +70,7 @@ def read_npy_images(path: Path | str, *, allow_empty: bool = False) -> UInt8Arra
         values = _channels_first(path, values)
     elif values.ndim != 3:
         raise ShapeError(
-            f"{shown(path)} has the shape {values.shape}; pictures are (N, k²), (N, H, W) or "
+            f"{shown(path)} has the shape {values.shape}; images are (N, k²), (N, H, W) or "
             "(N, H, W, C), a single one (1, H, W)"
         )
     return _to_uint8(path, values)
@@ -98,12 +98,14 @@ def _read_header(file: io.BufferedReader, path: Path) -> _Header:
         raise DataError(f"{shown(path)} is not a .npy file{foreign_format(start)}")
     version = (start[6], start[7])
     if version not in _LENGTH_BYTES:
-        raise DataError(f"{shown(path)} is of .npy version {version}, known are 1.0, 2.0 and 3.0")
+        raise DataError(
+            f"{shown(path)} has the .npy version {version}; 1.0, 2.0 and 3.0 can be read"
+        )
     length = int.from_bytes(file.read(_LENGTH_BYTES[version]), "little")
     if length > _MAX_HEADER_BYTES:
         raise DataError(
-            f"{shown(path)} declares a header of {length} bytes; a table of numbers needs under "
-            f"{_MAX_HEADER_BYTES}"
+            f"{shown(path)} declares a header of {length} bytes; an array of numbers needs fewer "
+            f"than {_MAX_HEADER_BYTES}"
         )
     text = file.read(length)
     if len(text) < length:
@@ -125,7 +127,7 @@ def _parse_header(text: str, path: Path) -> _Header:
     if braces != "{}" or at != len(body) or len(entries) != 3:
         raise DataError(f"{shown(path)} has a header that is not a .npy header: {header[:80]!r}")
     if "fields" in entries:
-        raise DataError(f"{shown(path)} holds records of several fields; save plain numbers")
+        raise DataError(f"{shown(path)} contains records with several fields; save plain numbers")
     return _Header(
         _parse_dtype(entries["descr"], path),
         entries["order"] == "True",
@@ -139,7 +141,7 @@ def _parse_dtype(descr: str, path: Path) -> np.dtype:
     what = f"values of type {descr[:40]!r}"
     if descr.endswith("O"):
         what = "Python objects, which only pickle could read, and pickle can run code"
-    raise DataError(f"{shown(path)} holds {what}; save the pictures as uint8 or float32")
+    raise DataError(f"{shown(path)} contains {what}; save the images as uint8 or float32")
 
 
 def _parse_shape(text: str, path: Path) -> Shape:
@@ -157,7 +159,7 @@ def _as_squares(path: Path, values: AnyArray) -> AnyArray:
     side = math.isqrt(num_pixels)
     if side * side != num_pixels:
         raise ShapeError(
-            f"{shown(path)} has rows of {num_pixels} pixels, which is no square picture "
+            f"{shown(path)} has rows of {num_pixels} pixels, which is not a square image "
             f"({side}² = {side * side}, {side + 1}² = {(side + 1) ** 2}); save it as (N, H, W)"
         )
     return values.reshape(-1, side, side)
@@ -167,8 +169,8 @@ def _channels_first(path: Path, values: AnyArray) -> AnyArray:
     if values.shape[3] not in (1, 3, 4):
         hint = "; move the channels to the end" if values.shape[1] in (1, 3, 4) else ""
         raise ShapeError(
-            f"{shown(path)} has the shape {values.shape}; four axes are (N, H, W, C) with C = 1, "
-            f"3 or 4{hint}"
+            f"{shown(path)} has the shape {values.shape}; four axes have to be (N, H, W, C) with C "
+            f"= 1, 3 or 4{hint}"
         )
     return values[..., 0] if values.shape[3] == 1 else values.transpose(0, 3, 1, 2)
 

@@ -1,4 +1,4 @@
-"""One picture file: PNG, JPEG, BMP or GIF, measured by its header before it is decoded."""
+"""One image file: PNG, JPEG, BMP or GIF, measured by its header before it is decoded."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from handloom.errors import DataError
 Mode = Literal["L", "RGB"]
 
 MAX_PICTURE_PIXELS = 1 << 24
-"""The largest picture that is decoded: 16.8 million pixels, as of 4,096 × 4,096."""
+"""The largest image that is decoded: 16.8 million pixels, as of 4,096 × 4,096."""
 _MAX_FILE_BYTES = 64 << 20
 
 
 def read_picture(
     path: Path | str, *, size: tuple[int, int] | None = None, mode: Mode = "L"
 ) -> UInt8Array:
-    """The picture as uint8 (H, W) in grey ("L") or (3, H, W) in colour ("RGB").
+    """The image as uint8 (H, W) in grey ("L") or (3, H, W) in colour ("RGB").
 
-    16-bit pictures keep their upper 8 bits, palettes are looked up, transparent pictures are laid
+    16-bit images keep their upper 8 bits, palettes are looked up, transparent images are laid
     on white paper, of an animation the first frame counts, and a camera's note on which side is up
-    is followed. With `size` (H, W) the picture is stretched to it: averaged over areas where it
+    is followed. With `size` (H, W) the image is stretched to it: averaged over areas where it
     shrinks, cubic where it grows.
 
     Raises DataError for another format, more than 16.8 million pixels (told before memory is
@@ -38,7 +38,7 @@ def read_picture(
     path = Path(path)
     with open_regular(path) as (file, file_bytes):
         if file_bytes > _MAX_FILE_BYTES:
-            raise DataError(f"{shown(path)} has {file_bytes:,} bytes, too many for a small picture")
+            raise DataError(f"{shown(path)} has {file_bytes:,} bytes, too many for a small image")
         data = file.read()
     _check_measures(path, data)
     picture = _decode(path, data, mode)
@@ -55,17 +55,15 @@ def is_picture(start: bytes) -> bool:
 def _check_measures(path: Path, data: bytes) -> None:
     measure = _measurer(data)
     if measure is None:
-        raise DataError(
-            f"{shown(path)} is not a PNG, JPEG, BMP or GIF picture{foreign_format(data)}"
-        )
+        raise DataError(f"{shown(path)} is not a PNG, JPEG, BMP or GIF image{foreign_format(data)}")
     try:
         width, height = measure(data)
     except (struct.error, IndexError, ValueError) as error:
         reason = str(error) if type(error) is ValueError else "it ends too early"
-        raise DataError(f"{shown(path)} is an incomplete or damaged picture: {reason}") from error
+        raise DataError(f"{shown(path)} is an incomplete or damaged image: {reason}") from error
     if not 0 < width * height <= MAX_PICTURE_PIXELS:
         raise DataError(
-            f"{shown(path)} is {width} × {height} pixels; pictures of 1 to {MAX_PICTURE_PIXELS:,} "
+            f"{shown(path)} is {width} × {height} pixels; images of 1 to {MAX_PICTURE_PIXELS:,} "
             "pixels are read"
         )
 
@@ -136,7 +134,7 @@ def _decode(path: Path, data: bytes, mode: Mode) -> UInt8Array:
     """(H, W) or (H, W, 3) in the order red, green, blue."""
     import cv2
 
-    # A PNG may be transparent, which only UNCHANGED tells; the other flags turn camera pictures.
+    # A PNG may be transparent, which only UNCHANGED tells; the other flags turn camera images.
     flag = cv2.IMREAD_UNCHANGED if data.startswith(b"\x89PNG") else cv2.IMREAD_COLOR
     silent, before = cv2.utils.logging.LOG_LEVEL_SILENT, cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(silent)
@@ -147,7 +145,7 @@ def _decode(path: Path, data: bytes, mode: Mode) -> UInt8Array:
     finally:
         cv2.utils.logging.setLogLevel(before)
     if decoded is None:
-        raise DataError(f"{shown(path)} is an incomplete or damaged picture: it cannot be decoded")
+        raise DataError(f"{shown(path)} is an incomplete or damaged image: it cannot be decoded")
     if decoded.dtype == np.uint16:
         decoded = (np.asarray(decoded, np.uint16) >> 8).astype(np.uint8)
     return _in_mode(_on_white(decoded), mode)

@@ -1,4 +1,4 @@
-"""The two layouts of pictures, (N, H, W) and (N, C, H, W), brought to one."""
+"""The two layouts of images, (N, H, W) and (N, C, H, W), brought to one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def with_channels(images: UInt8Array) -> UInt8Array:
     Raises: DataError for another dtype, ShapeError for another number of axes.
     """
     if images.dtype != "uint8":
-        raise DataError(f"pictures are uint8 here, 0 to 255, got {images.dtype}")
+        raise DataError(f"images have to be uint8, 0 to 255, got {images.dtype}")
     if images.ndim not in (3, 4):
-        raise ShapeError(f"pictures are (N, H, W) or (N, C, H, W), got {images.shape}")
+        raise ShapeError(f"images have to be (N, H, W) or (N, C, H, W), got {images.shape}")
     return images[:, None] if images.ndim == 3 else images

@@ -1,10 +1,10 @@
-"""Pictures in a .npy file with their labels in a csv table, as contests hand them out.
+"""Images in a .npy file with their labels in a csv table, as contests hand them out.
 
 The rule for the table. The first line is `image_id,label`; every other line is one row. The
 separator is a comma or, where the header has one, a semicolon; fields may stand in double quotes;
 lines may end in LF or CRLF, the file may start with a byte order mark, blank lines are passed
-over. `image_id` is the index of the picture, from 0; the lines may come in any order, but each
-picture has exactly one. Labels are either all integers (then class ids; `3.0`, which tables write
+over. `image_id` is the index of the image, from 0; the lines may come in any order, but each
+image has exactly one. Labels are either all integers (then class ids; `3.0`, which tables write
 after a column once held a gap, counts as 3) or all words (then the sorted words are the classes).
 """
 
@@ -31,7 +31,7 @@ MAX_CLASSES = 10_000
 LONGEST_NAME = 200
 """Characters of a class's name."""
 FREE_CLASSES, MOST_CLASSES_EACH = 1_000, 10
-"""So many classes there may be without pictures, and as many again for each class that occurs."""
+"""So many classes there may be without images, and as many again for each class that occurs."""
 _MAX_TABLE_BYTES = 64 << 20
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf(inity)?)", re.I)
@@ -44,7 +44,7 @@ def read_table(
     name: str | None = None,
     class_names: Sequence[str] | None = None,
 ) -> Dataset:
-    """The pictures of a .npy file (see read_npy_images) with the labels of a csv (see above).
+    """The images of a .npy file (see read_npy_images) with the labels of a csv (see above).
 
     `class_names` are the classes of another part of the same data, so that ids agree; without
     them there must be at least two classes, named 0..K-1 or by the sorted words of the column.
@@ -59,7 +59,7 @@ def read_table(
 def read_labels(
     path: Path | str, num_images: int, *, class_names: Sequence[str] | None = None
 ) -> tuple[IntArray, tuple[str, ...]]:
-    """The class ids (N,) of `num_images` pictures in the order of image_id, and the class names.
+    """The class ids (N,) of `num_images` images in the order of image_id, and the class names.
 
     Raises DataError for a table that breaks the rule above, LabelError for a label that is no
     class; both name the line, counted from 1 for the header.
@@ -73,7 +73,7 @@ def read_labels(
         ids, names = _ids_of_words(path, rows, class_names)
     if class_names is None and len(set(ids)) < 2:
         raise LabelError(
-            f"{shown(path)}: every label is {rows[0].label!r}; there is nothing to tell apart"
+            f"{shown(path)}: every label is {rows[0].label!r}; at least two classes are needed"
         )
     labels = np.empty(num_images, np.int64)
     labels[[row.image_id for row in rows]] = ids
@@ -94,7 +94,7 @@ def _one_row_an_image(path: Path, num_images: int) -> list[_Row]:
         index = _image_index(path, line, image_id, num_images)
         if line_of[index]:
             raise DataError(
-                f"{shown(path)}, line {line}: image_id {index} is in line {line_of[index]} already"
+                f"{shown(path)}, line {line}: image_id {index} is already in line {line_of[index]}"
             )
         line_of[index] = line
         rows.append(_Row(line, index, label))
@@ -151,7 +151,7 @@ def _check_header(file: io.BufferedReader, path: Path) -> str:
 def _image_index(path: Path, line: int, image_id: str, num_images: int) -> int:
     where = f"{shown(path)}, line {line}: image_id {image_id[:40]!r}"
     if not _INTEGER.fullmatch(image_id):
-        raise DataError(f"{where} is not the index of a picture")
+        raise DataError(f"{where} is not the index of an image")
     index = _integer(image_id)
     if not 0 <= index < num_images:
         raise DataError(
@@ -170,14 +170,15 @@ def _check_one_kind(path: Path, rows: list[_Row]) -> None:
             raise LabelError(f"{where} is empty or not printable")
         if len(label) > LONGEST_NAME:
             raise LabelError(
-                f"{where} has {len(label):,} characters; a class's name has {LONGEST_NAME} at most"
+                f"{where} has {len(label):,} characters; a class name has at most {LONGEST_NAME}"
             )
         if not is_integer and _NUMBER.fullmatch(label):
             raise LabelError(f"{where} is not an integer; a class id is 0, 1, 2, ...")
         if is_integer != first_is_integer:
             kind = "an integer" if first_is_integer else "a word"
             raise LabelError(
-                f"{where} is not {kind} as in line {rows[0].line}; labels are of one kind"
+                f"{where} is not {kind} as in line {rows[0].line}; all labels have to be of one "
+                "kind"
             )
 
 
@@ -203,7 +204,7 @@ def _check_gaps(path: Path, rows: list[_Row], ids: list[int]) -> None:
     if largest >= FREE_CLASSES + MOST_CLASSES_EACH * occurring:
         line = rows[ids.index(largest)].line
         raise LabelError(
-            f"{shown(path)}, line {line}: label {largest} makes {largest + 1:,} classes, and only "
+            f"{shown(path)}, line {line}: label {largest} makes {largest + 1:,} classes, but only "
             f"{occurring:,} of them occur; number the classes from 0, or write them as words"
         )
 
@@ -217,7 +218,7 @@ def _ids_of_words(
         if row.label not in id_of:
             raise LabelError(
                 f"{shown(path)}, line {row.line}: label {row.label[:40]!r} is not a known class; "
-                f"these are {', '.join(names[:20])}"
+                f"known classes: {', '.join(names[:20])}"
             )
     return [id_of[row.label] for row in rows], names
 

@@ -23,7 +23,11 @@ class AverageTooLong(Rule):
 
     def why_not(self, evidence: Evidence) -> str:
         """There has to be an average."""
-        return "" if evidence.recipe.training.ema else "no average of the weights is kept"
+        return (
+            ""
+            if evidence.recipe.training.ema
+            else "the recipe keeps no average of the weights (training.ema)"
+        )
 
     def examine(self, evidence: Evidence) -> Finding | None:
         """Compare what the average remembers with the steps, and its accuracy with the weights'."""
@@ -36,29 +40,29 @@ class AverageTooLong(Rule):
             return None
         reached = average_decay(decay, steps)
         sentence = (
-            f"The average of the weights is too long: training.ema = {decay:g} remembers "
+            f"The average of the weights is too long: training.ema = {decay:g} spans "
             f"{memory:,.0f} steps, and the training has {steps:,}"
         )
         if lags:
             sentence += (
-                f". It recognises {percent(averaged)} of the validation pictures, and the weights "
-                f"that it averages recognise {percent(own)}."
+                f". Its validation accuracy is {percent(averaged)}, and that of the weights "
+                f"that it averages is {percent(own)}."
             )
         else:
             sentence += (
-                f". Its warm-up never ended: the decay came to {reached:.3f}, and any larger "
-                "training.ema gives the same."
+                f". Its warm-up never ended: the decay reached {reached:.3f}, and any larger "
+                "training.ema gives the same result."
             )
         advised = max(0.5, 1 - self.share / steps)
         shorter = (
-            f"Take training.ema = {advised:.3g}, which remembers about a tenth of the steps"
+            f"Use training.ema = {advised:.3g}, which spans about a tenth of the steps"
             if advised < decay
-            else f"Take a training.ema under {decay:g}"
+            else f"Use a training.ema below {decay:g}"
         )
         return self.finding(
             "problem" if lags else "hint",
             sentence,
-            f"{shorter}; train for more epochs; or leave it out.",
+            f"{shorter}; train for more epochs; or remove it.",
             evidence.curves("val_loss"),
             remembers=round(memory),
             steps=steps,

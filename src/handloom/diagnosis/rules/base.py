@@ -1,4 +1,4 @@
-"""Rule: what every illness is described by."""
+"""Rule: the base class of every check."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from handloom.views import Picture
 
 NEAR_CHANCE = 0.9  # of ln K, the loss of who guesses
 ABOVE_GUESSING = 2.0  # times the accuracy of who guesses
-NO_PROBABILITIES = "it was trained on mse, so what it gives are no probabilities"
+NO_PROBABILITIES = "it was trained with the mse loss, so its outputs are not probabilities"
 
 
 class Rule(ABC):
-    """One illness: how it is recognised, what to do about it, and who described it.
+    """One problem: how it is recognised, what to do about it, and who described it.
 
-    A rule gives `name`, `source` and `examine`; what it cannot do without it says in `needs_…` and
+    A rule defines `name`, `source` and `examine`; what it requires, it says in `needs_…` and
     `why_not`. Rules keep nothing: one object examines any number of runs.
     """
 
@@ -27,22 +27,22 @@ class Rule(ABC):
     needs_weights: ClassVar[bool] = True
     """Whether it looks at the network, so that an epoch has to have ended."""
     needs_epochs: ClassVar[int] = 0
-    """Epochs without which it cannot be told."""
+    """The fewest epochs that the check needs."""
 
     @abstractmethod
     def examine(self, evidence: Evidence) -> Finding | None:
-        """What was found; None where the run is not ill in this way."""
+        """What was found; None where the run does not have the problem."""
 
     def why_not(self, evidence: Evidence) -> str:
-        """Why it cannot be examined in this run, as a clause; empty where it can be."""
+        """Why the check cannot run here, as a clause; empty where it can."""
         return ""
 
     def passed_over(self, evidence: Evidence) -> str:
         """`why_not`, with what all rules may lack."""
         if self.needs_weights and not evidence.has_weights:
-            return "no epoch has ended, so there are no weights yet"
+            return "no epoch has finished, so there are no weights yet"
         if len(evidence.rows) < self.needs_epochs:
-            return f"that takes {self.needs_epochs} epochs, and there are {len(evidence.rows)}"
+            return f"the check needs {self.needs_epochs} epochs, and there are {len(evidence.rows)}"
         return self.why_not(evidence)
 
     def finding(
@@ -70,7 +70,7 @@ def chance(evidence: Evidence) -> float:
 def has_learnt_nothing(evidence: Evidence, loss: float) -> bool:
     """Whether a training loss is about that of guessing, and what it gives is right as rarely.
 
-    The loss alone does not tell: label smoothing and mixed pictures keep that of a good network
+    The loss alone does not tell: label smoothing and mixed images keep that of a good network
     high.
     """
     if not loss >= NEAR_CHANCE * chance(evidence):

@@ -25,7 +25,7 @@ class Miscalibration(Rule):
         return "" if evidence.has_probabilities else NO_PROBABILITIES
 
     def examine(self, evidence: Evidence) -> Finding | None:
-        """Compare confidence and accuracy; few pictures have an error by chance alone."""
+        """Compare confidence and accuracy; few images have an error by chance alone."""
         found = evidence.reliability
         confidence = evidence.validation_probabilities.max(axis=1)
         if found.ece < self.worth_a_word or found.ece <= error_by_chance(confidence):
@@ -34,8 +34,8 @@ class Miscalibration(Rule):
         surplus = said - right
         return self.finding(
             "problem" if found.ece >= self.grave else "hint",
-            f"{_mood(surplus, found.ece)}: its mean confidence on validation pictures is "
-            f"{percent(said)}, and {percent(right)} are right; the expected calibration error is "
+            f"{_mood(surplus, found.ece)}: its mean confidence on the validation images is "
+            f"{percent(said)}, its accuracy {percent(right)}; the expected calibration error is "
             f"{percent(found.ece)}.",
             f"{_remedy(found)}{_training(evidence, surplus, found.ece)}",
             found,
@@ -48,8 +48,8 @@ class Miscalibration(Rule):
 def _mood(surplus: float, ece: float) -> str:
     """Which way the confidence errs."""
     if _errs_both_ways(surplus, ece):
-        return "Its confidence is too high for some pictures and too low for others"
-    return "It is too sure of itself" if surplus > 0 else "It is not sure enough of itself"
+        return "Its confidence is too high for some images and too low for others"
+    return "It is overconfident" if surplus > 0 else "It is underconfident"
 
 
 def _errs_both_ways(surplus: float, ece: float) -> bool:
@@ -61,7 +61,7 @@ def _training(evidence: Evidence, surplus: float, ece: float) -> str:
     if _errs_both_ways(surplus, ece):
         return ""
     towards = advice.towards_doubt if surplus > 0 else advice.towards_certainty
-    return f" In a new training, {advice.one_of(towards(evidence.recipe))}."
+    return f" In a new training run, {advice.one_of(towards(evidence.recipe))}."
 
 
 def _remedy(found: Reliability) -> str:
@@ -69,8 +69,8 @@ def _remedy(found: Reliability) -> str:
     left = percent(found.ece_at_temperature)
     within = 1.01 * COLDEST < found.temperature < 0.99 * HOTTEST
     if found.ece_at_temperature > HELPS * found.ece or not within:
-        return f"No temperature mends it: at the best, {found.temperature:.2f}, {left} is left."
+        return f"No temperature corrects it: the best, {found.temperature:.2f}, leaves {left}."
     return (
         f"Divide the outputs by the temperature {found.temperature:.2f} before the softmax: the "
-        f"error is {left} then, and no prediction changes."
+        f"error is then {left}, and no prediction changes."
     )

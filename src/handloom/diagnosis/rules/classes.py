@@ -1,4 +1,4 @@
-"""The classes: some with far fewer pictures than others, two that are taken for each other."""
+"""The classes: some with far fewer images than others, two that are taken for each other."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from handloom.views.style import percent
 
 
 class ClassImbalance(Rule):
-    """One class has many times the pictures of another, which is learnt the worse for it."""
+    """One class has many times the images of another, which is learned the worse for it."""
 
     name = "class-imbalance"
     source = "He & Garcia 2009, Learning from Imbalanced Data; Buda, Maki & Mazurowski 2018"
     needs_weights = False
     worth_a_word, grave = 3.0, 10.0  # times as many
-    sure = 4.0  # standard deviations below the mean: with few pictures chance is uneven, too
+    sure = 4.0  # standard deviations below the mean: with few images chance is uneven, too
 
     def examine(self, evidence: Evidence) -> Finding | None:
-        """Compare the largest class of the training part with the smallest."""
+        """Compare the largest class of the training split with the smallest."""
         counts, names = evidence.parts.train.class_counts(), evidence.run.class_names
         rare, common = int(counts.argmin()), int(counts.argmax())
         ratio = counts[common] / max(counts[rare], 1)
@@ -42,16 +42,16 @@ class ClassImbalance(Rule):
         severity = "problem" if ratio >= self.grave and not weighted else "hint"
         return self.finding(
             severity,
-            f"The classes are uneven: {names[common]} has {counts[common]:,} training pictures, "
+            f"The classes are imbalanced: {names[common]} has {counts[common]:,} training images, "
             f"{names[rare]} {counts[rare]:,}{self._recall(evidence, rare)}.",
             "Compare classes by their recall, not by accuracy"
-            + ("; weigh the rare ones more: loss.class_weights" if weighable else "")
-            + f". More pictures of {one_of([names[k] for k in np.flatnonzero(few)[:3]], 'and')} "
-            + "help most.",
+            + ("; weight the rare ones more: loss.class_weights" if weighable else "")
+            + f". More images of {one_of([names[k] for k in np.flatnonzero(few)[:3]], 'and')} "
+            + "would help most.",
             Bars(
-                "Training pictures of each class",
+                "Training images of each class",
                 f"Marked: classes with {percent(1 / self.worth_a_word)} of the largest one's "
-                "pictures, or fewer.",
+                "images, or fewer.",
                 "pictures",
                 bars,
             ),
@@ -65,11 +65,11 @@ class ClassImbalance(Rule):
         labels = evidence.validation.labels
         right = evidence.validation_probabilities.argmax(axis=1) == labels
         if not (labels == rare).any():
-            return ", and none in the validation part to judge it by"
+            return ", and none in the validation split to judge it by"
         own, others = right[labels == rare].mean(), right[labels != rare].mean()
         return (
-            f"; in the validation part {percent(float(own))} of these are recognised, and "
-            f"{percent(float(others))} of the others"
+            f"; its validation recall is {percent(float(own))}, and that of "
+            f"the other classes {percent(float(others))}"
         )
 
 
@@ -84,7 +84,9 @@ class ConfusedPair(Rule):
     def why_not(self, evidence: Evidence) -> str:
         """There have to be pairs to choose from, and mistakes."""
         if len(evidence.run.class_names) < self.classes:
-            return f"with under {self.classes} classes some pair has to carry most mistakes"
+            return (
+                f"with fewer than {self.classes} classes, some pair always has most of the mistakes"
+            )
         return ""
 
     def examine(self, evidence: Evidence) -> Finding | None:
@@ -102,10 +104,10 @@ class ConfusedPair(Rule):
         first, second = (names[k] for k in min(pair for pair in both if both[pair] == most))
         return self.finding(
             "hint",
-            f"{first} and {second} carry most mistakes: {most:,} of {wrong:,} validation mistakes "
-            f"({percent(most / wrong)}) take one for the other.",
-            "Look at them: if a person cannot tell them apart either, ask whether they should be "
-            f"two classes. Else {one_of(_remedies(evidence))} may help.",
+            f"Most mistakes are between {first} and {second}: {most:,} of {wrong:,} on validation "
+            f"images ({percent(most / wrong)}) confuse the two.",
+            "Look at these images: if a person cannot distinguish them either, they may not need "
+            f"to be two classes. Otherwise {one_of(_remedies(evidence))} may help.",
             confused_pairs(table, evidence.validation.images, labels, probabilities),
             pair=[first, second],
             mistakes=most,
@@ -114,9 +116,9 @@ class ConfusedPair(Rule):
 
 
 def _remedies(evidence: Evidence) -> list[str]:
-    """What would tell two classes apart; pictures of a known set are as large as they are."""
+    """What would tell two classes apart; images of a known set are as large as they are."""
     own = evidence.recipe.data.name is None
     network = "a larger network"
     if not has_convolutions(evidence.recipe):
-        network = "convolutions in place of dense layers"
-    return ["more pictures of the two", *(["larger pictures"] if own else []), network]
+        network = "convolutions instead of dense layers"
+    return ["more images of the two", *(["larger images"] if own else []), network]

@@ -16,7 +16,7 @@ from handloom.views.style import percent
 
 
 class UnstableLoss(Rule):
-    """The training loss, a mean over thousands of pictures, goes up and down between epochs."""
+    """The training loss, a mean over thousands of images, goes up and down between epochs."""
 
     name = "unstable-loss"
     source = "Bengio 2012, Practical Recommendations, sec. 3.1.1; Pascanu et al. 2013 for clipping"
@@ -37,10 +37,10 @@ class UnstableLoss(Rule):
         return self.finding(
             "problem",
             f"The loss is unstable: in {int(jumps.sum())} of {len(losses)} epochs the training "
-            f"loss rose by {percent(self.jump - 1)} or more, most from epoch {worst + 1} to "
+            f"loss rose by {percent(self.jump - 1)} or more, most of all from epoch {worst + 1} to "
             f"{worst + 2}, from {figure(before[worst])} to {figure(after[worst])}.",
-            f"Lower optimizer.lr, which is {evidence.recipe.optimizer.lr:g}, take batches of more "
-            f"than {evidence.recipe.training.batch_size} pictures, or bound the steps: "
+            f"Lower optimizer.lr, which is {evidence.recipe.optimizer.lr:g}, use batches of more "
+            f"than {evidence.recipe.training.batch_size} images, or bound the steps: "
             f"{bound(evidence.recipe)}.",
             evidence.curves("train_loss"),
             jumps=int(jumps.sum()),
@@ -77,10 +77,10 @@ class EarlyDecay(Rule):
             return None
         return self.finding(
             "problem",
-            f"The learning rate falls too soon: from epoch {spent + 1} of {len(rates)} on it was "
-            f"under {percent(self.spent)} of its highest. The training loss had been falling by "
-            f"{percent(before)} an epoch, and fell by {percent(max(after, 0.0))} then.",
-            f"Let the rate last longer: {one_of(_later(evidence.recipe))}.",
+            f"The learning rate falls too early: from epoch {spent + 1} of {len(rates)} on it was "
+            f"below {percent(self.spent)} of its maximum. The training loss had been falling by "
+            f"{percent(before)} per epoch, and fell by {percent(max(after, 0.0))} after that.",
+            f"Keep the rate high for longer: {one_of(_later(evidence.recipe))}.",
             evidence.curves("train_loss"),
             spent_epoch=spent + 1,
             fall_before=before,
@@ -88,7 +88,7 @@ class EarlyDecay(Rule):
         )
 
     def _accuracy(self, evidence: Evidence) -> float:
-        """On what was trained on; augmented and mixed pictures alone would tell too little."""
+        """On what was trained on; augmented and mixed images alone would tell too little."""
         recorded = float(evidence.metric("train_accuracy")[-1])
         return max(recorded, evidence.seen_accuracy) if evidence.has_weights else recorded
 
@@ -98,13 +98,13 @@ def _later(recipe: Recipe) -> list[str]:
     schedule: Any = recipe.schedule  # its keys depend on its name
     told: list[str] = []
     if schedule.name in ("step", "multi-step", "exponential"):
-        told.append(f"a schedule.factor nearer to 1 than {schedule.factor:g}")
+        told.append(f"a schedule.factor closer to 1 than {schedule.factor:g}")
     if schedule.name == "step":
         told.append(f"a schedule.every above {schedule.every}")
     if schedule.name == "multi-step":
         told.append("later schedule.milestones")
     if schedule.name == "exponential-step":
-        told.append(f"a schedule.k under {schedule.k:g}")
+        told.append(f"a schedule.k below {schedule.k:g}")
     if (plateau := recipe.training.plateau) is not None:
         told.append(f"a training.plateau.patience above {plateau.patience}")
     if schedule.name != "cosine":

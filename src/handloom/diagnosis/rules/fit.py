@@ -23,7 +23,7 @@ class Overfitting(Rule):
     source = "Prechelt 1998, Early Stopping - But When?: the generalisation loss"
     needs_epochs = LATE + 2
     worth_a_word, grave = 0.10, 0.30  # of the lowest validation loss
-    sure = 2.0  # standard errors of the validation loss: with few pictures it is noise
+    sure = 2.0  # standard errors of the validation loss: with few images it is noise
     felt = 0.004  # of ln K, by which the loss rises: next to none of a loss that is next to none
 
     def examine(self, evidence: Evidence) -> Finding | None:
@@ -36,7 +36,7 @@ class Overfitting(Rule):
         rise = late / lowest - 1 if lowest > 0 else 0.0
         after = len(validation) - 1 - best
         if train[best] >= chance(evidence):
-            return None  # nothing was learnt, least of all by heart
+            return None  # nothing was learned, least of all by heart
         if rise < self.worth_a_word or after < LATE - 1 or not train[-1] < train[best]:
             return None
         if rise < self.sure * evidence.validation_loss_error:
@@ -48,10 +48,12 @@ class Overfitting(Rule):
             "problem" if rise >= self.grave else "hint",
             f"It overfits from epoch {best + 1} of {epochs}: the validation loss was lowest there, "
             f"{figure(lowest)}, and is {percent(rise)} higher at the end ({figure(late)}), while "
-            "the training loss went on falling, from "
+            "the training loss kept falling, from "
             f"{figure(train[best])} to {figure(train[-1])}.",
             f"Stop near epoch {best + 1} ({advice.early_stop(evidence.recipe)}), or make it harder "
-            "to learn by heart: " + advice.one_of(advice.against_memorising(evidence.recipe)) + ".",
+            "to memorise the images: "
+            + advice.one_of(advice.against_memorising(evidence.recipe))
+            + ".",
             evidence.curves("val_loss"),
             start_epoch=best + 1,
             lowest_val_loss=lowest,
@@ -60,7 +62,7 @@ class Overfitting(Rule):
 
 
 class GeneralisationGap(Rule):
-    """Pictures that were trained on are recognised far more often than others."""
+    """Images that were trained on are recognised far more often than others."""
 
     name = "generalisation-gap"
     source = "Goodfellow, Bengio & Courville 2016, sec. 5.2"
@@ -76,9 +78,9 @@ class GeneralisationGap(Rule):
             return None
         return self.finding(
             "problem" if gap >= self.grave else "hint",
-            f"It knows its training pictures better than others: {percent(seen)} of them are "
-            f"recognised, and {percent(unseen)} of {count:,} validation pictures.",
-            "More pictures would help most; else "
+            f"It is better on its training images than on others: the accuracy is {percent(seen)} "
+            f"on them and {percent(unseen)} on {count:,} validation images.",
+            "More images would help most; otherwise "
             + advice.one_of(advice.against_memorising(evidence.recipe))
             + ".",
             evidence.curves(evidence.recipe.training.monitor),
@@ -89,7 +91,7 @@ class GeneralisationGap(Rule):
 
 
 class Underfitting(Rule):
-    """It does worse, on its own training pictures, than looking up the most similar picture."""
+    """It does worse, on its own training images, than looking up the most similar image."""
 
     name = "underfitting"
     source = (
@@ -109,19 +111,19 @@ class Underfitting(Rule):
                     "--lr-range"]  # fmt: skip
         losses = evidence.metric("train_loss")
         told = (
-            f"What can help: {advice.one_of(remedies)}."
+            f"Try to {advice.one_of(remedies)}."
             if not len(losses)  # imported weights have no epochs, nor has a run that lost them
-            else "It has learnt next to nothing: find a learning rate that works with --lr-range."
+            else "It has learned almost nothing: find a learning rate that works with --lr-range."
             if has_learnt_nothing(evidence, float(losses[-1]))
             else "The training loss was still falling: train for more epochs."
             if self._was_falling(evidence)
-            else f"The training loss fell no more: {advice.one_of(remedies)}."
+            else f"The training loss had stopped falling: {advice.one_of(remedies)}."
         )
         return self.finding(
             "problem",
-            f"It underfits: {percent(seen)} of the pictures it was trained on are recognised, "
-            f"while copying the label of the most similar one of {evidence.nearest.num_known:,} is "
-            f"right for {percent(nearest)} of {evidence.nearest.num_asked:,} validation pictures.",
+            f"It underfits: its accuracy on its own training images is {percent(seen)}, while "
+            f"copying the label of the most similar of {evidence.nearest.num_known:,} images is "
+            f"right for {percent(nearest)} of {evidence.nearest.num_asked:,} validation images.",
             told,
             evidence.curves(evidence.recipe.training.monitor),
             train_accuracy=seen,

@@ -20,17 +20,16 @@ class _Gradients(Rule):
     def why_not(self, evidence: Evidence) -> str:
         """It takes two layers, and something to send back."""
         if len(evidence.signals) < 2:
-            return "the network has but one layer that is trained"
+            return "the network has only one layer with weights"
         if not _output(evidence).norm:
-            return "every picture that was tried is fitted to the last digit"
+            return "every image that was tried is fitted perfectly"
         return ""
 
     def told(self, evidence: Evidence, signal: Signal) -> str:
         """What reaches a layer, beside what leaves the loss."""
         return (
-            f"of the loss's gradient {small(signal.norm)} reaches layer {signal.path} "
-            f"({signal.kind}), and {small(_output(evidence).norm)} the last one, "
-            f"{_output(evidence).path}"
+            f"the gradient has norm {small(signal.norm)} at layer {signal.path} ({signal.kind}), "
+            f"and {small(_output(evidence).norm)} at the last layer, {_output(evidence).path}"
         )
 
 
@@ -52,7 +51,7 @@ class VanishingGradients(_Gradients):
             "problem" if ratio <= self.grave else "hint",
             f"Gradients vanish: {self.told(evidence, weakest)}.",
             f"Try {advice.one_of(self._remedies(evidence))}.",
-            _picture(evidence, "Gradients that vanish"),
+            _picture(evidence, "Vanishing gradients"),
             gradients={signal.path: signal.norm for signal in evidence.signals},
         )
 
@@ -78,7 +77,7 @@ class ExplodingGradients(_Gradients):
         if ratio >= EXPLODING:
             shown = self.told(evidence, strongest)
         elif recorded >= self.enormous:
-            shown = f"their norm, all weights together, was {recorded:,.0f} in the last epoch"
+            shown = f"their norm over all weights was {recorded:,.0f} in the last epoch"
         else:
             return None
         return self.finding(
@@ -89,7 +88,7 @@ class ExplodingGradients(_Gradients):
             + "), or try "
             + advice.one_of([advice.lower_rate(evidence.recipe), *_remedies(evidence, None, ())])
             + ".",
-            _picture(evidence, "Gradients that explode"),
+            _picture(evidence, "Exploding gradients"),
             gradients={signal.path: signal.norm for signal in evidence.signals},
         )
 
@@ -124,13 +123,13 @@ class UpdateRatios(Rule):
         )
         return self.finding(
             "hint",
-            f"Steps are of an unusual size: at the learning rate {evidence.steps.lr:g} one moves "
+            f"Steps have an unusual size: at the learning rate {evidence.steps.lr:g}, one moves "
             f"{told}; from {small(least)} to {small(most)} is usual.",
             self._advice(evidence),
             Bars(
                 "How far one step moves each weight",
-                "Length of the step over length of the weight; green: what is usual.",
-                "step over weight",
+                "Norm of the step over norm of the weight; green: the usual range.",
+                "step / weight",
                 bars,
                 self.usual,
                 is_log=True,
@@ -150,12 +149,14 @@ class UpdateRatios(Rule):
         elif short and not long:
             told = f"{held}." if held else "Raise optimizer.lr."
         else:
-            told = "No learning rate suits all layers."
+            told = "No single learning rate suits all layers."
         if recipe.optimizer.name in advice.ADAPTIVE or not any(
             least <= ratio <= most for ratio in ratios
         ):
             return told
-        return f'{told} Another rule scales each weight by itself: optimizer.name = "adamw".'
+        return (
+            f'{told} Try an optimizer that scales each weight separately: optimizer.name = "adamw".'
+        )
 
 
 def _remedies(evidence: Evidence, activation: str | None, more: tuple[str, ...]) -> list[str]:
@@ -195,8 +196,8 @@ def _picture(evidence: Evidence, heading: str) -> Bars:
     )
     return Bars(
         heading,
-        "What reaches each layer of the loss's derivative, for one picture; from the first layer "
-        "to the last, where it comes from. Green: what is usual.",
+        "The norm of the loss gradient at each layer's output, for one image, from the first layer "
+        "to the last. Green: the usual range.",
         "norm of the gradient",
         bars,
         usual,

@@ -1,4 +1,4 @@
-"""Pictures that were trained on and are tested on."""
+"""Images that are both in the training split and in a held-out one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_SHOWN = 16
 
 
 class Duplicates(Rule):
-    """Pictures of the training part stand in the test or the validation part as well."""
+    """Images of the training split are in the test or the validation split as well."""
 
     name = "duplicates"
     source = "Barz & Denzler 2020, Do We Train on Test Data? (ciFAIR)"
@@ -23,7 +23,7 @@ class Duplicates(Rule):
     share, at_least = 0.005, 3  # of a part: below, no figure changes by what could be noticed
 
     def examine(self, evidence: Evidence) -> Finding | None:
-        """Compare every held-out picture with all that were trained on."""
+        """Compare every held-out image with all that were trained on."""
         parts = evidence.parts
         found = [("validation", parts.validation, evidence.shared_with_validation)]
         if parts.test is not None:
@@ -36,19 +36,19 @@ class Duplicates(Rule):
         if not ill:
             return None
         told = " and ".join(
-            f"{len(pairs):,} of {len(part):,} {name} pictures ({percent(len(pairs) / len(part))})"
+            f"{len(pairs):,} of {len(part):,} {name} images ({percent(len(pairs) / len(part))})"
             for name, part, pairs in ill
         )
         exact = sum(pair.difference == 0 for *_, pairs in ill for pair in pairs)
         note = (
-            f"{told} were trained on, {exact:,} of them to the pixel. A picture counts as the same "
-            f"while it differs by less than {percent(NEAR)} of its contrast.{_shown(ill)}"
+            f"{told} are also in the training split, {exact:,} with identical pixels. Images count "
+            f"as the same if they differ by less than {percent(NEAR)} of the contrast.{_shown(ill)}"
         )
         return self.finding(
             "problem",
-            f"Parts of the data overlap: {told} were trained on as well, {exact:,} of them to the "
-            "pixel. What is measured there is better than what new pictures will see.",
-            "Take them out of the training part, or out of the other one, and train again.",
+            f"The splits overlap: {told} are also in the training split, {exact:,} with identical "
+            "pixels. Metrics measured on them are better than those on new images will be.",
+            "Remove them from the training split or from the other one, and train again.",
             _twins(evidence, ill, note),
             shared={name: len(pairs) for name, _, pairs in found},
             exact=exact,
@@ -58,7 +58,7 @@ class Duplicates(Rule):
 def _shown(found: list[tuple[str, Dataset, tuple[Pair, ...]]]) -> str:
     """That not all are on the sheet, where that is so."""
     total = sum(len(pairs) for *_, pairs in found)
-    return f" The {MOST_SHOWN} that differ least are shown." if total > MOST_SHOWN else ""
+    return f" Shown: the {MOST_SHOWN} that differ least." if total > MOST_SHOWN else ""
 
 
 def _twins(

@@ -36,8 +36,8 @@ class RateTooHigh(Rule):
         return self.finding(
             "problem",
             f"The learning rate {lr:g} is too high: {shown}.",
-            f"Take optimizer.lr = {two_digits(lr / 10)} or less, or let --lr-range find which "
-            "rates work; a training that is lost at its start is helped by "
+            f"Use optimizer.lr = {two_digits(lr / 10)} or less, or let --lr-range find which "
+            "rates work; for a training that diverges at the start, try "
             + advice.one_of([*advice.warm_up(evidence.recipe), advice.bound(evidence.recipe)])
             + ".",
             evidence.curves("train_loss"),
@@ -52,7 +52,7 @@ class RateTooHigh(Rule):
             return ""
         return (
             f"the training loss rose from {figure(losses[lowest])} in epoch {lowest + 1} to "
-            f"{figure(float(np.nanmean(late)))} at the end, which no overfitting does"
+            f"{figure(float(np.nanmean(late)))} at the end, which overfitting does not do"
         )
 
     def _thrown(self, evidence: Evidence) -> str:
@@ -60,9 +60,9 @@ class RateTooHigh(Rule):
         if not has_learnt_nothing(evidence, lowest) or evidence.travelled < self.far:
             return ""
         return (
-            f"a weight went {evidence.travelled:,.0f} times its own size away from its start, and "
-            f"nothing was learnt: the lowest training loss is {figure(lowest)}, and guessing has "
-            f"{figure(chance(evidence))}"
+            f"a weight moved {evidence.travelled:,.0f} times its own norm away from its initial "
+            f"value, and nothing was learned: the lowest training loss is {figure(lowest)}, and "
+            f"guessing gives {figure(chance(evidence))}"
         )
 
     def _above_chance(self, evidence: Evidence) -> str:
@@ -73,8 +73,8 @@ class RateTooHigh(Rule):
         if worst == 0 and evidence.first_loss >= self.above_chance * chance(evidence):
             return ""  # that was the first weights' doing
         return (
-            f"the training loss of epoch {worst + 1} was {figure(losses[worst])}, and guessing has "
-            f"{figure(chance(evidence))}"
+            f"the training loss of epoch {worst + 1} was {figure(losses[worst])}, and guessing "
+            f"gives {figure(chance(evidence))}"
         )
 
     def _worsening(self, evidence: Evidence) -> str:
@@ -85,8 +85,8 @@ class RateTooHigh(Rule):
         if steps.worsened < self.worsened or steps.tried < self.tried:
             return ""
         return (
-            f"of the steps that would come next, {percent(steps.worsened)} make the loss of their "
-            "own batch worse"
+            f"{percent(steps.worsened)} of the next steps would increase the loss of their "
+            "own batch"
         )
 
 
@@ -102,7 +102,7 @@ class RateTooLow(Rule):
     def examine(self, evidence: Evidence) -> Finding | None:
         """Look for a loss that falls, and for updates that are hardly any."""
         accuracy, losses = evidence.metric("train_accuracy"), evidence.metric("train_loss")
-        # Augmented and mixed pictures are recognised less often than they will be as they are.
+        # Augmented and mixed images are recognised less often than they will be as they are.
         if max(accuracy[-1], evidence.seen_accuracy) >= self.learnt or not losses[-1] < losses[0]:
             return None
         fastest = max((update.ratio for update in evidence.steps.updates), default=math.inf)
@@ -112,7 +112,7 @@ class RateTooLow(Rule):
         return self.finding(
             "problem",
             f"The learning rate {lr:g} is too low: a step moves no weight by more than "
-            f"{small(fastest)} of its size, and in {len(losses)} epochs the training loss came "
+            f"{small(fastest)} of its norm, and in {len(losses)} epochs the training loss went "
             f"from {figure(losses[0])} to {figure(losses[-1])}.",
             self._advice(evidence),
             evidence.curves("train_loss"),
@@ -123,10 +123,12 @@ class RateTooLow(Rule):
     def _advice(self, evidence: Evidence) -> str:
         norms = evidence.metric("grad_norm")
         if held := advice.held_back(evidence.recipe, float(norms[-1]) if len(norms) else 0.0):
-            return f"{held}. Else a larger optimizer.lr helps; --lr-range finds which ones work."
+            return (
+                f"{held}. Otherwise a larger optimizer.lr helps; --lr-range finds which ones work."
+            )
         larger = 10 * evidence.recipe.optimizer.lr
         return (
-            f"Take optimizer.lr = {two_digits(larger)} or more, or let --lr-range find which rates "
+            f"Use optimizer.lr = {two_digits(larger)} or more, or let --lr-range find which rates "
             "work."
         )
 
@@ -141,7 +143,7 @@ class RateOutOfRange(Rule):
 
     def why_not(self, evidence: Evidence) -> str:
         """It is a training of its own, so it has to be asked for."""
-        return "" if evidence.range_test else "ask for it with --lr-range"
+        return "" if evidence.range_test else "it runs only with --lr-range"
 
     def examine(self, evidence: Evidence) -> Finding | None:
         """Compare the recipe's rate with the steepest fall and the lowest point."""
@@ -149,9 +151,10 @@ class RateOutOfRange(Rule):
         if found.steepest is None or found.largest is None:
             return self.finding(
                 "problem",
-                f"At no learning rate from {found.rates[0]:.0e} to {found.rates[-1]:.2g} did the "
-                "loss fall: it is not the rate that keeps this network from learning.",
-                "Look at the layers: dead or saturated units, gradients that vanish; and at the "
+                f"The loss fell at no learning rate from {found.rates[0]:.0e} to "
+                f"{found.rates[-1]:.2g}: the learning rate is not what keeps this network from "
+                "learning.",
+                "Look at the layers (dead or saturated units, vanishing gradients) and at the "
                 "labels.",
                 found,
             )
@@ -160,10 +163,10 @@ class RateOutOfRange(Rule):
         high = found.used > found.largest
         return self.finding(
             "problem",
-            f"The learning rate {found.used:g} is {'above' if high else 'below'} those that work: "
-            f"the loss fell fastest at {found.steepest:.2g}, and no further beyond "
+            f"The learning rate {found.used:g} is {'above' if high else 'below'} the rates that "
+            f"work: the loss fell fastest at {found.steepest:.2g}, and stopped falling beyond "
             f"{found.largest:.2g}.",
-            f"Take optimizer.lr = {found.steepest:.1g}.",
+            f"Use optimizer.lr = {found.steepest:.1g}.",
             found,
             lr=found.used,
             steepest=found.steepest,

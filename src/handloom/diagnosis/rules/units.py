@@ -16,7 +16,7 @@ MOST_LISTED = 4  # layers in a sentence
 
 
 class DeadReLUs(Rule):
-    """Units that give zero for every picture: no gradient reaches them, so they never come back."""
+    """Units that give zero for every image: no gradient reaches them, so they never come back."""
 
     name = "dead-relus"
     source = "Maas, Hannun & Ng 2013, sec. 2; Lu et al. 2020, Dying ReLU and Initialization"
@@ -27,7 +27,7 @@ class DeadReLUs(Rule):
         return "" if _of(evidence, "ReLU") else "the network has no ReLU"
 
     def examine(self, evidence: Evidence) -> Finding | None:
-        """Count, layer by layer, the units that none of the pictures makes fire."""
+        """Count, layer by layer, the units that none of the images makes fire."""
         layers = _of(evidence, "ReLU")
         ill = [layer for layer in layers if _dead(layer) >= self.worth_a_word]
         if not ill:
@@ -36,12 +36,12 @@ class DeadReLUs(Rule):
         told = _listed([f"{u.dead} of {u.num_units} in layer {u.path}" for u in ill])
         return self.finding(
             "problem" if _dead(worst) >= self.grave else "hint",
-            f"Many ReLUs are dead: {told} give zero for every picture that was tried.",
+            f"Many ReLUs are dead: {told} output zero for every image that was tried.",
             f"Try {advice.one_of(_against_death(evidence))}.",
             _bars(
-                "Dead ReLUs, layer by layer",
-                "Units (of a convolution: channels) that give zero for every picture tried.",
-                "share of the units",
+                "Dead ReLUs by layer",
+                "Units (channels of a convolution) that output zero for every image tried.",
+                "share of units",
                 layers,
                 _dead,
                 lambda u: f"{u.dead} of {u.num_units}",
@@ -74,13 +74,13 @@ class SaturatedUnits(Rule):
         kinds = advice.one_of(sorted({layer.kind for layer in ill}), "and")
         return self.finding(
             "problem" if worst.saturated >= self.grave else "hint",
-            f"{kinds} units are saturated: of their outputs, {told} lie where the slope is "
-            f"under {percent(FLAT)} of its steepest.",
+            f"{kinds} units are saturated: {told} of the outputs lie where the slope is "
+            f"below {percent(FLAT)} of its maximum.",
             f"Try {advice.one_of(_against_saturation(evidence))}.",
             _bars(
-                "Saturated units, layer by layer",
-                f"Outputs at which the slope is under {percent(FLAT)} of its steepest.",
-                "share of the outputs",
+                "Saturated units by layer",
+                f"Outputs at which the slope is below {percent(FLAT)} of its maximum.",
+                "share of outputs",
                 layers,
                 lambda u: u.saturated,
                 lambda u: percent(u.saturated),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NATIVE_SECONDS = 0.05
 """How long a native call should take: Ctrl-C waits for its end, and its start costs nothing."""
-LOOKED_AT = 512  # pictures in which zeros are counted, to see whether skipping them pays
+LOOKED_AT = 512  # images in which zeros are counted, to see whether skipping them pays
 PREDICTED_AT_ONCE = (1, 32, 256)  # batch sizes that prediction is compiled for
 
 
@@ -44,7 +44,7 @@ class LoomEngine(RemoteEngine[Stored]):
     It takes and gives what the numpy engine takes and gives: the same reports, the same state. The
     weights live in the compiled network's memory.
 
-    input_shape: (C, H, W); an epoch of other pictures has it compiled for their shape, too. Raises
+    input_shape: (C, H, W); an epoch of other images has it compiled for their shape, too. Raises
     UncoveredError for a layer, a loss or an optimizer that cannot be compiled: for those
     `partly.compile_engine` finds an engine.
     """
@@ -73,7 +73,7 @@ class LoomEngine(RemoteEngine[Stored]):
         self._portions = Portions(model, self._compiled.dtype)
         self._pace = Pace(NATIVE_SECONDS)
         self._push()
-        # Whether most pixels are zero: of the pictures to train on, and of those to be judged. What
+        # Whether most pixels are zero: of the images to train on, and of those to be judged. What
         # is asked must not change the training, and in other tiles the gradients' norm has other
         # last bits.
         self._dark: bool | None = None
@@ -121,7 +121,7 @@ class LoomEngine(RemoteEngine[Stored]):
         return self._predict(x, Normalisation("none"))
 
     def predict_pictures(self, images: UInt8Array, normalisation: Normalisation) -> FloatArray:
-        """Outputs (N, K) for pictures (N, C, H, W), uint8; native code normalises them where the
+        """Outputs (N, K) for images (N, C, H, W), uint8; native code normalises them where the
         normalisation is linear."""
         return self._predict(images, normalisation)
 
@@ -135,7 +135,7 @@ class LoomEngine(RemoteEngine[Stored]):
     # -- details ----------------------------------------------------------------------------------
 
     def _go_over_to(self, shape: Shape, *, compile: bool = False) -> None:
-        """Take the network that is compiled for pictures of `shape`, where there is one."""
+        """Take the network that is compiled for images of `shape`, where there is one."""
         if compile and shape not in self._by_shape:
             self._by_shape[shape] = self._compile(input_shape=shape)
         if self._by_shape.get(shape, self._compiled) is not self._compiled:
@@ -149,14 +149,14 @@ class LoomEngine(RemoteEngine[Stored]):
         at_once = next((n for n in PREDICTED_AT_ONCE if n >= count), PREDICTED_AT_ONCE[-1])
         if self._asked_dark is None and at_once > 1 and pictures.ndim == 4:
             self._asked_dark = mostly_dark(pictures[:LOOKED_AT])
-        # A single picture costs the reading of the weights: those of dark pixels are left out.
+        # A single image costs the reading of the weights: those of dark pixels are left out.
         how = self._numbers(normalisation, dark=bool(self._asked_dark) or at_once == 1)
         if not how.are_bytes:
             pictures = normalisation(pictures, self._compiled.dtype)
         return self._compiled.predict(pictures, how, at_once)
 
     def _numbers(self, normalisation: Normalisation, *, dark: bool) -> Pictures:
-        """How this network's pictures become numbers; zeros stay zeros only if merely scaled."""
+        """How this network's images become numbers; zeros stay zeros only if merely scaled."""
         channels = self._compiled.request.input_shape[0]
         sparse = dark and normalisation.kind in ("scale", "none") and self._compiled.takes_rows
         return replace(pixels_as_numbers(normalisation, channels), sparse=sparse)
@@ -169,7 +169,7 @@ class LoomEngine(RemoteEngine[Stored]):
         labels: IntArray,
         batch: int,
     ) -> list[StepReport]:
-        """Train natively on pictures[rows]; the reports up to the first that is not finite."""
+        """Train natively on images[rows]; the reports up to the first that is not finite."""
         scores = np.broadcast_to(np.float32(0), (len(rows), self._compiled.plan.classes))
         check_labels(labels, scores)
         labels = np.ascontiguousarray(labels, np.int64)

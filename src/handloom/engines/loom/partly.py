@@ -74,7 +74,7 @@ class PartlyCompiled(nn.Sequential):
     """A Sequential's own layers under their own names, some of them computed natively together.
 
     To whoever asks for parameters, state or structure it is the Sequential; a copy of it is one.
-    Pictures of another shape than `input_shape` have them compiled for that shape, too.
+    Images of another shape than `input_shape` have them compiled for that shape, too.
     """
 
     def __init__(self, model: nn.Sequential, input_shape: Shape, batch: int, threads: int) -> None:
@@ -190,7 +190,7 @@ def compile_engine(
             return LoomEngine(model, setup, input_shape=input_shape)
     if type(model) is not nn.Sequential:
         raise UncoveredError(
-            f"a {type(model).__name__} cannot be compiled, nor taken apart as a Sequential can"
+            f"a {type(model).__name__} can neither be compiled nor split up like a Sequential"
         )
     partly = PartlyCompiled(model, input_shape, setup.batch_size, setup.threads)
     return PartlyCompiledEngine(partly, setup)

@@ -1,4 +1,4 @@
-"""Losses, normalisations and pictures in the loom's terms."""
+"""Losses, normalisations and images in the loom's terms."""
 
 from __future__ import annotations
 

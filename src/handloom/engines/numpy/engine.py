@@ -30,7 +30,7 @@ class NumpyEngine:
         self.loss = setup.loss
         self.optimizer = setup.optimizer
         self.average = None if setup.ema is None else copy.deepcopy(model).eval()
-        model.skip_input_gradient()  # pictures are not trained
+        model.skip_input_gradient()  # images are not trained
         self.parameters = model.named_parameters()
 
     @property
@@ -89,7 +89,7 @@ class NumpyEngine:
         return self.model.forward(x)
 
     def predict_pictures(self, images: UInt8Array, normalisation: Normalisation) -> FloatArray:
-        """Outputs (N, K) for pictures (N, C, H, W), uint8."""
+        """Outputs (N, K) for images (N, C, H, W), uint8."""
         return self.predict(normalisation(images, self.dtype))
 
     def evaluate(self, x: FloatArray, labels: IntArray) -> Evaluation:
@@ -118,7 +118,7 @@ class NumpyEngine:
         for name, array in state.items():
             part, _, rest = name.partition(".")
             if part not in split:
-                raise StateError(f"this engine keeps no '{part}', but the state has {name}")
+                raise StateError(f"this engine has no '{part}', but the state has {name}")
             split[part][rest] = array
         for part, owner in parts.items():
             owner.load_state_dict(split[part])
@@ -126,7 +126,7 @@ class NumpyEngine:
     def locate_nonfinite(self, x: FloatArray) -> str:
         """Walk the network once more and name the first layer whose numbers are not finite."""
         if not np.isfinite(x).all():
-            return "the input pictures"
+            return "the input images"
         for name, parameter in self.parameters.items():
             if not np.isfinite(parameter.value).all():
                 return f"the values of {name}"

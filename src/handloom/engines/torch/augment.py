@@ -1,6 +1,6 @@
 """Augmentation on the device: the changes of data/augment.py and data/warp.py, batch by batch.
 
-The draws are the same bits, so that a picture comes out as on the CPU, but for a grey level that
+The draws are the same bits, so that an image comes out as on the CPU, but for a grey level that
 rounds the other way. Nothing waits for the device: no number there decides what is launched.
 """
 
@@ -19,14 +19,14 @@ from handloom.engines.torch.chance import picture_keys, uniforms
 
 
 class DeviceAugmentation:
-    """What `augmentation` does to a picture in an epoch, as a function of seed, epoch, position."""
+    """What `augmentation` does to an image in an epoch, as a function of seed, epoch, position."""
 
     def __init__(self, augmentation: Augmentation, seed: int) -> None:
         self.augmentation = augmentation
         self.seed = seed
 
     def __call__(self, images: Tensor, positions: Tensor, epoch: int) -> Tensor:
-        """New pictures uint8 (n, C, H, W) of those at `positions` (n,) int64 of the data set."""
+        """New images uint8 (n, C, H, W) of those at `positions` (n,) int64 of the data set."""
         said = self.augmentation
         if said.is_identity:
             return images

@@ -12,9 +12,9 @@ _DRAW_BITS = 24
 
 
 def picture_keys(seed: int, epoch: int, positions: Tensor) -> Tensor:
-    """The SplitMix64 state from which each picture's stream starts: (n,) int64, as its bits.
+    """The SplitMix64 state from which each image's stream starts: (n,) int64, as its bits.
 
-    positions: int64 (n,), of the pictures in the data set; the keys lie on their device.
+    positions: int64 (n,), of the images in the data set; the keys lie on their device.
     """
     key = torch.zeros_like(positions)
     for word in (checked_seed(seed), epoch):
@@ -23,7 +23,7 @@ def picture_keys(seed: int, epoch: int, positions: Tensor) -> Tensor:
 
 
 def uniforms(keys: Tensor, count: int, *, start: int = 0) -> Tensor:
-    """Draws start … start + count - 1 of every picture's stream: (n, count) float32 in [0, 1).
+    """Draws start … start + count - 1 of every image's stream: (n, count) float32 in [0, 1).
 
     `start` is even: one 64-bit word makes two draws of 24 bits.
     """

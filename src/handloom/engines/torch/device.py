@@ -28,8 +28,8 @@ def find_device(name: str) -> torch.device:
     why = looks[kind](number) if kind in looks else "devices are cpu, cuda, cuda:1 …, and mps"
     if why is not None:
         raise ConfigError(
-            f'torch.device is "{name}", which cannot be had: {why}; '
-            'take torch.device = "cpu", or "auto" for whatever there is'
+            f'torch.device is "{name}", which is not available: {why}; '
+            'set torch.device = "cpu", or "auto" for what is available'
         )
     return torch.device(name)
 
@@ -62,7 +62,7 @@ def _no_mps(number: str) -> str | None:
     if not torch.backends.mps.is_built():
         return f"this PyTorch ({torch.__version__}) was built without Metal"
     if not torch.backends.mps.is_available():
-        return "PyTorch finds no GPU of Apple's"
+        return "PyTorch finds no Apple GPU"
     return None
 
 
@@ -119,9 +119,9 @@ def memory_told(count: int, doing: str, key: str) -> Iterator[None]:
     except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
         if not _is_out_of_memory(error):
             raise
-        way = f"try {key} = {largest_power_below(count)}" if count > 1 else "take a smaller network"
+        way = f"try {key} = {largest_power_below(count)}" if count > 1 else "use a smaller network"
         raise ConfigError(
-            f"the device's memory is too small for {doing} on {count} pictures at once; {way}"
+            f"the device's memory is too small for {doing} on {count} images at once; {way}"
         ) from None
 
 

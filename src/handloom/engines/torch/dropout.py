@@ -53,7 +53,7 @@ class Dropout(torch.nn.Module):
         if not self.training:
             return x
         if self._layer.step is None:
-            raise StateError("Dropout draws its mask from the training step and was told none")
+            raise StateError("Dropout draws its mask from the training step, which was not set")
         return x * (self.keep_mask(x).to(x.dtype) * (1 / (1 - self.p)))
 
     def keep_mask(self, x: torch.Tensor) -> torch.Tensor:

@@ -31,7 +31,7 @@ from handloom.errors import ShapeError
 from handloom.nn.losses import check_labels, check_shares, weighted_loss
 
 PREDICTED_AT_ONCE = 1000
-"""Pictures: enough to keep a device busy, few enough for its memory."""
+"""Images: enough to keep a device busy, few enough for its memory."""
 
 
 class TorchEngine(RemoteEngine[torch.Tensor]):
@@ -113,7 +113,7 @@ class TorchEngine(RemoteEngine[torch.Tensor]):
         return outputs
 
     def predict_pictures(self, images: UInt8Array, normalisation: Normalisation) -> FloatArray:
-        """Outputs (N, K) for pictures (N, C, H, W), uint8."""
+        """Outputs (N, K) for images (N, C, H, W), uint8."""
         return self.predict(normalisation(images, self.dtype))
 
     def evaluate(self, x: FloatArray, labels: AnyArray) -> Evaluation:
@@ -183,7 +183,7 @@ class TorchEngine(RemoteEngine[torch.Tensor]):
     def _batches(
         self, epoch: Epoch, start: int, stop: int
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """This process's rows of each batch: of the pictures that live on the device."""
+        """This process's rows of each batch: of the images that live on the device."""
         batches, part = epoch.batches, self._processes.part
         if self._pictures is None or self._pictures.of is not batches:
             self._check((1, *batches.planes.shape[1:]), batches.dataset.labels[:1])
@@ -222,7 +222,7 @@ class TorchEngine(RemoteEngine[torch.Tensor]):
     def _output_shape(self, shape: Shape) -> Shape:
         """Of one example, for numbers of the shape (N, C, H, W); ShapeError for others."""
         if len(shape) != 4:
-            raise ShapeError(f"pictures are numbers (N, C, H, W), got {shape}")
+            raise ShapeError(f"images have to be numbers (N, C, H, W), got {shape}")
         return self._host.model.output_shape(shape[1:])
 
     def _check(self, shape: Shape, labels: AnyArray) -> None:

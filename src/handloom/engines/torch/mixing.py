@@ -1,4 +1,4 @@
-"""Mixing on the device: what data/mixing.py makes of two pictures and of their labels."""
+"""Mixing on the device: what data/mixing.py makes of two images and of their labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handloom.engines.torch.uploads import uploaded
 
 
 class DeviceMixtures(NamedTuple):
-    """What is mixed with each of n pictures, on the device; as `Mixtures` says it."""
+    """What is mixed with each of n images, on the device; as `Mixtures` says it."""
 
     partner: Tensor
     """int64 (n,)."""
@@ -28,12 +28,12 @@ class DeviceMixtures(NamedTuple):
         return cls(*(uploaded(array, device) for array in mixtures))
 
     def rows(self, rows: slice) -> DeviceMixtures:
-        """Those of some pictures."""
+        """Those of some images."""
         return DeviceMixtures(*(tensor[rows] for tensor in self))
 
 
 def mix(images: Tensor, partners: Tensor, mixtures: DeviceMixtures) -> Tensor:
-    """New pictures uint8 (n, C, H, W) of `images` and `partners`, both so.
+    """New images uint8 (n, C, H, W) of `images` and `partners`, both so.
 
     All of them go through the same sums, for which of them stay alone only the device knows; those
     come out as they were.

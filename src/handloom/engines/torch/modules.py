@@ -62,7 +62,7 @@ def module_of(layer: nn.Layer) -> torch.nn.Module:
     for sort, (ours, theirs) in names.items():
         for name, array in ours.items():
             if name not in theirs or tuple(theirs[name].shape) != array.shape:
-                found = tuple(theirs[name].shape) if name in theirs else "none of that name"
+                found = tuple(theirs[name].shape) if name in theirs else "not present"
                 raise ConfigError(
                     f"the {sort} of a layer and its module differ: {name} is {array.shape} in the "
                     f"layer, and {found} in the module; the maker given to register has to agree"
@@ -70,7 +70,7 @@ def module_of(layer: nn.Layer) -> torch.nn.Module:
     surplus = names["parameters"][1].keys() - names["parameters"][0].keys()
     if surplus:
         raise ConfigError(
-            f"a module trains {', '.join(sorted(surplus))}, which its layer does not have; "
+            f"the module trains {', '.join(sorted(surplus))}, which its layer does not have; "
             "make it a buffer that is not persistent, or a Parameter of the layer"
         )
     return module
@@ -91,7 +91,7 @@ def _made(layer: nn.Layer, path: str) -> torch.nn.Module:
         kind = type(layer).__name__
         where = f"layer {path} is a {kind}" if path else f"the network is a {kind}"
         raise ConfigError(
-            f"{where}, which PyTorch has no module for; register one (see docs/torch.md), "
+            f"{where}, for which there is no PyTorch module; register one (see docs/torch.md), "
             'or train with engine = "numpy"'
         )
     if isinstance(layer, nn.Sequential | nn.Residual | nn.Parallel):
@@ -165,7 +165,7 @@ def _conv(layer: nn.Conv2d) -> torch.nn.Module:
 
 
 class BatchNorm(torch.nn.BatchNorm2d):
-    """PyTorch's batch norm, of rows (N, C) or pictures (N, C, H, W), which counts no batches."""
+    """PyTorch's batch norm, of rows (N, C) or images (N, C, H, W), which counts no batches."""
 
     def __init__(self, layer: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
         super().__init__(layer.weight.shape[0], eps=layer.eps, momentum=layer.momentum)
@@ -175,7 +175,7 @@ class BatchNorm(torch.nn.BatchNorm2d):
     def _check_input_dim(self, input: torch.Tensor) -> None:
         if self.training and input.numel() == input.shape[1]:
             raise ShapeError(
-                f"{self._kind} expects at least two numbers a channel to train on, got one; "
+                f"{self._kind} expects at least two values per channel in training, got one; "
                 "use a larger batch"
             )
 

@@ -1,6 +1,6 @@
-"""Pictures on the device: uploaded once as uint8; gathered, augmented, normalised there in batches.
+"""Images on the device: uploaded once as uint8; gathered, augmented, normalised there in batches.
 
-What an epoch yields is what data/batches.py yields, but for the rounding of augmented pictures.
+What an epoch yields is what data/batches.py yields, but for the rounding of augmented images.
 From one batch to the next the host only launches work: it never waits for the device.
 """
 
@@ -21,7 +21,7 @@ from handloom.errors import ConfigError
 class DevicePictures:
     """The data set of the batches `of`, on `device` as uint8, and its batches as `dtype` numbers.
 
-    It takes C·H·W bytes a picture there, and eight a label. Raises ConfigError where the device has
+    It takes C·H·W bytes an image there, and eight a label. Raises ConfigError where the device has
     no room for that.
     """
 
@@ -35,9 +35,9 @@ class DevicePictures:
             self._labels = torch.tensor(of.dataset.labels, device=device)
         except torch.OutOfMemoryError:
             raise ConfigError(
-                f"the {len(of.dataset):,} pictures to train on take "
+                f"the {len(of.dataset):,} training images need "
                 f"{of.planes.nbytes / 1e6:,.0f} MB, more than the device has left; train with "
-                "--device cpu, or on fewer with data.sample"
+                "--device cpu, or on fewer images with data.sample"
             ) from None
         self._dtype = dtype
         self._normalise = DeviceNormalisation(of.normalisation, device, dtype)
@@ -49,7 +49,7 @@ class DevicePictures:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """x (n, C, H, W) and labels (n,) int64 of the steps start … stop - 1 of an epoch of `of`.
 
-        Where pictures are mixed, the labels are the shares of the classes, (n, K) of `dtype`.
+        Where images are mixed, the labels are the shares of the classes, (n, K) of `dtype`.
         `part` says which rows are wanted of a batch, given how many it has; as it is, all of them.
         """
         positions = epoch.positions(start, stop)
@@ -68,7 +68,7 @@ class DevicePictures:
     def _examples(
         self, positions: Tensor, epoch: int, mixtures: DeviceMixtures | None
     ) -> tuple[Tensor, Tensor]:
-        """Pictures uint8 (n, C, H, W) as this epoch has them, and their labels or targets."""
+        """Images uint8 (n, C, H, W) as this epoch has them, and their labels or targets."""
         images, labels = self._augmented(positions, epoch), self._labels[positions]
         if mixtures is None:
             return images, labels

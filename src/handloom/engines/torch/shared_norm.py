@@ -48,7 +48,7 @@ class SharedBatchNorm(torch.nn.Module):
         if norm.weight is None or norm.running_mean is None or norm.momentum is None:
             raise ConfigError(
                 "a batch norm that several processes share has weights, running statistics and a "
-                f"momentum; this one is {norm}"
+                f"momentum; got {norm}"
             )
         self.weight, self.bias = norm.weight, norm.bias
         self.running_mean: Tensor

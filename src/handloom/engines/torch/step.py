@@ -29,7 +29,7 @@ class How(NamedTuple):
     """Of products in training: bfloat16 under autocast, or as the weights are."""
 
     def memory_format(self, model: nn.Layer) -> torch.memory_format:
-        """How pictures lie in memory: a GPU's tensor cores, and a CPU's vectors, want the channels
+        """How images lie in memory: a GPU's tensor cores, and a CPU's vectors, want the channels
         of a pixel together. Metal's kernels are at home in the usual order.
 
         On a CPU, PyTorch 2.13 reads memory that nobody wrote, or crashes, in some convolutions with

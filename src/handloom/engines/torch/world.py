@@ -102,8 +102,8 @@ class World(Processes):
         """
         if name == "mps" or name.startswith("cuda:"):
             raise ConfigError(
-                f'torch.device is "{name}", one device, and {self.size} processes were started; '
-                'take "cuda", which gives each its own GPU, or "cpu"'
+                f'torch.device is "{name}", one device, but {self.size} processes were started; '
+                'use "cuda", which gives each its own GPU, or "cpu"'
             )
         if not torch.cuda.is_available():
             return "cpu" if name == "auto" else name
@@ -209,7 +209,7 @@ def _met(place: Place) -> Store:
     except (dist.DistError, ValueError) as error:
         raise RunError(
             f"process {place.rank} of {place.size} has not found the others: {error}; start all "
-            "of them with torchrun, on machines that reach each other"
+            "of them with torchrun, on machines that can reach each other"
         ) from None
     return store
 
@@ -238,8 +238,8 @@ def _one_voice(world: World) -> Iterator[None]:
         if not lost:
             raise
         raise RunError(
-            f"another process of this training has ended without a word, killed perhaps ({error}); "
-            "go on from the last finished epoch with --resume"
+            f"another process of this training ended without an error, perhaps killed ({error}); "
+            "resume from the last finished epoch with --resume"
         ) from None
     except BaseException:  # stopped from outside
         world.leads_out(STOPPED)

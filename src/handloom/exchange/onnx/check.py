@@ -43,7 +43,7 @@ def check_model(model: bytes, classifier: PortableClassifier, images: UInt8Array
 def run_model(model: bytes, images: UInt8Array) -> Outputs:
     """Logits and probabilities (N, K) that onnxruntime makes of `images` (N, C, H, W) on the CPU.
 
-    The pictures are given in the dtype that the model asks for.
+    The images are given in the dtype that the model asks for.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors: a hint about its own optimisations helps nobody here
@@ -64,6 +64,6 @@ def _check_agreement(found: FloatArray, expected: FloatArray) -> None:
     row = int(difference.argmax())
     if not difference[row] <= allowed:  # so that NaN is refused
         raise RunError(
-            f"onnxruntime's scores for picture {row} differ from the network's by "
-            f"{difference[row]:.2g}, and {allowed:.2g} is allowed; no file was written"
+            f"onnxruntime's scores for image {row} differ from the network's by "
+            f"{difference[row]:.2g}; at most {allowed:.2g} is allowed; no file was written"
         )

@@ -92,7 +92,7 @@ def _weight_and_bias(at: Scope, layer: Any) -> list[str]:
     return inputs if layer.bias is None else [*inputs, at.weight("bias", layer.bias.value)]
 
 
-# -- pictures --------------------------------------------------------------------------------------
+# -- images --------------------------------------------------------------------------------------
 
 
 @writes(nn.MaxPool2d)
@@ -141,7 +141,7 @@ def avg_pool(at: Scope, layer: nn.AvgPool2d, x: Value) -> str:
 
 
 def _border_after(layer: nn.MaxPool2d | nn.AvgPool2d, shape: Shape) -> tuple[int, int]:
-    """Rows below and columns right of a picture (C, H, W) that the windows reach into."""
+    """Rows below and columns right of an image (C, H, W) that the windows reach into."""
     channels, height, width = shape
     _, rows, columns, _ = layer.windows.padded_shape((channels, height, width, 1))
     top, left = layer.windows.before

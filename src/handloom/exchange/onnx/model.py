@@ -64,7 +64,7 @@ def build_model(classifier: PortableClassifier, *, pixels: Pixels = "uint8") -> 
 def _description(classifier: PortableClassifier) -> str:
     channels, height, width = classifier.image_shape
     return (
-        f"{classifier.name}: tells {len(classifier.class_names)} classes of pictures apart. "
+        f"{classifier.name}: classifies images into {len(classifier.class_names)} classes. "
         f"pictures: (N, {channels}, {height}, {width}), pixels 0..255. "
         "logits: a score for each class. probabilities: their softmax. "
         "The classes' names are in the metadata."

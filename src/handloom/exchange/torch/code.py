@@ -38,7 +38,7 @@ class Call:
         )
 
     def lines(self, indent: str, before: str = "", after: str = "") -> Iterator[str]:
-        """Lines of `before` + call + `after`: one if it fits, else a line an argument."""
+        """Lines of `before` + call + `after`: one if it fits, else one line per argument."""
         whole = f"{indent}{before}{self}{after}"
         if len(whole) <= WIDTH or not self.arguments:
             yield whole

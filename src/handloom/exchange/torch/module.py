@@ -14,15 +14,15 @@ from handloom.exchange.torch.network import spell
 HEAD = '''\
 """{title}
 
-Written by Handloom {version}. Its weights lie in {weights}, beside this file;
-PyTorch and safetensors are all that it needs.
+Written by Handloom {version}. Its weights are in {weights}, beside this file;
+It needs only PyTorch and safetensors.
 
     from {module} import CLASS_NAMES, load
 
     classifier = load()
     scores = classifier(pictures)  # uint8 ({shape}) -> ({scores})
 
-On the command line, a class for each picture of an array of that kind:
+On the command line, to print the class of each image in such an array:
 
     python {module}.py pictures.npy
 """
@@ -42,7 +42,7 @@ WEIGHTS = Path(__file__).with_name("{weights}")
 
 CLASSIFIER = '''\
 class Classifier(nn.Module):
-    """Pictures ({shape}), 0..255 -> scores ({scores})."""
+    """Images ({shape}), 0..255 -> scores ({scores})."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ def load(weights: str | Path = WEIGHTS) -> Classifier:
 
 
 def main() -> None:
-    """Print the class of each picture of a .npy file."""
+    """Print the class of each image in a .npy file."""
     pictures = torch.from_numpy(np.load(sys.argv[1]))
     with torch.inference_mode():
         scores = load()(pictures.reshape(-1, {sizes}))
@@ -80,7 +80,7 @@ def normalise(pictures: Tensor) -> Tensor:
 ''',
     "standard": '''\
 def normalise(pictures: Tensor) -> Tensor:
-    """Mean 0 and deviation 1 in each channel, over the pictures of the training."""
+    """Mean 0 and standard deviation 1 in each channel, over the training images."""
     mean, std = (
         torch.tensor(values, device=pictures.device)[:, None, None]
         for values in (MEAN, STD)
@@ -89,7 +89,7 @@ def normalise(pictures: Tensor) -> Tensor:
 ''',
     "per-picture": '''\
 def normalise(pictures: Tensor) -> Tensor:
-    """Mean 0 and deviation 1 in each picture; zeros where all of its pixels are equal."""
+    """Mean 0 and standard deviation 1 in each image; zeros where all of its pixels are equal."""
     pixels = pictures.float()
     centred = pixels - pixels.mean(dim=(1, 2, 3), keepdim=True)
     std = centred.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
@@ -128,7 +128,7 @@ def _title(classifier: PortableClassifier) -> str:
     """The first line, in which no name of a folder can end the docstring."""
     channels, height, width = classifier.image_shape
     name = re.sub(r"[^\w .-]", "_", classifier.name)
-    return f"{name}: a classifier of pictures with {channels} × {height} × {width} pixels."
+    return f"{name}: a classifier of images with {channels} × {height} × {width} pixels."
 
 
 def _constants(classifier: PortableClassifier) -> Iterator[str]:

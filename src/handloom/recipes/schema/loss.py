@@ -12,7 +12,7 @@ ClassWeights = Annotated[tuple[NotNegative, ...], Field(strict=False, min_length
 """One weight per class, in the order of the class ids.
 
 The loss of a batch, of an epoch and of a whole part is Σ w[label] l / Σ w[label], and 0 for a batch
-whose labels all weigh 0. Mixed pictures are weighted class by class, and divided by their number.
+whose labels all weigh 0. Mixed images are weighted class by class, and divided by their number.
 """
 
 

@@ -62,18 +62,18 @@ class LeNet(Table):
 
 
 class ResNet(Table):
-    """ResNet-18 or -34; "small" for pictures of 28 or 32 pixels, "imagenet" for 224."""
+    """ResNet-18 or -34; "small" for images of 28 or 32 pixels, "imagenet" for 224."""
 
     name: Literal["resnet"]
     depth: Annotated[Literal[18, 34], said("18 or 34")] = 18
     form: Literal["small", "imagenet"] = "small"
-    resize: Count | None = None  # pixels a side, to which pictures are brought first
+    resize: Count | None = None  # pixels a side, to which images are brought first
     width: Count = 64  # channels of the first stage
     zero_init_residual: Flag = False  # every block starts as its shortcut
 
 
 class ResNetCifar(Table):
-    """The narrow ResNet of depth 6n + 2 for pictures of 28 or 32 pixels."""
+    """The narrow ResNet of depth 6n + 2 for images of 28 or 32 pixels."""
 
     name: Literal["resnet-cifar"]
     depth: CifarDepth = 20

@@ -52,7 +52,7 @@ class AdamW(_Rule):
     @model_validator(mode="after")
     def _is_decoupled(self) -> AdamW:
         if self.decoupled is False:
-            refuse('AdamW\'s weight decay is decoupled; for the other kind take name = "adam"')
+            refuse('AdamW\'s weight decay is decoupled; for coupled weight decay set name = "adam"')
         return self
 
 

@@ -21,7 +21,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63), said("a whole number from 0 up, bel
 class Recipe(Table):
     """All that determines a training: with the data and the machine, it gives the same bits."""
 
-    description: Annotated[str, said("a text in quotes")] = ""
+    description: Annotated[str, said("text in quotes")] = ""
     seed: Seed = 0
     engine: Literal["auto", "numpy", "loom", "torch"] = "auto"
     data: Data
@@ -38,12 +38,12 @@ class Recipe(Table):
         if self.loss.name == "nll" and not _ends_in_log_softmax(self.model):
             refuse(
                 'loss.name is "nll", which needs a network that ends in log-softmax; '
-                'take "cross-entropy", which contains it'
+                'use "cross-entropy", which includes it'
             )
         if self.loss.name == "nll" and self.augment is not None and self.augment.mixes:
             refuse(
                 'loss.name is "nll", which takes no mixed labels; with augment.mixup or '
-                'augment.cutmix take "cross-entropy" or "mse"'
+                'augment.cutmix use "cross-entropy" or "mse"'
             )
         if (
             self.torch is not None
@@ -52,7 +52,7 @@ class Recipe(Table):
         ):
             refuse(
                 f'torch.device is "{self.torch.device}", but engine is "{self.engine}", which runs '
-                'on the CPU; take engine = "torch", or leave torch.device out'
+                'on the CPU; set engine = "torch", or remove torch.device'
             )
         return self
 

@@ -37,7 +37,7 @@ class MultiStep(_Schedule):
     @model_validator(mode="after")
     def _milestones_rise(self) -> MultiStep:
         if not self.milestones or list(self.milestones) != sorted(set(self.milestones)):
-            refuse(f"milestones have to rise, got {list(self.milestones)}")
+            refuse(f"milestones have to increase, got {list(self.milestones)}")
         return self
 
 

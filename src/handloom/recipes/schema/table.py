@@ -92,7 +92,7 @@ def refuse(sentence: str) -> NoReturn:
     raise PydanticCustomError("conflict", "{sentence}", {"sentence": sentence})
 
 
-Text = Annotated[str, Field(min_length=1), said("a text in quotes")]
+Text = Annotated[str, Field(min_length=1), said("text in quotes")]
 Flag = Annotated[bool, said("true or false")]
 Count = Annotated[int, Field(ge=1, le=10**6), said("a whole number from 1 to 1,000,000")]
 Natural = Annotated[int, Field(ge=0, le=10**6), said("a whole number from 0 to 1,000,000")]

@@ -26,7 +26,7 @@ class Plateau(Table):
 
 
 class Size(Table):
-    """Pictures `size` pixels high, their width in proportion, until a share of the epochs."""
+    """Images `size` pixels high, their width in proportion, until a share of the epochs."""
 
     until: Share
     size: Side
@@ -52,5 +52,5 @@ class Training(Table):
     @model_validator(mode="after")
     def _sizes_follow_each_other(self) -> Training:
         if any(later.until <= earlier.until for earlier, later in pairwise(self.sizes)):
-            refuse("sizes have to be in order: the until of each is above that of the one before")
+            refuse("sizes have to be in order: each until has to be above the one before")
         return self

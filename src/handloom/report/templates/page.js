@@ -1,4 +1,4 @@
-/* The rest of the page: tables that sort, pictures that grow, lines that can be copied. */
+/* The rest of the page: tables that sort, figures that enlarge, code that can be copied. */
 
 document.querySelector(".no-script").remove();
 

@@ -1,4 +1,4 @@
-"""The training part in batches, and whether the network can train on them.
+"""The training split in batches, and whether the network can train on them.
 
 A batch norm takes mean and variance from all numbers of a channel in the batch. Where an example
 brings a single number, one example has no variance. If it would be alone in the last batch of an
@@ -17,7 +17,7 @@ from handloom.run.assemble.parts import Parts, build_mixing, build_stages
 
 
 def training_batches(recipe: Recipe, parts: Parts, model: nn.Layer) -> Batches:
-    """The training part in the recipe's batches, in a new order every epoch, for `model`."""
+    """The training split in the recipe's batches, in a new order every epoch, for `model`."""
     return Batches(
         parts.train,
         parts.normalisation,
@@ -36,13 +36,13 @@ def note_left_out(recipe: Recipe, batches: Batches, model: nn.Layer) -> tuple[st
     if not batches.left_out:
         return ()
     return (
-        f"each epoch leaves out 1 of the {len(batches.dataset):,} training examples, a different "
-        f"one each time: it would be alone in the last batch, and {norm} needs two",
+        f"each epoch omits 1 of the {len(batches.dataset):,} training examples, a different "
+        f"one each time: it would be alone in the last batch, but {norm} needs two",
     )
 
 
 def check_batches(recipe: Recipe, model: nn.Layer, train: Dataset) -> None:
-    """Raise RecipeError for batches and sizes of pictures that the network cannot train on."""
+    """Raise RecipeError for batches and sizes of images that the network cannot train on."""
     _check_sizes(recipe, model, train.image_shape)
     batch_size = recipe.training.batch_size
     if batch_size > 1 and len(train) != 1:
@@ -50,13 +50,13 @@ def check_batches(recipe: Recipe, model: nn.Layer, train: Dataset) -> None:
     norm = norm_that_needs_two(recipe, model, train.image_shape)
     if norm is not None and len(train) == 1:
         raise RecipeError(
-            f"there is 1 example to train on, and {norm} needs two in a batch; add more examples, "
-            "or take a network without batch norm"
+            f"there is 1 training example, but {norm} needs two in a batch; add more examples, "
+            "or use a network without batch norm"
         )
     if norm is not None:
         raise RecipeError(
-            f"training.batch_size is 1, and {norm} needs two examples in a batch; make it 2 or "
-            "more, or take a network without batch norm"
+            f"training.batch_size is 1, but {norm} needs two examples in a batch; set it to 2 or "
+            "more, or use a network without batch norm"
         )
 
 
@@ -72,7 +72,7 @@ def norm_that_needs_two(recipe: Recipe, model: nn.Layer, image_shape: Shape) -> 
 
 
 def _stage_shapes(recipe: Recipe, image_shape: Shape) -> list[Shape]:
-    """(C, H, W) of the pictures in each of the recipe's sizes."""
+    """(C, H, W) of the images in each of the recipe's sizes."""
     channels, height, width = image_shape
     return [
         (channels, stage.height, proportional(width, stage.height, height))
@@ -81,16 +81,16 @@ def _stage_shapes(recipe: Recipe, image_shape: Shape) -> list[Shape]:
 
 
 def _check_sizes(recipe: Recipe, model: nn.Layer, image_shape: Shape) -> None:
-    """Refuse sizes of pictures that the network cannot take, before training meets them."""
+    """Refuse sizes of images that the network cannot take, before training meets them."""
     expected = model.output_shape(image_shape)
     for shape in _stage_shapes(recipe, image_shape):
         try:
-            why = "it gives another output" if model.output_shape(shape) != expected else None
+            why = "its output is different" if model.output_shape(shape) != expected else None
         except ShapeError as error:
             why = str(error)
         if why is not None:
             raise RecipeError(
-                f"training.sizes has pictures of {shape[1]} x {shape[2]}, which this network "
+                f"training.sizes has images of {shape[1]} x {shape[2]}, which this network "
                 f"cannot take: {why}. A global-avg-pool before the first linear layer, or a resize "
-                "at the start, takes any size; else leave training.sizes out"
+                "at the start, accepts any size; otherwise remove training.sizes"
             )

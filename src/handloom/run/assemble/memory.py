@@ -18,7 +18,7 @@ def check_memory(recipe: Recipe, parts: Parts) -> None:
     """Raise RecipeError where a training step takes more memory than there is.
 
     The figure is a lower bound: weights, gradients, what the rule keeps, and half of the outputs
-    for a batch. The loom makes room for whole batches, other engines for the pictures there are.
+    for a batch. The loom makes room for whole batches, other engines for the images there are.
     """
     available = available_memory()
     if available is None:
@@ -32,8 +32,8 @@ def check_memory(recipe: Recipe, parts: Parts) -> None:
     of_weights = memory.weights + memory.gradients + memory.optimizer
     if of_batch + of_weights > available:
         raise RecipeError(
-            f"a training step takes {shown_bytes(of_batch + of_weights)} at least, "
+            f"a training step needs at least {shown_bytes(of_batch + of_weights)}, "
             f"{shown_bytes(of_batch)} for a batch of {taken:,} and {shown_bytes(of_weights)} for "
-            f"weights, gradients and optimizer, and {shown_bytes(available)} are available; take a "
+            f"weights, gradients and optimizer, but {shown_bytes(available)} are available; use a "
             "smaller training.batch_size or network"
         )

@@ -34,7 +34,7 @@ MODELS: dict[str, Callable[..., nn.Sequential]] = {
 
 
 def build_model(recipe: Recipe, input_shape: Shape, num_classes: int) -> nn.Sequential:
-    """The network of [model] for pictures (C, H, W); raises ShapeError where it cannot fit."""
+    """The network of [model] for images (C, H, W); raises ShapeError where it cannot fit."""
     rng = np.random.default_rng([recipe.seed, MODEL_STREAM])
     settings = recipe.model.model_dump(exclude={"name"})
     builder = MODELS[recipe.model.name]
@@ -61,7 +61,7 @@ def check_class_weights(recipe: Recipe, parts: Mapping[str, Dataset | None]) -> 
         loss = None if part is None else build_loss(recipe, part.num_classes)
         if part is not None and loss is not None and loss_weight(loss, part.labels) == 0:
             raise RecipeError(
-                f"the class weights are 0 for every label of the {name} part, so that it has no "
+                f"the class weights are 0 for every label of the {name} split, so it has no "
                 "loss; give one of its classes a weight above 0 (loss.class_weights)"
             )
 
@@ -154,7 +154,7 @@ def build_optimizer(recipe: Recipe, model: nn.Layer, steps_per_epoch: int) -> op
 def check_gradients(
     recipe: Recipe, data_dir: Path | None = None, *, examples: int, tolerance: float
 ) -> nn.NetworkReport:
-    """Check every layer of the recipe's network, untrained, on pictures of its training part."""
+    """Check every layer of the recipe's network, untrained, on images of its training split."""
     parts = load_parts(recipe, data_dir)
     rng = np.random.default_rng([recipe.seed, GRADCHECK_STREAM])
     examples = min(examples, len(parts.train))

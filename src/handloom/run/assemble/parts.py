@@ -1,4 +1,4 @@
-"""[data] and [augment]: the pictures, divided, normalised, in batches."""
+"""[data] and [augment]: the images, divided, normalised, in batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from handloom.run.assemble.sources import located
 
 @dataclass(frozen=True)
 class Parts:
-    """The data of a training: the parts, and the normalisation fitted on the training part."""
+    """The data of a training: the parts, and the normalisation fitted on the training split."""
 
     train: Dataset
     validation: Dataset
@@ -45,17 +45,17 @@ class Parts:
 
 
 def overlap_notes(recipe: Recipe, parts: Parts) -> tuple[str, ...]:
-    """Which held-out pictures are trained on as well, to the pixel, in a sentence for a person.
+    """Which held-out images are trained on as well, to the pixel, in a sentence for a person.
 
     Only of a user's own data: what the known sets share is known (`handloom diagnose`).
     """
     if recipe.data.name is not None:
         return ()
-    # The hash of 60,000 pictures takes a tenth of a second; two that differ never share one.
+    # The hash of 60,000 images takes a tenth of a second; two that differ never share one.
     known = {hash(image.tobytes()) for image in parts.train.images}
     held_out = {"test": parts.test, "validation": parts.validation}
     found = [
-        f"{shared:,} of {len(part):,} {name} pictures"
+        f"{shared:,} of {len(part):,} {name} images"
         for name, part in held_out.items()
         if part is not None
         and (shared := sum(hash(image.tobytes()) in known for image in part.images))
@@ -63,13 +63,13 @@ def overlap_notes(recipe: Recipe, parts: Parts) -> tuple[str, ...]:
     if not found:
         return ()
     return (
-        f"{' and '.join(found)} are trained on as well, to the pixel, so their accuracy promises "
-        "too much for new pictures; take them out of one part",
+        f"{' and '.join(found)} are also in the training split, so their accuracy is too "
+        "optimistic for new images; remove them from one split",
     )
 
 
 def load_data(recipe: Recipe, data_dir: Path | None = None) -> data.TrainTest:
-    """The pictures that [data] names, under `data_dir` if one is given: see `located`.
+    """The images that [data] names, under `data_dir` if one is given: see `located`.
 
     Raises DataError where they cannot be had.
     """
@@ -81,7 +81,7 @@ def load_data(recipe: Recipe, data_dir: Path | None = None) -> data.TrainTest:
     if source.folder is not None:
         return data.read_folder(Path(source.folder))
     if source.images is None or source.labels is None:
-        raise RecipeError("data names no source of pictures")
+        raise RecipeError("data has no source of images")
     train = data.read_table(Path(source.images), Path(source.labels))
     if source.test_images is None or source.test_labels is None:
         return data.TrainTest(train)
@@ -113,7 +113,7 @@ def build_augmentation(recipe: Recipe) -> Augmentation | None:
 
 
 def divide(recipe: Recipe, known: Dataset) -> tuple[Dataset, Dataset]:
-    """(training part, validation part) of the pictures whose labels may be learnt from."""
+    """(training split, validation split) of the images whose labels may be learned from."""
     source = recipe.data
     if source.folds is None:
         return data.split(known, source.validation, seed=recipe.seed, stratify=source.stratify)
@@ -125,13 +125,13 @@ def fold_positions(recipe: Recipe, known: Dataset) -> tuple[IntArray, IntArray]:
     """Positions in `known` to train on and to validate on, for a recipe with [data] folds."""
     source = recipe.data
     if source.folds is None or source.fold is None:
-        raise RecipeError("data names no folds")
+        raise RecipeError("data has no folds")
     return data.folds(known, source.folds, seed=recipe.seed, stratify=True)[source.fold - 1]
 
 
 def appended(recipe: Recipe, train: Dataset) -> tuple[Dataset, Augmentation | None]:
-    """The training part, with the copies that [augment] appends once; and the augmentation that
-    varies its pictures on the fly, where it is told to do that instead."""
+    """The training split, with the copies that [augment] appends once; and the augmentation that
+    varies its images on the fly, where it is told to do that instead."""
     augmentation, table = build_augmentation(recipe), recipe.augment
     if table is None or table.mode != "append" or augmentation is None:
         return train, augmentation

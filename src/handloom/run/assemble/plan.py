@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from handloom.loom.network.compiled import Compiled
     from handloom.loom.network.explain import Explanation
 
-KNOWN_SHAPE = (1, 28, 28)  # of the pictures of every known set
-DRAWN = 2000  # pictures that stand for a set that is not on this machine
-PEN = 0.055  # half a stroke's width, in widths of a picture
-LOOKED_AT = 512  # pictures that tell whether most pixels are zero; as many as the engine looks at
+KNOWN_SHAPE = (1, 28, 28)  # of the images of every known set
+DRAWN = 2000  # images that stand for a set that is not on this machine
+PEN = 0.055  # half a stroke's width, in widths of an image
+LOOKED_AT = 512  # images that tell whether most pixels are zero; as many as the engine looks at
 
 
 def explain_plan(recipe: Recipe) -> Explanation:
     """Compile the recipe's training step with a clock in it, run it, and tell what it is made of.
 
-    It runs on the recipe's pictures; for those of a known set that is not on this machine stand
+    It runs on the recipe's images; for those of a known set that is not on this machine stand
     drawn ones. Where only parts can be compiled, it tells what they are, and runs nothing. Raises
     ConfigError where the loom does not run, and for many more threads than cores.
     """
@@ -38,7 +38,7 @@ def explain_plan(recipe: Recipe) -> Explanation:
     from handloom.engines.loom.partly import refusal
 
     if why := refusal():
-        raise ConfigError(f"there is no plan of a compiled step here: {why}")
+        raise ConfigError(f"the step cannot be compiled here: {why}")
     from handloom.loom.network.explain import explain
     from handloom.loom.network.fuse import UncoveredError
 
@@ -54,7 +54,7 @@ def explain_plan(recipe: Recipe) -> Explanation:
 
 
 def compile_timed(recipe: Recipe, model: nn.Sequential, images: UInt8Array) -> Compiled:
-    """The whole training step with a clock in it, for pictures like `images` (M, C, H, W).
+    """The whole training step with a clock in it, for images like `images` (M, C, H, W).
 
     Raises UncoveredError where some of it cannot be compiled.
     """
@@ -84,12 +84,12 @@ def _outline(recipe: Recipe, model: nn.Sequential, input_shape: Shape) -> Explan
     engine = compile_engine(model, setup, input_shape=input_shape)
     assert isinstance(engine, PartlyCompiledEngine), "the loom cannot compile it as a whole"
     if not engine.compiled:
-        raise ConfigError(f"nothing can be compiled: {', '.join(engine.uncovered)} run on numpy")
+        raise ConfigError(f"nothing can be compiled: {', '.join(engine.uncovered)} run with NumPy")
     return outline(engine.compiled, engine.uncovered)
 
 
 def _pictures(recipe: Recipe) -> tuple[UInt8Array, int]:
-    """Pictures (M, C, H, W) like those that are trained on, and the number of their classes."""
+    """Images (M, C, H, W) like those that are trained on, and the number of their classes."""
     known = {each.name: each.num_classes for each in data.describe_sets()}
     name = recipe.data.name
     try:

@@ -1,4 +1,4 @@
-"""Where the pictures of one's own are: as the recipe says, under another folder, or by the run."""
+"""Where the images of one's own are: as the recipe says, under another folder, or by the run."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _under(folder: Path, key: str, path: Path) -> Path:
         if _exists(place):
             return place.absolute()
     if _exists(path):
-        instead = "exists; leave the data folder out to use it"
+        instead = "exists; remove the data folder to use it"
     else:
         instead = "does not exist either"
     raise DataError(f"data.{key}: there is no {path.name} in {folder}, and {path} {instead}")
@@ -87,7 +87,7 @@ def _beside(run: Path, key: str, path: Path, kept: Mapping[str, Any]) -> Path:
         return beside.resolve()
     looked = "" if beside is None or beside.resolve() == path else f", nor is {beside.resolve()}"
     raise DataError(
-        f"data.{key}: {path} is not there{looked}; if the data of {run} were moved, name their "
+        f"data.{key}: {path} does not exist{looked}; if the data of {run} were moved, give their "
         "folder with --data-dir"
     )
 

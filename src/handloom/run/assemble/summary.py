@@ -18,7 +18,7 @@ from handloom.run.assemble.network import build_model, build_optimizer
 from handloom.run.assemble.parts import load_data
 from handloom.run.assemble.plan import KNOWN_SHAPE
 
-ASSUMED_CLASSES = 10  # where the pictures are not here to be counted
+ASSUMED_CLASSES = 10  # where the images are not here to be counted
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class NetworkSummary:
     input_shape: Shape
     num_classes: int
     why_assumed: str
-    """Why pictures and classes are only assumed; empty where they are known."""
+    """Why images and classes are only assumed; empty where they are known."""
     batch: int
     network: LayerLine
     memory: Memory
@@ -54,8 +54,8 @@ class NetworkSummary:
 def summarise_network(recipe: Recipe, data_dir: str | Path | None = None) -> NetworkSummary:
     """Build the network of `recipe`, untrained, and tell what it is made of.
 
-    Where the pictures are not here, 28 × 28 pixels and ten classes stand for them.
-    Raises: ShapeError where the network cannot fit the pictures.
+    Where the images are not here, 28 × 28 pixels and ten classes stand for them.
+    Raises: ShapeError where the network cannot fit the images.
     """
     shape, num_classes, why_assumed = _pictures(recipe, data_dir)
     model = build_model(recipe, shape, num_classes)
@@ -71,7 +71,7 @@ def summarise_network(recipe: Recipe, data_dir: str | Path | None = None) -> Net
 
 
 def step_memory(recipe: Recipe, model: Layer, network: LayerLine, shape: Shape) -> Memory:
-    """What a training step of `recipe` holds: `network` sums up `model` for pictures of `shape`."""
+    """What a training step of `recipe` holds: `network` sums up `model` for images of `shape`."""
     slots = build_optimizer(recipe, model, 1).slots.values()
     kept = sum(slot.size for named in slots for slot in named.values())
     averaged = network.parameters if recipe.training.ema is not None else 0
@@ -85,7 +85,7 @@ def step_memory(recipe: Recipe, model: Layer, network: LayerLine, shape: Shape) 
 
 
 def _pictures(recipe: Recipe, data_dir: str | Path | None) -> tuple[Shape, int, str]:
-    """The shape (C, H, W) of a picture, the number of classes, and why they are only assumed."""
+    """The shape (C, H, W) of an image, the number of classes, and why they are only assumed."""
     known = {each.name: each.num_classes for each in data.describe_sets()}
     if recipe.data.name in known:
         return KNOWN_SHAPE, known[recipe.data.name], ""

@@ -23,7 +23,7 @@ class Comparison:
     """Rows of figures, and what sets each two of them apart."""
 
     part: Part
-    """Which pictures the accuracies are of."""
+    """Which images the accuracies are of."""
     reach: float | None
     """The validation accuracy whose epoch was asked for."""
     rows: tuple[Figures, ...]
@@ -85,15 +85,15 @@ def compare(
     pace: bool = True,
     data_dir: str | Path | None = None,
 ) -> Comparison:
-    """Evaluate runs on the same pictures, and say which differences are real.
+    """Evaluate runs on the same images, and say which differences are real.
 
     Single runs come together in a row where only their seeds differ; a list of runs, or a Group, is
-    a row as it stands, and its network is its first run's. `part` "test" looks at the test part
+    a row as it stands, and its network is its first run's. `part` "test" looks at the test split
     once, and counts the look in every run's result. `reach`: the validation accuracy, a fraction,
     whose epoch is wanted. `pace`: whether to time predictions as well.
 
     Raises: ConfigError for a `reach` outside (0, 1], or nothing to compare; RunError for a run that
-    has not ended, or whose pictures have changed; DataError where the pictures cannot be had.
+    has not ended, or whose images have changed; DataError where the images cannot be had.
     """
     check_reach(reach)
     groups = grouped(runs)
@@ -134,7 +134,7 @@ def _untested(pairs: Sequence[RowPair]) -> Iterator[str]:
 def check_reach(reach: float | None) -> None:
     """Raise ConfigError unless it is an accuracy as a fraction, or None."""
     if reach is not None and not 0 < reach <= 1:
-        raise ConfigError(f"reach is an accuracy above 0 and up to 1, got {reach:g}")
+        raise ConfigError(f"reach has to be an accuracy above 0 and up to 1, got {reach:g}")
 
 
 def _notes(comparison: Comparison) -> Iterator[str]:
@@ -144,7 +144,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
     }
     if len(set(surroundings.values())) > 1:
         places = "; ".join(f"{mark}: {where}" for mark, where in surroundings.items())
-        yield f"Seconds were taken in different surroundings: {places}."
+        yield f"The seconds are from different machines or thread counts: {places}."
     seeds = {row.mark: ", ".join(str(run.seed) for run in row.runs) for row in rows}
     if len({frozenset(run.seed for run in row.runs) for row in rows}) > 1:
         listed_seeds = "; ".join(f"{mark}: {listed}" for mark, listed in seeds.items())

@@ -1,4 +1,4 @@
-"""What the networks say now: picture by picture right or wrong, and how many a second."""
+"""What the networks say now: image by image right or wrong, and how many a second."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ class Evaluation:
 
     run: Run
     fingerprint: str
-    """Of the pictures and their labels: equal where they are the same."""
+    """Of the images and their labels: equal where they are the same."""
     loss: float
     is_right: NDArray[np.bool_]
-    """Whether the picture's class was predicted, (N,)."""
+    """Whether the image's class was predicted, (N,)."""
     some: UInt8Array
-    """Pictures to time the network with, repeated where there are few."""
+    """Images to time the network with, repeated where there are few."""
 
     @property
     def accuracy(self) -> float:
-        """Share of pictures whose class was predicted right."""
+        """Share of images whose class was predicted right."""
         return float(self.is_right.mean())
 
 
 def evaluate(runs: Sequence[Run], part: Part, data_dir: Path | None) -> list[Evaluation]:
-    """Every run on its own `part`; a look at the test part is counted in the run's result.
+    """Every run on its own `part`; a look at the test split is counted in the run's result.
 
     Raises RunError where a run has no such part, before any is looked at; as `Run.parts` does
-    where the pictures have changed.
+    where the images have changed.
     """
     if part not in get_args(Part):
-        raise ConfigError(f"part is one of {', '.join(get_args(Part))}, got {part!r}")
+        raise ConfigError(f"part has to be one of {', '.join(get_args(Part))}, got {part!r}")
     for run in runs:
         if not run.data["pictures"][part]:
-            raise RunError(f"{run.path}: its data have no {part} part; leave it out")
+            raise RunError(f"{run.path}: its data have no {part} split; omit the run")
     found: dict[int, Evaluation] = {}
     divided = [run.recipe.model_dump_json(include=DIVIDES) for run in runs]
     in_turn = sorted(range(len(runs)), key=divided.__getitem__)
@@ -85,7 +85,7 @@ def _evaluated(run: Run, part: Part, parts: Parts) -> Evaluation:
 
 
 def pictures_per_second(evaluations: Sequence[Evaluation]) -> list[float]:
-    """How many pictures each run predicts a second, here and now: the median of five turns.
+    """How many images each run predicts a second, here and now: the median of five turns.
 
     They take turns, so that a busy moment hits all alike. Each computes with its own engine and
     number of threads, which `evaluate` has warmed up.

@@ -35,9 +35,9 @@ class RunFigures:
     reached_after: int | None
     """Whole epochs until the validation accuracy asked for; None where it never came."""
     trained_per_s: float | None
-    """Pictures, the median over its epochs; None for imported weights, which had none."""
+    """Images, the median over its epochs; None for imported weights, which had none."""
     looks: int
-    """At its test part, this one counted."""
+    """At its test split, this one counted."""
     surroundings: str
     """Processor and threads of its training."""
 
@@ -48,10 +48,10 @@ class RunFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """A row: what its runs come to. Accuracies are fractions of the pictures."""
+    """A row: what its runs come to. Accuracies are fractions of the images."""
 
     mark: str
-    """A, B, …: how texts and pictures refer to the row."""
+    """A, B, …: how texts and images refer to the row."""
     name: str
     runs: tuple[RunFigures, ...]
     pictures: int
@@ -61,17 +61,17 @@ class Figures:
     spread: float | None
     """Standard deviation over the runs (n - 1); None for a single one."""
     interval: Interval
-    """95 %: of several runs by t over their accuracies, of one by Wilson over its pictures."""
+    """95 %: of several runs by t over their accuracies, of one by Wilson over its images."""
     loss: float
     """The mean over the runs, in the loss's own unit."""
     parameters: int
     multiply_adds: int
-    """Of one picture's forward pass, in linear and convolution layers."""
+    """Of one image's forward pass, in linear and convolution layers."""
     step_bytes: int
     """Of a training step in float32: weights, gradients, what the optimizer keeps, outputs of a
-    batch. Calculated; the working memory of an engine and the pictures come on top."""
+    batch. Calculated; the working memory of an engine and the images come on top."""
     predicted_per_s: float | None
-    """Pictures, here and now, by the first run; None where it was not timed."""
+    """Images, here and now, by the first run; None where it was not timed."""
 
     @property
     def seconds(self) -> float:
@@ -91,7 +91,7 @@ class Figures:
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """How often each run's test part has been looked at."""
+        """How often each run's test split has been looked at."""
         return tuple(run.looks for run in self.runs)
 
     def describe(self) -> dict[str, Any]:
@@ -141,8 +141,8 @@ def figures_of(
 
 
 def overlap_of(evaluations: Sequence[Evaluation]) -> float:
-    """Pictures validated on over pictures trained on, where every seed drew its own validation
-    part; 0 where all saw the same pictures. See `intervals.standard_error`."""
+    """Images validated on over images trained on, where every seed drew its own validation
+    part; 0 where all saw the same images. See `intervals.standard_error`."""
     if len({evaluation.fingerprint for evaluation in evaluations}) == 1:
         return 0.0
     run = evaluations[0].run

@@ -62,7 +62,7 @@ def grouped(runs: Iterable[Run | Sequence[Run] | Group]) -> list[Group]:
         _refuse_twins(alike[key])
         groups[place] = Group(name_of(alike[key]), tuple(alike[key]))
     if not groups or not all(group.runs for group in groups):
-        raise ConfigError("there is nothing to compare; name runs, or recipes to train")
+        raise ConfigError("there is nothing to compare; give runs, or recipes to train")
     return _told_apart(groups)
 
 
@@ -115,8 +115,8 @@ def _refuse_twins(runs: Sequence[Run]) -> None:
     for run in runs:
         if (other := seen.setdefault(run_key(run), run)) is not run:
             raise ConfigError(
-                f"{other.path} and {run.path} are one training: the same recipe with the seed "
-                f"{run.recipe.seed}; name one of them"
+                f"{other.path} and {run.path} are the same training: one recipe with the seed "
+                f"{run.recipe.seed}; give one of them"
             )
 
 

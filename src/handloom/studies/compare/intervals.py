@@ -28,9 +28,9 @@ class Interval(NamedTuple):
 
 
 def wilson(hits: int, pictures: int) -> Interval:
-    """Of an accuracy, from one network's `hits` among `pictures`: where other pictures put it.
+    """Of an accuracy, from one network's `hits` among `pictures`: where other images put it.
 
-    Source: Wilson 1927. It stays within [0, 1], and has a width where every picture was right.
+    Source: Wilson 1927. It stays within [0, 1], and has a width where every image was right.
     """
     z, share = _normal_quantile(), hits / pictures
     middle = share + z**2 / (2 * pictures)
@@ -54,19 +54,19 @@ def t_interval(values: Sequence[float] | FloatArray, overlap: float = 0.0) -> In
 def standard_error(values: Sequence[float] | FloatArray, overlap: float = 0.0) -> float:
     """Of the mean of n >= 2 values: s · sqrt(1/n + overlap), s their standard deviation (n - 1).
 
-    Where every seed draws its validation pictures anew from the same set, the seeds share most of
-    the pictures they train on and their accuracies are no independent draws. `overlap` mends that:
-    pictures validated on over pictures trained on; 0 for values that are independent.
+    Where every seed draws its validation images anew from the same set, the seeds share most of
+    the images they train on and their accuracies are no independent draws. `overlap` mends that:
+    images validated on over images trained on; 0 for values that are independent.
     Source: Nadeau and Bengio 2003, "Inference for the generalization error", sec. 3.
     """
     return float(np.std(values, ddof=1)) * math.sqrt(1 / len(values) + overlap)
 
 
 def paired_shares(only_first: int, only_second: int, pictures: int) -> Interval:
-    """Of the difference of two accuracies on the same pictures, first - second.
+    """Of the difference of two accuracies on the same images, first - second.
 
-    `only_first`: pictures that the first network alone had right. Source: Bonett and Price 2012,
-    a picture added to each of the two counts; recommended by Fagerland et al. 2014.
+    `only_first`: images that the first network alone had right. Source: Bonett and Price 2012,
+    an image added to each of the two counts; recommended by Fagerland et al. 2014.
     """
     first, second = ((count + 1) / (pictures + 2) for count in (only_first, only_second))
     difference = first - second
@@ -75,7 +75,7 @@ def paired_shares(only_first: int, only_second: int, pictures: int) -> Interval:
 
 
 def over_pictures_interval(differences: FloatArray) -> Interval:
-    """Of the mean of `differences` (N,), one a picture: where other pictures would put it."""
+    """Of the mean of `differences` (N,), one an image: where other images would put it."""
     mean = float(differences.mean())
     reach = _normal_quantile() * float(differences.std(ddof=1)) / math.sqrt(len(differences))
     return Interval(mean - reach, mean + reach)

@@ -1,6 +1,6 @@
 """Paired tests of two classifiers, two-sided, each p by its formula.
 
-Paired, because both saw the same pictures or grew from the same seeds: what is hard or easy for
+Paired, because both saw the same images or grew from the same seeds: what is hard or easy for
 both drops out, and much smaller differences can be told than from two accuracies by themselves.
 """
 
@@ -19,9 +19,9 @@ DIGITS = 12
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """p from the pictures that one network alone had right, by the binomial's mid-p.
+    """p from the images that one network alone had right, by the binomial's mid-p.
 
-    If both networks are equally good, each of these pictures falls to either with probability 1/2.
+    If both networks are equally good, each of these images falls to either with probability 1/2.
     Sources: McNemar 1947; the mid-p, which counts half of the outcome itself, Fagerland, Lydersen
     and Laake 2013: less timid than the exact test, and beyond its level rarely and by little.
     """
@@ -41,11 +41,11 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 
 
 def over_pictures(differences: FloatArray) -> float:
-    """p from what each picture tells (N,): the mean over seeds of first right - second right.
+    """p from what each image tells (N,): the mean over seeds of first right - second right.
 
-    A picture's seeds are no independent witnesses, so a picture counts once, with all of them:
+    An image's seeds are no independent witnesses, so an image counts once, with all of them:
     z = sum d / sqrt(sum d²), which for one seed is McNemar's own statistic, (b - c) / sqrt(b + c).
-    Source: Durkalski et al. 2003, the pictures as clusters.
+    Source: Durkalski et al. 2003, the images as clusters.
     """
     squares = float(np.square(differences).sum())
     if not squares:

@@ -54,7 +54,7 @@ class RowPair:
     each_difference: tuple[float, ...] = ()
     """The same, one by one."""
     only_first: int = 0
-    """Pictures, over all witnesses, that the first alone had right."""
+    """Images, over all witnesses, that the first alone had right."""
     only_second: int = 0
     pictures: int = 0
     """Over all witnesses."""
@@ -100,11 +100,11 @@ def _tested(
     pair = RowPair(first, second, common)
     both = [(mine[witness], other[witness]) for witness in common]
     if len(mine) < len(ours) or len(other) < len(theirs):
-        return replace(pair, why_untested="a seed stands twice in one of them")
+        return replace(pair, why_untested="a seed occurs twice in one of them")
     if not common:
         return replace(pair, why_untested="they have no seed in common")
     if any(a.fingerprint != b.fingerprint for a, b in both):
-        return replace(pair, why_untested="they were evaluated on different pictures")
+        return replace(pair, why_untested="they were evaluated on different images")
     outcomes = [a.is_right.astype(np.int8) - b.is_right.astype(np.int8) for a, b in both]
     alone = [tuple(int(np.count_nonzero(each == side)) for side in (1, -1)) for each in outcomes]
     only_first, only_second = (sum(counts) for counts in zip(*alone, strict=True))
@@ -140,8 +140,8 @@ def _of_one_seed(only_first: int, only_second: int, pictures: int) -> tuple[Pair
 def _of_seeds(
     outcomes: Sequence[IntArray], differences: Sequence[float], evaluations: Sequence[Evaluation]
 ) -> tuple[PairedTest, ...]:
-    """Whether other seeds would tell the same; and, where all seeds saw the same pictures, whether
-    other pictures would. Validation pictures that each seed drew anew are in the first already."""
+    """Whether other seeds would tell the same; and, where all seeds saw the same images, whether
+    other images would. Validation images that each seed drew anew are in the first already."""
     overlap = overlap_of(evaluations)
     by_rank = PairedTest("Wilcoxon", paired.wilcoxon(differences))
     p = paired.paired_t(differences, overlap)
@@ -152,7 +152,7 @@ def _of_seeds(
     else:
         shares = np.mean(outcomes, axis=0)
         pictures = PairedTest(
-            "over pictures", paired.over_pictures(shares), over_pictures_interval(shares)
+            "over images", paired.over_pictures(shares), over_pictures_interval(shares)
         )
         deciding = sorted([seeds, pictures], key=lambda test: -test.p)
     return (*deciding, *([] if seeds is by_rank else [by_rank]))

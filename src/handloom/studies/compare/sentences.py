@@ -13,7 +13,7 @@ def sentence_of(pair: RowPair, part: Part, pairs: int) -> str:
     if pair.why_untested:
         return f"{pair.first} and {pair.second} cannot be tested: {pair.why_untested}."
     if not pair.only_first and not pair.only_second:
-        return f"{pair.first} and {pair.second} are right on the very same pictures."
+        return f"{pair.first} and {pair.second} are correct on exactly the same images."
     tell = _of_one_seed if len(pair.witnesses) == 1 else _of_seeds
     return tell(pair, part, _probability(pair, pairs))
 
@@ -22,15 +22,15 @@ def _of_one_seed(pair: RowPair, part: Part, probability: str) -> str:
     better, worse = _ranked(pair)
     more, fewer = sorted((pair.only_first, pair.only_second), reverse=True)
     figures = (
-        f"of the same {pair.pictures:,} {part} pictures, {more:,} are classified correctly only by "
+        f"of the same {pair.pictures:,} {part} images, {more:,} are classified correctly only by "
         f"{better}, {fewer:,} only by {worse}, and the rest by both or by neither ({probability})"
     )
     if pair.is_real:
         return (
-            f"{better} is better than {worse}, and between these two networks the difference is "
-            f"real: {figures}. Whether it is one of the recipes, only more seeds can tell."
+            f"{better} is better than {worse}, and the difference between these two networks is "
+            f"significant: {figures}. Only more seeds can show whether it holds for the recipes."
         )
-    return f"{better} and {worse} cannot be told apart by one seed: {figures}."
+    return f"No significant difference between {better} and {worse} with one seed: {figures}."
 
 
 def _of_seeds(pair: RowPair, part: Part, probability: str) -> str:
@@ -39,20 +39,20 @@ def _of_seeds(pair: RowPair, part: Part, probability: str) -> str:
     counted, decides = f"{len(pair.witnesses)} {what}", pair.tests[0]
     if pair.is_real:
         where = f"over {counted}"
-        if "over pictures" in (test.name for test in pair.tests):
-            where += " and over the pictures"
+        if "over images" in (test.name for test in pair.tests):
+            where += " and over the images"
         return (
-            f"{better} is better than {worse} by {lead}, and the difference is real: it holds "
-            f"{where} ({probability})."
+            f"{better} is better than {worse} by {lead}, and the difference is significant: it "
+            f"holds {where} ({probability})."
         )
     chance = (
-        f"the choice of the {part} pictures"
-        if decides.name == "over pictures"
+        f"the choice of the {part} images"
+        if decides.name == "over images"
         else f"the choice of the {what}"
     )
     return (
-        f"{better} and {worse} cannot be told apart by {counted}: {better} leads by {lead}, "
-        f"which {chance} alone may bring about ({probability}).{_one_by_one(pair)}"
+        f"No significant difference between {better} and {worse} over {counted}: {better} leads by "
+        f"{lead}, which {chance} alone could explain ({probability}).{_one_by_one(pair)}"
     )
 
 
@@ -73,7 +73,7 @@ def _one_by_one(pair: RowPair) -> str:
         return ""
     return (
         f" Between two networks at a time the lead is clear in {clear} of {len(pair.witnesses)} "
-        f"(McNemar, p below {ALPHA}): more seeds may tell."
+        f"(McNemar, p below {ALPHA}): more seeds may decide it."
     )
 
 

@@ -20,7 +20,7 @@ from handloom.studies.search.plan.load import STUDY_FILE
 
 
 def rows_in(folder: Path) -> list[Run | Group]:
-    """A run; an ensemble's members as a row; of a study a row a complete trial, the best first.
+    """A run; an ensemble's members as a row; of a study one row per complete trial, the best first.
 
     Raises RunError where the folder is none of them, where no trial is complete yet, or a member of
     the ensemble is not.
@@ -31,7 +31,9 @@ def rows_in(folder: Path) -> list[Run | Group]:
         return [open_run(folder)]
     trials = open_study(folder).ranking
     if not trials:
-        raise RunError(f"{folder}: no trial of this study is complete; go on with handloom tune")
+        raise RunError(
+            f"{folder}: no trial of this study is complete; continue it with handloom tune"
+        )
     return [Group(trial.name, trial.runs) for trial in trials]
 
 
@@ -66,7 +68,7 @@ def plan_row(
 
 
 def drawn(comparison: Comparison) -> views.Compared:
-    """What the picture shows."""
+    """What the image shows."""
     return views.Compared(
         comparison.part,
         tuple(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from handloom.studies.compare.comparison import Comparison
 
 FEW = 5
-"""Runs whose looks at the test part are listed one by one."""
+"""Runs whose looks at the test split are listed one by one."""
 
 
 class Column(NamedTuple):
@@ -29,7 +29,7 @@ ACCURACY = (
     Column("accuracy", lambda row: _with_spread(row)),
     Column("95 %", lambda row: f"{row.interval.low:.4f} to {row.interval.high:.4f}"),
     Column("loss", lambda row: f"{row.loss:.4f}"),
-    Column("looks", lambda row: looks_in_words(row.looks)),
+    Column("tests", lambda row: looks_in_words(row.looks)),
 )
 
 
@@ -42,7 +42,7 @@ def cost_columns(reach: float | None) -> tuple[Column, ...]:
         Column("MB", lambda row: f"{row.step_bytes / 1e6:,.1f}"),
         *reached,
         Column("seconds", lambda row: _round(row.seconds)),
-        Column("pictures/s", _pace),
+        Column("images/s", _pace),
     )
 
 
@@ -50,21 +50,23 @@ def legend(comparison: Comparison) -> str:
     """What the columns mean, in a line."""
     several = any(len(row.runs) > 1 for row in comparison.rows)
     meanings = [
-        f"accuracy: on the {comparison.part} pictures"
+        f"accuracy: on the {comparison.part} images"
         + (", mean ± standard deviation over the runs" if several else ""),
-        "95 %: its interval, by t over several runs, by Wilson for a single one",
-        "looks: how often each run's test part has been looked at",
-        "MACs: multiply-adds of one picture's forward pass",
-        "MB: weights, gradients, what the optimizer keeps, and a batch's outputs in float32, "
-        "calculated",
+        "95 %: confidence interval (t over several runs, Wilson for a single one)",
+        "tests: how often each run has been evaluated on the test set",
+        "MACs: multiply-adds of the forward pass for one image",
+        "MB: weights, gradients, optimizer state, and a batch's outputs in float32, calculated",
     ]
     if comparison.reach is not None:
         meanings.append(
-            f"to {comparison.reach:g}: epochs until the validation accuracy came to it, the mean"
+            f"to {comparison.reach:g}: mean number of epochs until the validation accuracy reached "
+            "it"
         )
-    meanings.append("seconds: of a training, as it recorded them")
+    meanings.append("seconds: training time, as recorded by the run")
     if any(row.predicted_per_s for row in comparison.rows):
-        meanings.append("pictures/s: predicted just now, by each network's engine and threads")
+        meanings.append(
+            "images/s: predictions measured just now, with each network's engine and threads"
+        )
     return "; ".join(meanings)
 
 
@@ -101,7 +103,7 @@ def latex(comparison: Comparison) -> str:
 
 
 def as_csv(comparison: Comparison) -> str:
-    """A row a row, in full precision; of several runs seeds and looks are parted by spaces."""
+    """One row per row, in full precision; of several runs seeds and looks are parted by spaces."""
     text = io.StringIO()
     rows = [_plain(row) for row in comparison.rows]
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")

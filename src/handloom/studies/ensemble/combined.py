@@ -14,42 +14,42 @@ from handloom.run.results import PartResult, Run
 
 
 class CombinedRuns:
-    """Runs of the same classes and pictures, whatever their networks.
+    """Runs of the same classes and images, whatever their networks.
 
     Its probabilities are the mean of theirs. Raises ConfigError for no run at all, ShapeError or
-    RunError for runs that cannot judge the same pictures.
+    RunError for runs that cannot judge the same images.
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
         if not runs:
-            raise ConfigError("a committee needs one run at least")
+            raise ConfigError("at least one run is needed")
         first = runs[0]
         for run in runs[1:]:
             if run.image_shape != first.image_shape:
                 raise ShapeError(
-                    f"{first.path} was trained on pictures (C, H, W) = {first.image_shape}, "
-                    f"{run.path} on {run.image_shape}; they cannot judge the same ones"
+                    f"{first.path} was trained on images (C, H, W) = {first.image_shape}, "
+                    f"{run.path} on {run.image_shape}; they cannot be combined"
                 )
             if run.class_names != first.class_names:
                 raise RunError(
-                    f"{first.path} knows the classes {', '.join(first.class_names)}, {run.path} "
+                    f"{first.path} has the classes {', '.join(first.class_names)}, {run.path} "
                     f"{', '.join(run.class_names)}; they have to be the same, in the same order"
                 )
         self.runs = tuple(runs)
         self.class_names = first.class_names
         """K names in the order of the class ids."""
         self.image_shape: Shape = first.image_shape
-        """(C, H, W) of the pictures."""
+        """(C, H, W) of the images."""
         self.labels_are_ids = first.labels_are_ids
-        """Whether the labels they learnt from were class ids."""
+        """Whether the labels they learned from were class ids."""
 
     @property
     def looks(self) -> int:
-        """How often the test part has been looked at: the most of any run."""
+        """How often the test split has been looked at: the most of any run."""
         return max(run.looks for run in self.runs)
 
     def predict_probabilities(self, images: UInt8Array, *, tta: Sequence[str] = ()) -> FloatArray:
-        """Mean of the runs' probabilities, (N, K) float64, for pictures (N, H, W) or (N, C, H, W).
+        """Mean of the runs' probabilities, (N, K) float64, for images (N, H, W) or (N, C, H, W).
 
         `tta` and errors as in `Run.predict_outputs`.
         """
@@ -61,11 +61,11 @@ class CombinedRuns:
         return self.predict_probabilities(images, tta=tta).argmax(axis=1)
 
     def evaluate(self, part: Dataset, *, tta: Sequence[str] = ()) -> PartResult:
-        """Labels, probabilities and their mean log loss on labelled pictures."""
+        """Labels, probabilities and their mean log loss on labelled images."""
         return judged(part.labels, self.predict_probabilities(part.images, tta=tta))
 
     def test(self, data_dir: str | Path | None = None, *, tta: Sequence[str] = ()) -> PartResult:
-        """Look at the test part, which has to be the same for all; counted in every run's result.
+        """Look at the test split, which has to be the same for all; counted in every run's result.
 
         Raises RunError where there is none, or where the runs were trained on other data.
         """
@@ -77,16 +77,16 @@ class CombinedRuns:
         return judged(part.labels, mean_probabilities(one.probabilities for one in each))
 
     def test_part(self, data_dir: str | Path | None = None) -> Dataset:
-        """The pictures that none of the runs learnt from."""
+        """The images that none of the runs learned from."""
         first = self.runs[0]
         part = first.parts(data_dir).test
         if part is None:
-            raise RunError(f"{first.path}: its data have no test part")
+            raise RunError(f"{first.path}: its data have no test split")
         fingerprint = part.fingerprint()
         for run in self.runs[1:]:
             if run.data["fingerprints"]["test"] != fingerprint:
                 raise RunError(
-                    f"{first.path} and {run.path} have different test parts; test them one by one"
+                    f"{first.path} and {run.path} have different test splits; test them one by one"
                 )
         return part
 

@@ -118,18 +118,18 @@ class Ensemble(CombinedRuns):
 
     @property
     def looks(self) -> int:
-        """How often the members together have looked at the test part."""
+        """How often the members together have looked at the test split."""
         return self.result.get("test", {}).get("evaluations", 0)
 
     def test(self, data_dir: str | Path | None = None, *, tta: Sequence[str] = ()) -> PartResult:
-        """Look at the test part, and count the look in the ensemble's own result."""
+        """Look at the test split, and count the look in the ensemble's own result."""
         check_variants(tta)
         tested = self.evaluate(self.test_part(data_dir), tta=tta)
         self.count_look(tested, tta=tta)
         return tested
 
     def count_look(self, tested: PartResult, *, tta: Sequence[str] = ()) -> None:
-        """Keep in the result what the members together gave on the test part."""
+        """Keep in the result what the members together gave on the test split."""
         evaluated = tested.describe()
         figures = {"tta": {"variants": [*tta], **evaluated}} if tta else evaluated
         with counting(self.path):
@@ -138,9 +138,9 @@ class Ensemble(CombinedRuns):
             write_json(self.path / RESULT, before | {"test": test})
 
     def out_of_fold(self, data_dir: str | Path | None = None) -> PartResult:
-        """What the ensemble is worth on pictures that it did not learn from.
+        """What the ensemble is worth on images that it did not learn from.
 
-        Each picture of the training part is judged by the members, one a seed, of whose training it
+        Each image of the training split is judged by the members, one a seed, of whose training it
         was left out. Raises RunError for an ensemble without folds, and for other data.
         """
         if self.plan.folds is None:

@@ -53,7 +53,7 @@ def train_ensemble(
     check_on(on)
     base = load_recipe(recipe, overrides)
     if base.data.folds is not None:
-        raise ConfigError("the recipe names a fold of its own; take data.folds and data.fold out")
+        raise ConfigError("the recipe has a fold of its own; remove data.folds and data.fold")
     if on is None:
         check_threads(base.training.threads)
     chosen = range(base.seed, base.seed + seeds) if isinstance(seeds, int) else seeds

@@ -104,7 +104,7 @@ class IsBest:
         order, own = ranking(evidence, self.what), evidence[self.label]
         rank = order.index(self.label) + 1
         if len(order) == 1:
-            return Judgement(Verdict.OPEN, "there is nothing beside it")
+            return Judgement(Verdict.OPEN, "there is nothing to compare it with")
         if rank == 1:
             ahead = difference(own, evidence[order[1]], self.what)
             because = f"first of {len(order)}, ahead of {order[1]} by {ahead}"
@@ -128,7 +128,7 @@ class Reaches:
         return (self.label,)
 
     def __call__(self, evidence: Evidence) -> Judgement:
-        """Left open where it falls short by less than so many pictures tell of an accuracy."""
+        """Left open where it falls short by less than so many images tell of an accuracy."""
         figures = evidence[self.label]
         ours = figures.mean(self.what)
         margin = margin_of(self.published, figures.pictures(self.what))
@@ -136,7 +136,7 @@ class Reaches:
         if ours >= self.published:
             return Judgement(Verdict.HELD, because)
         verdict = Verdict.OPEN if self.published - ours < margin else Verdict.FAILED
-        return Judgement(verdict, f"{because}; ± {margin:.4f} are the pictures' chance")
+        return Judgement(verdict, f"{because}; ± {margin:.4f} sampling error")
 
 
 @dataclass(frozen=True, slots=True)

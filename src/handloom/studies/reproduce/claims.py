@@ -14,7 +14,7 @@ class Verdict(Enum):
 
     HELD = "held"
     FAILED = "did not hold"
-    OPEN = "cannot be told"
+    OPEN = "undecided"
 
 
 class Judgement(NamedTuple):
@@ -52,8 +52,8 @@ class Claim:
     def judge(self, evidence: Evidence, *, reduced: bool = False) -> Judgement:
         """Hold the claim against figures, of the whole experiment or of a reduced one."""
         if missing := [label for label in self.check.labels if label not in evidence]:
-            return Judgement(Verdict.OPEN, f"there are no figures of {', '.join(missing)}")
+            return Judgement(Verdict.OPEN, f"there are no results for {', '.join(missing)}")
         judgement = self.check(evidence)
         if reduced and self.at_full_length and judgement.verdict is Verdict.FAILED:
-            return Judgement(Verdict.OPEN, f"{judgement.because}, but in a reduced version")
+            return Judgement(Verdict.OPEN, f"{judgement.because}, but in the reduced version")
         return judgement

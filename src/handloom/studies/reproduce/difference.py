@@ -34,9 +34,9 @@ class Difference(NamedTuple):
 def difference(one: SubjectResults, other: SubjectResults, what: str) -> Difference:
     """`one` less `other` in the accuracy `what`, over the seeds that both have.
 
-    Seeds are paired, for a seed fixes the split and the order of the pictures (the interval:
+    Seeds are paired, for a seed fixes the split and the order of the images (the interval:
     `compare/intervals.py`). With one seed nothing is known of the training's own chance; the
-    interval is then the pictures' alone, both accuracies taken as independent binomial shares,
+    interval is then the images' alone, both accuracies taken as independent binomial shares,
     which is too wide rather than too narrow.
     """
     first, second = one.values(what), other.values(what)
@@ -49,6 +49,6 @@ def difference(one: SubjectResults, other: SubjectResults, what: str) -> Differe
 
 
 def margin_of(share: float, pictures: int) -> float:
-    """Half the width of the 95 % interval of an accuracy on so many pictures, in Wald's form."""
+    """Half the width of the 95 % interval of an accuracy on so many images, in Wald's form."""
     quantile = statistics.NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
     return quantile * math.sqrt(share * (1.0 - share) / pictures)

@@ -12,12 +12,12 @@ from handloom.run.results import Run
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
-    """The figures of one run. A run whose data have no test part has None for those of it."""
+    """The figures of one run. A run whose data have no test split has None for those of it."""
 
     seed: int
     validation_accuracy: float
     validation_loss: float
-    """Mean over the pictures; infinite where it was not a finite number."""
+    """Mean over the images; infinite where it was not a finite number."""
     test_accuracy: float | None
     test_loss: float | None
     epochs: int
@@ -66,13 +66,13 @@ class SubjectResults:
         return statistics.stdev(values) if is_known else None
 
     def pictures(self, what: str) -> int:
-        """How many pictures an accuracy such as "test_accuracy" was taken on."""
+        """How many images an accuracy such as "test_accuracy" was taken on."""
         return self.outcomes[0].pictures[what.removesuffix("_accuracy")]
 
     def overlap(self, what: str) -> float:
         """What `compare.intervals.standard_error` has to know of an accuracy over seeds.
 
-        Each seed validates on pictures that others train on; the test part is the same for all.
+        Each seed validates on images that others train on; the test split is the same for all.
         """
         pictures = self.outcomes[0].pictures
         return 0.0 if what == "test_accuracy" else pictures["validation"] / pictures["train"]

@@ -61,7 +61,7 @@ def choose(names: Sequence[str]) -> list[Experiment]:
     """The experiments of these names, in the order of the table; all without a name."""
     if unknown := [name for name in names if name not in EXPERIMENTS]:
         raise ConfigError(
-            f"no experiment is called {unknown[0]!r}; there are {', '.join(EXPERIMENTS)}"
+            f"there is no experiment {unknown[0]!r}; the experiments are {', '.join(EXPERIMENTS)}"
         )
     return [each for name, each in EXPERIMENTS.items() if not names or name in names]
 

@@ -106,7 +106,7 @@ def hold_against(
 
 
 def _rows(experiment: Experiment, evidence: Evidence) -> Iterator[TableRow]:
-    """A row a figure that was published or is told of all, configuration by configuration."""
+    """One row per figure that was published or is told of all, configuration by configuration."""
     published = {(each.label, each.what): each for each in experiment.published}
     ranks = _ranks(experiment, evidence)
     for label in ranks or evidence:

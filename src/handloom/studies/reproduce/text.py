@@ -66,7 +66,7 @@ def counted_verdicts(reproductions: Iterable[Reproduction]) -> str:
         conclusion.judgement.verdict for each in reproductions for conclusion in each.conclusions
     )
     counts = [f"{verdicts[verdict]} {verdict.value}" for verdict in Verdict if verdicts[verdict]]
-    return ", ".join(counts) or "nothing was concluded"
+    return ", ".join(counts) or "no conclusions"
 
 
 def as_markdown(reproductions: Sequence[Reproduction]) -> str:

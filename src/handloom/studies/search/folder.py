@@ -2,8 +2,8 @@
 
 study.toml   what was asked, resolved       trials/<key>/trial.json   a configuration's parameters
 base.toml    the recipe it is asked of      trials/<key>/seed-<n>/    an ordinary run
-trials.csv   a row a configuration          best.toml                 the best one as a recipe
-figures/     pictures                       logs/                     what workers complained about
+trials.csv   one row per configuration          best.toml                 the best one as a recipe
+figures/     images                       logs/                     what workers complained about
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FORMER_TRIAL: kept.Kinds = {
     "number": kept.COUNT,  # from 0
     "parameters": kept.TABLE,
     "ended?": ("pruned or failed", lambda value: value in ("pruned", "failed", None)),
-    "why?": ("a text", lambda value: type(value) is str),
+    "why?": ("text", lambda value: type(value) is str),
 }
 TRIAL: kept.Kinds = {"trial": kept.COUNT} | {
     key: kind for key, kind in FORMER_TRIAL.items() if key != "number"
@@ -122,7 +122,7 @@ class StudyFolder:
         """The study at `path`; raises RunError where there is none."""
         folder = cls(path)
         if not folder.plan.is_file():
-            raise RunError(f"{path} is no study: it has no {STUDY_FILE}")
+            raise RunError(f"{path} is not a study: it has no {STUDY_FILE}")
         return folder
 
     @property
@@ -137,7 +137,7 @@ class StudyFolder:
 
     @property
     def table(self) -> Path:
-        """A row a configuration."""
+        """One row per configuration."""
         return self.path / "trials.csv"
 
     @property
@@ -147,7 +147,7 @@ class StudyFolder:
 
     @property
     def figures(self) -> Path:
-        """Folder of pictures."""
+        """Folder of images."""
         return self.path / "figures"
 
     @property

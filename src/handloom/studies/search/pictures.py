@@ -1,4 +1,4 @@
-"""A study's pictures: its trials as views/ draws them, into its figures/."""
+"""A study's images: its trials as views/ draws them, into its figures/."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from handloom.views.study.trials import MOST_LEVELS, Scale
 def draw_study(study: Study) -> dict[str, str]:
     """Draw the study as far as it has come, into its figures/: see `views.draw_study`.
 
-    Returns why there is nothing to see on the pictures that were not written, by their names. A
-    picture that fails is named by a PictureWarning.
+    Returns why there is nothing to see on the images that were not written, by their names. A
+    image that fails is named by a PictureWarning.
     """
     empty: dict[str, str] = {}
     again = f"try again with: handloom tune {study.path}"
@@ -38,7 +38,7 @@ def draw_study(study: Study) -> dict[str, str]:
 
 
 def shown_trials(study: Study) -> views.Trials:
-    """The trials as the pictures take them, each with the curves of its runs."""
+    """The trials as the images take them, each with the curves of its runs."""
     return views.study_trials(
         study.name,
         study.metric,

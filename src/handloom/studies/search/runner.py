@@ -65,7 +65,7 @@ class StudyRunner:
             if self.search.keep_alive(self._under_way.values()):
                 self._backlog.sync()
         for key, why in self._set_aside.items():
-            self.listener.on_note(f"{key} waits to go on: {why}")
+            self.listener.on_note(f"{key} is waiting to resume: {why}")
         return self.study
 
     def _others_are_at_it(self) -> bool:
@@ -104,7 +104,7 @@ class StudyRunner:
         go_on = not self._is_hopeless(report)
         if not go_on:
             # Before the trial hears of it: a kill in between must not make it a whole one.
-            why = f"the {self.plan.search.pruner} pruner gave it up after epoch {report.epoch}"
+            why = f"the {self.plan.search.pruner} pruner stopped it after epoch {report.epoch}"
             self._record(report.key, "pruned", why)
         self.pool.answer(report.key, go_on=go_on)
         self.listener.on_progress(report)
@@ -119,7 +119,7 @@ class StudyRunner:
     def _end(self, outcome: Outcome) -> None:
         ticket = self._under_way.pop(outcome.key)
         if outcome.state == "stopped":
-            raise RunError(f"the study cannot go on: {outcome.why}")
+            raise RunError(f"the study cannot continue: {outcome.why}")
         if outcome.state == "aside":
             self._set_aside[outcome.key] = outcome.why
             self.search.dismiss(ticket)

@@ -188,8 +188,8 @@ class Sampler:
         owner = self._do(lambda: self._study.user_attrs)
         if owner.get("token", token) != token:
             raise RunError(
-                f"the storage holds a study {self._plan.name} already, whose folder is "
-                f"{owner['place']}; name that folder with --out, as it is reached from here, or "
+                f"the storage already has a study {self._plan.name}, whose folder is "
+                f"{owner['place']}; give that folder with --out, with its path on this machine, or "
                 "give this study another name"
             )
         self._do(lambda: self._study.set_user_attr("place", place))

@@ -86,7 +86,7 @@ class Storage:
             return sqlalchemy.engine.make_url(self.url)
         except sqlalchemy.exc.ArgumentError:
             raise ConfigError(
-                "the storage is no address of a database; write it like "
+                "the storage is not the address of a database; write it like "
                 "postgresql://user@host/database"
             ) from None
 

@@ -88,7 +88,7 @@ class StudyTrial:
 
     @cached_property
     def num_parameters(self) -> int | None:
-        """Numbers that are learnt in its network; None until a run has ended."""
+        """Numbers that are learned in its network; None until a run has ended."""
         ended = (run for run in self.runs if run.is_finished)
         return next((run.result["parameters"] for run in ended), None)
 

@@ -1,4 +1,4 @@
-"""A study's table, a row a configuration, and the best one as a recipe: files that are rebuilt."""
+"""A study's table, one row per configuration, and the best one as a recipe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def table_columns(study: Study) -> list[str]:
 
 
 def table_rows(study: Study) -> list[list[Any]]:
-    """A row a trial in the order of `table_columns`, best first, then those without a value.
+    """One row per trial in the order of `table_columns`, best first, then those without a value.
 
     Metrics are means over seeds, spreads their standard deviations; None where there is none.
     """

@@ -185,7 +185,7 @@ def grid_points(
             configuration = plan.configuration(point)
         except RecipeError as error:
             raise ConfigError(
-                f"study {plan.name}: its grid has a point that no recipe can be: {error}; let one "
+                f"study {plan.name}: its grid has an impossible point: {error}; let one "
                 "key depend on the other with `when`"
             ) from None
         if not is_too_large(plan, configuration, folder, data_dir):

@@ -111,7 +111,7 @@ def prepare(folder: StudyFolder) -> None:
     entries = {path.name for path in folder.path.glob("[!.]*")}
     begun = folder.plan.name in entries or entries <= {folder.base.name}  # a kill may come early
     if folder.path.is_file() or not begun:
-        raise RunError(f"{folder.path} is no study, and not empty; choose another --out")
+        raise RunError(f"{folder.path} is not a study, and not empty; choose another --out")
     make_folder(folder.path, within=None)
 
 
@@ -129,7 +129,7 @@ def _check_same_question(folder: StudyFolder, plan: StudyPlan) -> None:
     differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     if differing:
         raise RunError(
-            f"{folder.path} was begun around another recipe: {', '.join(differing)} differ; "
+            f"{folder.path} was started with another recipe: {', '.join(differing)} differ; "
             "choose another --out for this one"
         )
 

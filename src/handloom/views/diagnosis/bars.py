@@ -1,4 +1,4 @@
-"""One number a thing, a bar a number, and the band in which such numbers usually lie."""
+"""One bar per value, and the band of usual values."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ DECADE = 10.0
 
 @style.house_style()
 def draw_bars(bars: Bars) -> Figure:
-    """A row a bar: its name at the left, what is told of it at the right."""
+    """One row per bar: its name at the left, its text at the right."""
     shown = _shown(bars.bars)
     if not shown:
         return message_sheet(bars.heading, "There is nothing to measure.")
     left_out = len(bars.bars) - len(shown)
-    note = bars.note + (f" {left_out:,} more are not drawn." if left_out else "")
+    note = bars.note + (f" {left_out:,} more are not shown." if left_out else "")
     height = ROW * len(shown)
     width = 2 * style.MARGIN + NAME_WIDTH + AXES_WIDTH + TOLD_WIDTH
     sheet = Sheet(width, height + 62, bars.heading, note)

@@ -1,4 +1,4 @@
-"""The pictures that a diagnosis shows: whichever it is, drawn."""
+"""The figures that a diagnosis shows: whichever it is, drawn."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ DRAWN_BY: dict[type, Callable[[Any], Any]] = {
 
 
 def draw_picture(picture: Picture) -> Figure:
-    """The figure of any picture of a diagnosis."""
+    """Draw any figure of a diagnosis."""
     return DRAWN_BY[type(picture)](picture)

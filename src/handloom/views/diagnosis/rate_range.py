@@ -36,12 +36,12 @@ WIDTH, HEIGHT = 760, 360
 @style.house_style()
 def draw_rate_range(found: RateRange) -> Figure:
     """The two curves, and the three rates as upright lines."""
-    heading = "Which learning rates this training stands"
+    heading = "Which learning rates work"
     if found.steepest is None or found.largest is None:
-        return message_sheet(heading, "At none of the rates that were tried did the loss fall.")
+        return message_sheet(heading, "The loss did not fall at any of the rates that were tried.")
     note = (
-        f"One pass from fresh weights, the rate growing with each of {len(found.rates):,} steps. "
-        "Between the rate of the steepest fall and the lowest point lie those worth trying."
+        f"One pass from the initial weights; the rate grows over {len(found.rates):,} steps. "
+        "Rates worth trying lie between the steepest fall and the lowest loss."
     )
     sheet = Sheet(WIDTH + 2 * style.MARGIN + 120, HEIGHT + 126, heading, note)
     axes = sheet.axes(style.MARGIN + 60, 70, WIDTH, HEIGHT)
@@ -71,7 +71,7 @@ def _scale(axes: Axes, found: RateRange) -> None:
     low, start = float(found.smooth.min()), float(found.smooth[0])
     room = max(start - low, 1e-6)
     axes.set_ylim(max(0.0, low - 0.3 * room), start + 0.6 * room)
-    axes.set_ylabel("loss of the step")
+    axes.set_ylabel("loss per step")
 
 
 def _mark(axes: Axes, rate: float, label: str, colour: str, line: int) -> None:

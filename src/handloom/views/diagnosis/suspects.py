@@ -1,4 +1,4 @@
-"""Pictures whose label may be wrong: what they are called, and what the network sees in them."""
+"""Images whose label may be wrong: the label, and the class that the network predicts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Suspect(NamedTuple):
-    """One picture (H, W) or (C, H, W): its label, the class that was said, and how surely.
+    """One image (H, W) or (C, H, W): its label, the predicted class, and the confidence.
 
     `where` tells where to find it: 'train 4711'.
     """
@@ -28,7 +28,7 @@ class Suspect(NamedTuple):
 
 
 class Suspects(NamedTuple):
-    """Those to show, the surest first, of `num_suspects` among `num_pictures`."""
+    """Those to show, most confident first, of `num_suspects` among `num_pictures`."""
 
     shown: tuple[Suspect, ...]
     class_names: tuple[str, ...]
@@ -45,18 +45,18 @@ CELL = (196, 208)  # width and height, in pixels
 
 @style.house_style()
 def draw_suspects(suspects: Suspects) -> Figure:
-    """A sheet of pictures, under each its label, then what the network is sure of."""
+    """A grid of images, under each its label, then the prediction."""
     heading = "Labels that may be wrong"
     if not suspects.shown:
-        told = f"None of {suspects.num_pictures:,} pictures contradicts its label with confidence."
+        told = f"The network confidently contradicts no label of {suspects.num_pictures:,} images."
         return message_sheet(heading, told)
     note = (
-        f"{suspects.num_suspects:,} of {suspects.num_pictures:,} pictures have a label that the "
-        "network contradicts: it is sure of another class. Look at them: a wrong label is mended "
-        "in the data; where the label is right, the network is mistaken."
+        f"{suspects.num_suspects:,} of {suspects.num_pictures:,} images have a label that the "
+        "network contradicts: it is confident of another class. Check them: correct a wrong label "
+        "in the data; where the label is right, the network is wrong."
     )
     if suspects.num_suspects > len(suspects.shown):
-        note += f" The {len(suspects.shown)} labels that it finds least probable are shown."
+        note += f" Shown: the {len(suspects.shown)} least probable labels."
     rows = -(-len(suspects.shown) // COLUMNS)
     width = 2 * style.MARGIN + COLUMNS * CELL[0]
     sheet = Sheet(width, rows * CELL[1], heading, note)

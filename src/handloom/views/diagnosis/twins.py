@@ -1,4 +1,4 @@
-"""Pictures that stand in two parts of the data, side by side."""
+"""Images that are in two splits, side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Twin(NamedTuple):
-    """Two pictures and where they are: 'train 12' and 'test 7'.
+    """Two images and where they are: 'train 12' and 'test 7'.
 
     `difference` is the distance of their pixels over the second one's contrast; 0 is the same.
     """
@@ -42,7 +42,7 @@ CELL = (286, 170)
 @style.house_style()
 def draw_twins(twins: Twins) -> Figure:
     """Pairs beside each other, under each how far they differ."""
-    heading = "The same pictures in two parts of the data"
+    heading = "The same images in two splits"
     if not twins.shown:
         return message_sheet(heading, twins.note)
     rows = -(-len(twins.shown) // COLUMNS)
@@ -62,5 +62,5 @@ def _draw_twin(sheet: Sheet, x: int, y: int, twin: Twin) -> None:
         sheet.image(left + 1, y + 1, pixels)
         told = style.fitted(where, SIDE, style.SMALL)
         sheet.text(left, y + SIDE + 8, told, size=style.SMALL, colour=style.MUTED)
-    told = "the same pixels" if twin.difference == 0 else f"differ by {twin.difference:.1%}"
+    told = "identical pixels" if twin.difference == 0 else f"differ by {twin.difference:.1%}"
     sheet.text(x, y + SIDE + 28, told.replace("%", " %"), size=style.SMALL, colour=style.WRONG)

@@ -1,4 +1,4 @@
-"""Draws activations: a row a picture across all layers, or two pictures side by side."""
+"""Draws activations: one row per image across all layers, or two images side by side."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LINE = style.line_height(style.SMALL)
 
 
 class _Shown(NamedTuple):
-    """A layer as it is drawn: the lines that head it, and a raster (h, w, 3) for each picture."""
+    """A layer as it is drawn: the lines that head it, and a raster (h, w, 3) for each image."""
 
     head: tuple[str, ...]
     rasters: list[UInt8Array]
@@ -50,7 +50,7 @@ def _shown(layer: LayerOutput, room: tuple[int, int], strip_height: int) -> _Sho
 
 @style.house_style()
 def draw_activations(activations: Activations) -> Figure:
-    """Rows are pictures, columns are layers, from the input on the left to the answer."""
+    """Rows are images, columns are layers, from the input on the left to the prediction."""
     has_maps = any(layer.values.ndim == 4 for layer in activations.layers)
     room, side = ((116, 164), 84) if has_maps else ((52, 260), 56)
     columns = [_shown(layer, room, 30) for layer in activations.layers]
@@ -64,13 +64,13 @@ def draw_activations(activations: Activations) -> Figure:
     row = max(side, *(column.rasters[0].shape[0] for column in columns)) + 14
     middles = [top + index * row + row // 2 for index in range(len(activations.images))]
     width, height = max(int(places[-1]) + VERDICT_ROOM, 860), top + len(middles) * row + 12
-    sheet = Sheet(width, height, "What each layer makes of a picture", _note(activations))
+    sheet = Sheet(width, height, "The activations of each layer", _note(activations))
     _draw_scale(sheet)
     for index, middle in enumerate(middles):
         sheet.text(style.MARGIN, middle, names[index], va="center_baseline")
         _draw_centred(sheet, places[0], middle, picture(activations.images[index], side))
         _draw_verdict(sheet, (places[-1], middle), activations, index, VERDICT_ROOM)
-    _draw_head(sheet, places[0], heads_at, ("picture",))
+    _draw_head(sheet, places[0], heads_at, ("image",))
     _draw_head(sheet, places[-1], heads_at, ("answer",))
     for x, column in zip(places[1:-1], columns, strict=True):
         _draw_head(sheet, x, heads_at, column.head)
@@ -81,7 +81,7 @@ def draw_activations(activations: Activations) -> Figure:
 
 @style.house_style()
 def draw_activation_pair(activations: Activations) -> Figure:
-    """The first two pictures beside each other, and the layers from top to bottom."""
+    """The first two images beside each other, and the layers from top to bottom."""
     room, side = (150, 520), 112
     rows = [_shown(layer, room, 34) for layer in activations.layers]
     heights = [max(row.rasters[0].shape[0], len(row.head) * LINE) + 16 for row in rows]
@@ -89,7 +89,7 @@ def draw_activation_pair(activations: Activations) -> Figure:
     places = (left, left + room[1] + GAP)
     names = [_name(activations, k) for k in activations.true[:2]]
     first, second = (style.fitted(name, 260, style.HEADING, "bold") for name in names)
-    heading = f"Two pictures through the network: {first} and {second}"
+    heading = f"Activations for two images: {first} and {second}"
     y = SCALE_BAR_ROOM + 10
     width, height = places[1] + room[1] + style.MARGIN, y + side + 30 + sum(heights)
     sheet = Sheet(width, height, heading, _note(activations))
@@ -115,9 +115,9 @@ def _name(activations: Activations, class_id: int) -> str:
 
 def _note(activations: Activations) -> str:
     told = (
-        f"{style.pictures(len(activations.images), activations.part)}. A block of "
-        "tiles: the maps of a convolution. A strip: the units of a dense layer, one "
-        "stripe each. White is zero, red above, blue below; each layer has its own scale."
+        f"{style.pictures(len(activations.images), activations.part)}. Blocks of "
+        "tiles: the feature maps of a convolution. Strips: the units of a dense layer, one "
+        "stripe each. White is zero, red positive, blue negative; each layer has its own scale."
     )
     if len(activations.layers) < activations.num_layers:
         told += f" Shown: {len(activations.layers)} of {activations.num_layers} layers."
@@ -131,12 +131,12 @@ def _draw_scale(sheet: Sheet) -> None:
         0,
         style.DIVERGING,
         ends,
-        "a layer's output; the ends are the ± told with its name",
+        "a layer's output; its range is the ± beside its name",
     )
 
 
 def _raster(values: AnyArray, limit: float, room: tuple[int, int], strip_height: int) -> UInt8Array:
-    """One picture's output of a layer as colours (h, w, 3), within `room` pixels."""
+    """One image's output of a layer as colours (h, w, 3), within `room` pixels."""
     planes = as_planes(values)
     if planes.shape[:2] == (1, 1):
         strip, _ = strongest(planes[0], (1, room[1]))
@@ -186,7 +186,7 @@ def _draw_centred(sheet: Sheet, x: int, middle: int, pixels: UInt8Array) -> None
 def _draw_verdict(
     sheet: Sheet, place: tuple[int, int], activations: Activations, index: int, room: int
 ) -> None:
-    """What the network says, with a sign and a colour for right or wrong, and how sure it is."""
+    """The prediction, with a sign and a colour for right or wrong, and its confidence."""
     x, middle = place
     predicted = activations.predicted[index]
     is_right = predicted == activations.true[index]

@@ -1,4 +1,4 @@
-"""What every layer answers to chosen pictures: numbers only; `activation_sheets` draws them."""
+"""The activations of every layer for chosen images: numbers only; `activation_sheets` draws."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_LAYERS = 12
 
 
 class LayerOutput(NamedTuple):
-    """One layer's outputs for the chosen pictures: `values` (P, K) or (P, C, H, W).
+    """One layer's outputs for the chosen images: `values` (P, K) or (P, C, H, W).
 
     `limit` is the size of value at the ends of the layer's colour scale.
     """
@@ -28,7 +28,7 @@ class LayerOutput(NamedTuple):
 
     @property
     def shape(self) -> Shape:
-        """Shape of the output for one picture."""
+        """Shape of the output for one image."""
         return self.values.shape[1:]
 
 
@@ -36,7 +36,7 @@ class Activations(NamedTuple):
     """Images (P, ...), their true and predicted class ids (P,), the probability of the latter.
 
     `layers` are those shown, in order, of the `num_layers` that change anything. `part` names
-    the part of the data that the images are of.
+    the split that the images are of.
     """
 
     images: UInt8Array
@@ -52,9 +52,9 @@ class Activations(NamedTuple):
 def one_of_each_class(
     labels: IntArray, predicted: IntArray, num_classes: int, most: int = MOST_PICTURES
 ) -> IntArray:
-    """Index of the first rightly recognised picture of each class, or else of its first picture.
+    """Index of the first correctly classified image of each class, or else of its first image.
 
-    Of more than `most` classes, `most` evenly spread ones are taken; classes without a picture are
+    Of more than `most` classes, `most` evenly spread ones are taken; classes without an image are
     left out.
     """
     present = np.flatnonzero(np.bincount(labels, minlength=num_classes))
@@ -102,6 +102,6 @@ def activations(
 
 
 def as_planes(values: AnyArray) -> FloatArray:
-    """One picture's output as planes (C, H, W); what is no map, (K,) or (K, 1, 1), as (1, 1, K)."""
+    """One image's output as planes (C, H, W); what is no map, (K,) or (K, 1, 1), as (1, 1, K)."""
     is_map = values.ndim == 3 and values.shape[1:] != (1, 1)
     return (values if is_map else values.reshape(1, 1, -1)).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the confusion matrix and the table of every class."""
+"""The confusion matrix, and precision and recall of every class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handloom.errors import LabelError, ShapeError
 class Confusion(NamedTuple):
     """How often each pair of a true and a predicted class occurs: only pairs that do, by class id.
 
-    `true`, `predicted` and `times` are (P,), int64. `part` names the pictures' part of the data,
+    `true`, `predicted` and `times` are (P,), int64. `part` names the images' split,
     as "test"; it is empty where they are of none.
     """
 
@@ -38,17 +38,17 @@ class Confusion(NamedTuple):
 
     @property
     def support(self) -> IntArray:
-        """Pictures of every class (K,)."""
+        """Images of each class (K,)."""
         return self._sums(self.true, self.times)
 
     @property
     def called(self) -> IntArray:
-        """Pictures that were called so, for every class (K,)."""
+        """Images that were predicted as each class (K,)."""
         return self._sums(self.predicted, self.times)
 
     @property
     def hits(self) -> IntArray:
-        """Pictures of every class that were called so (K,)."""
+        """Images of each class that were classified correctly (K,)."""
         return self._sums(self.true, self.times * (self.true == self.predicted))
 
     @property
@@ -58,7 +58,7 @@ class Confusion(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All pictures."""
+        """All images."""
         return int(self.times.sum())
 
     @property
@@ -68,7 +68,7 @@ class Confusion(NamedTuple):
 
     @property
     def occurring(self) -> IntArray:
-        """Ids of the classes that are some picture's, or that some picture was taken for."""
+        """Ids of the classes that some image has, or was predicted as."""
         return np.union1d(self.true, self.predicted)
 
     def _sums(self, ids: IntArray, times: IntArray) -> IntArray:
@@ -78,7 +78,7 @@ class Confusion(NamedTuple):
 
 
 class ClassScore(NamedTuple):
-    """How well one class is recognised; fractions in [0, 1], 0 where nothing can be divided."""
+    """Precision, recall and F1 of one class; fractions in [0, 1], 0 for zero over zero."""
 
     name: str
     precision: float  # of what was called so, how much is
@@ -90,7 +90,7 @@ class ClassScore(NamedTuple):
 def confusion(
     labels: IntArray, predicted: IntArray, class_names: tuple[str, ...], part: str = ""
 ) -> Confusion:
-    """Count (true, predicted) pairs of class ids, both (N,), of pictures of a part of the data.
+    """Count (true, predicted) pairs of class ids, both (N,), of images of a split.
 
     Raises ShapeError where the two differ in shape, LabelError for an id without a name.
     """
@@ -140,10 +140,10 @@ def listed_scores(
     if len(found) > most:
         found = sorted(found, key=lambda score: score.f1)[:most]
         return tuple(found), (
-            f"The {most:,} of {len(occurring):,} classes with the lowest F1, the lowest first."
+            f"The {most:,} of {len(occurring):,} classes with the lowest F1, lowest first."
         )
     absent = len(scores) - len(found)
     if not absent:
         return tuple(found), ""
     which = "1 class is" if absent == 1 else f"{absent:,} of {len(scores):,} classes are"
-    return tuple(found), f"{which} left out: no picture is, or was taken for, one of them."
+    return tuple(found), f"{which} left out: no image belongs to or was predicted as one of them."

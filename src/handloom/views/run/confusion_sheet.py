@@ -1,4 +1,4 @@
-"""Draws the confusion matrix: all classes that occur, or of very many those confused most."""
+"""Draws the confusion matrix: all classes that occur, or of very many the most confused."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def draw_confusion(confusion: Confusion) -> Figure:
     np.fill_diagonal(mistakes, 0.0)
     most = float(np.nanmax(mistakes, initial=0.0)) or 0.01
     ends = ("0 %", style.percent(most / 2), style.percent(most))
-    label = "of the true class, taken for another"
+    label = "share of the true class misclassified"
     sheet.scale_bar(style.MARGIN, 0, style.SEQUENTIAL, ends, label)
     colours = coloured(mistakes, style.SEQUENTIAL, 0, most)
     colours[matrix.counts == 0] = rgb(style.PAPER)
@@ -88,14 +88,14 @@ def _matrix(confusion: Confusion, classes: IntArray) -> _Matrix:
 def _heading(confusion: Confusion, shown: int) -> str:
     occurring = len(confusion.occurring)
     if shown and shown < occurring:
-        return f"The {shown} classes confused most, of {occurring:,}"
-    return f"Which classes are taken for which: {style.percent(confusion.accuracy)} right"
+        return f"The {shown} most confused classes, of {occurring:,}"
+    return f"Confusion matrix: {style.percent(confusion.accuracy)} correct"
 
 
 def _none_confused(confusion: Confusion) -> str:
     if not confusion.total:
-        return "There is no picture to count."
-    return f"None is mistaken: all {style.pictures(confusion.total, confusion.part)} are right."
+        return "There are no images to count."
+    return f"No mistakes: all {style.pictures(confusion.total, confusion.part)} are correct."
 
 
 def _note(confusion: Confusion, shown: int) -> str:
@@ -104,15 +104,18 @@ def _note(confusion: Confusion, shown: int) -> str:
     if shown < occurring:
         inside = int(confusion.counts_among(shown_classes(confusion)).sum())
         right = style.percent(confusion.accuracy)
-        note = f"{note[:-1]}, {right} of them right; {inside:,} are in this part of the matrix."
+        note = f"{note[:-1]}, {right} of them correct; {inside:,} are in this part of the matrix."
     elif occurring < known:
         note += f" {occurring} of {known:,} classes occur; the others are left out."
-    note += " Row: the true class; column: what the network said. "
+    note += " Rows: true classes; columns: predicted classes. "
     if shown <= MOST_WITH_COUNTS:
-        return note + "Numbers: how many pictures, and their share of the row. Pale blue: right."
+        return note + "Numbers: images, and their share of the row. Pale blue: correct."
     if shown <= MOST_WITH_SHARES:
-        return note + "Numbers: the share of the row, in %. Pale blue: right."
-    return note + "Pale blue: right. The darker a cell, the more of the true class is mistaken so."
+        return note + "Numbers: the share of the row, in %. Pale blue: correct."
+    return (
+        note
+        + "Pale blue: correct. The darker a cell, the more of the true class is misclassified so."
+    )
 
 
 def _cell_size(num_classes: int) -> tuple[int, int]:
@@ -155,9 +158,7 @@ def _draw_names(
         else:
             sheet.text(x, top - 6, name, ha="center", va="bottom")
     settings: dict[str, Any] = {"colour": style.MUTED, "weight": "bold"}
-    sheet.text(
-        left + across / 2, SCALE_BAR_ROOM + 8, "what the network said →", ha="center", **settings
-    )
+    sheet.text(left + across / 2, SCALE_BAR_ROOM + 8, "predicted class →", ha="center", **settings)
     sheet.text(
         style.MARGIN + 10,
         top + down / 2,

@@ -1,4 +1,4 @@
-"""Loss, accuracy and learning rate over the epochs: how the training went."""
+"""Loss, accuracy and learning rate over the epochs."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def draw_curves(curves: Curves) -> Figure:
     """Loss, accuracy and, smaller, the learning rate; the best epoch marked."""
     if not (curves.loss or curves.accuracy or curves.lr):
         return message_sheet("Training curves", "No epoch with a finite metric has been recorded.")
-    sheet = Sheet(1300, 458, "How the training went, epoch by epoch", _note(curves))
+    sheet = Sheet(1300, 458, "Training curves", _note(curves))
     loss = "Loss (lower is better)"
     accuracy = "Accuracy (higher is better)"
     _draw_panel(sheet, curves, _Panel(loss, curves.loss, 74, 340, _number))
@@ -160,7 +160,7 @@ def _draw_panel(sheet: Sheet, curves: Curves, panel: _Panel) -> None:
 
 
 def _note(curves: Curves) -> str:
-    told = "Train: mean of the epoch, while learning. Validation: measured after it."
+    told = "Train: mean over the epoch. Validation: measured after the epoch."
     if curves.best is None:
         return told
     metric, epoch, value = curves.best

@@ -1,4 +1,4 @@
-"""All pictures of a run, from what a run knows, into a folder."""
+"""All figures of a run, drawn into a folder."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Subject:
-    """What the pictures are made from: the record of a training, its network, a part of the data.
+    """What the figures are made from: the record of a training run, its network, a split.
 
     `metrics` are the rows of metrics.jsonl, `monitor` the metric that chose the best epoch. `model`
     is in evaluation mode. `images` (N, H, W) or (N, C, H, W), uint8; `labels` (N,), class ids.
-    `normalise` makes of images what the model takes. `seed` chooses the random pictures.
-    `part` names the part of the data that the images are of; it is empty where they are of none.
+    `normalise` makes of images what the model takes. `seed` chooses the random images.
+    `part` names the split that the images are of; it is empty where they are of none.
     `said` are the model's probabilities (N, K), where something quicker has computed them.
     `start` is the network before its first step, where it is known. `dark` (C, H, W) is true for
-    pixels that are black in all training pictures.
+    pixels that are black in all training images.
     """
 
     metrics: Sequence[Mapping[str, Any]]
@@ -65,10 +65,10 @@ class Subject:
 
     def __post_init__(self) -> None:
         if any(layer.training for _, layer in self.model.named_layers()):
-            raise StateError("pictures show a network in evaluation mode: call model.eval() first")
+            raise StateError("figures need the network in evaluation mode: call model.eval() first")
         if len(self.images) != len(self.labels):
             raise ShapeError(
-                f"{len(self.images)} images, but {len(self.labels)} labels: each needs the other"
+                f"{len(self.images)} images but {len(self.labels)} labels; give one label per image"
             )
         if not len(self.images):
             raise DataError("there are no images to draw; give at least one")
@@ -79,7 +79,7 @@ class Subject:
             )
         if self.said is not None and self.said.shape != (len(self.images), len(self.class_names)):
             raise ShapeError(
-                f"probabilities of shape {self.said.shape} are not those of {len(self.images)} "
+                f"probabilities of shape {self.said.shape} do not fit {len(self.images)} "
                 f"images and {len(self.class_names)} classes"
             )
 
@@ -91,28 +91,28 @@ class Subject:
 
 
 def draw_all(subject: Subject, folder: Path, on_failure: OnFailure | None = None) -> list[Path]:
-    """Write every picture that the subject allows into `folder`; returns the files, in order.
+    """Write every figure that the subject allows into `folder`; returns the files, in order.
 
-    curves, weights-filters (the first layer is dense and reads the picture: what it has learnt; its
+    curves, weights-filters (the first layer is dense and reads the image: what it has learned; its
     weights where their start is not known), weights-filters-raw (its weights where it is),
     weights-matrices (any dense layer), kernels (any convolution), activations, activations-pair
     (two classes or more), predictions, confusion, confused-pairs, worst-mistakes: each a .png.
     The same subject gives the same bytes. Raises RunError where a file cannot be written.
-    With `on_failure`, a picture that cannot be drawn or written does not stop the others: it is
-    called with the picture's name and whatever was raised.
+    With `on_failure`, a figure that cannot be drawn or written does not stop the others: it is
+    called with the figure's name and whatever was raised.
     """
     return save_pictures(folder, drawings(subject), on_failure)
 
 
 def figures(subject: Subject) -> Iterator[tuple[str, Figure]]:
-    """The pictures one after another, by name."""
+    """The figures one after another, by name."""
     for name, drawn in drawings(subject):
         if (figure := drawn()) is not None:
             yield name, figure
 
 
 def drawings(subject: Subject) -> Iterator[tuple[str, Drawing]]:
-    """What draws each picture, by its name."""
+    """What draws each figure, by its name."""
     answers = _Answers(subject)
     yield "curves", lambda: draw_curves(curves(subject.metrics, subject.monitor))
     yield "weights-filters", partial(_filters, subject)
@@ -135,7 +135,7 @@ def _of_model(
 
 
 class _Answers:
-    """What the network says of the pictures, computed once, when the first drawing asks for it."""
+    """The predictions for the images, computed once, when a figure first needs them."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
@@ -160,12 +160,12 @@ class _Answers:
         return confusion(subject.labels, self.predicted, subject.class_names, subject.part)
 
     def activations(self) -> Figure:
-        """A picture of each class, of many classes some."""
+        """One image of each class; of many classes, some."""
         chosen = one_of_each_class(self.subject.labels, self.predicted, self._num_classes)
         return draw_activations(self._activations(chosen))
 
     def activations_pair(self) -> Figure | None:
-        """Two classes, the most confused ones where both have pictures."""
+        """Two classes, the most confused ones where both have images."""
         labels, count = self.subject.labels, self._num_classes
         every = one_of_each_class(labels, self.predicted, count, most=count)
         if len(every) < 2:
@@ -175,7 +175,7 @@ class _Answers:
         return draw_activation_pair(self._activations(np.array([by_class[k] for k in pair])))
 
     def predictions(self) -> Figure:
-        """Pictures taken at random."""
+        """Random images."""
         rng = np.random.default_rng(self.subject.seed)
         return draw_predictions(random_predictions(*self._seen, rng=rng, part=self.subject.part))
 
@@ -185,7 +185,7 @@ class _Answers:
         return draw_confused_pairs(confused_pairs(self.table, images, labels, said))
 
     def worst_mistakes(self) -> Figure:
-        """The mistakes of which it was surest."""
+        """The most confident mistakes."""
         return draw_worst_mistakes(worst_mistakes(*self._seen, part=self.subject.part))
 
     @property
@@ -210,13 +210,13 @@ class _Answers:
 
 
 def _filters(subject: Subject) -> Figure | None:
-    """What was learnt; the weights as they are where nothing is known of their start."""
+    """What was learned; the weights as they are where nothing is known of their start."""
     found = _learnt_filters(subject) or _filters_as_they_are(subject)
     return None if found is None else draw_filters(found)
 
 
 def _raw_filters(subject: Subject) -> Figure | None:
-    """The weights as they are, beside what was learnt."""
+    """The weights as they are, beside what was learned."""
     found = None if _learnt_filters(subject) is None else _filters_as_they_are(subject)
     return None if found is None else draw_filters(found)
 
@@ -233,7 +233,7 @@ def _filters_as_they_are(subject: Subject) -> Filters | None:
 
 
 def _telling_pair(table: Confusion, by_class: Mapping[int, int]) -> tuple[int, int]:
-    """The two classes confused most often, where both have pictures; else the first two."""
+    """The two classes confused most often, where both have images; else the first two."""
     for pair in most_confused(table, most=1):
         if pair.predicted in by_class:
             return pair.true, pair.predicted

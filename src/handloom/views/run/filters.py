@@ -1,7 +1,7 @@
-"""What the first dense layer has learnt: a unit's weights, laid out as the picture they read.
+"""What the first dense layer has learned: a unit's weights, laid out as an image.
 
 The starting weights are random and, in a wide layer, larger than what training adds to them: drawn
-as they are, trained weights look like noise. Their difference from the start shows what was learnt.
+as they are, trained weights look like noise. Their difference from the start shows the learning.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 MOST_FILTERS = 100
 LARGEST_TILE = 128
-"""Pixels down that a tile may take; of larger pictures it shows means of neighbouring weights."""
+"""Pixels down that a tile may take; of larger images it shows means of neighbouring weights."""
 SURELY = 5.0
 """So many standard errors above zero is the correlation of weights with those they began as."""
 
 
 class Filters(NamedTuple):
-    """The first layer's weights as pictures: `tiles` (N, H, C·W), one a unit, channels abreast.
+    """The first layer's weights as images: `tiles` (N, H, C·W), one a unit, channels abreast.
 
     `units` (N,) are the rows of the weight shown: those of the largest norm, largest first.
     `limit` is the size of weight at the ends of the colour map; `num_bad` counts NaN and infinity.
     `is_change`: the tiles are the weights less those before the first step. `block` is how many
     weights down and across one number of a tile is the mean of. `has_dark`: NaN stands in the tiles
-    where the training pictures are black, all of them.
+    where the training images are black, all of them.
     """
 
     path: str
@@ -60,9 +60,9 @@ def filters(
     """The filters of the first weight, or None unless it is a matrix that reads whole images.
 
     `image_shape` is (C, H, W). The units with the largest L2 norm are taken; with C channels,
-    `most` / C of them. `start` is the network before its first step: given that, what was learnt is
-    shown, or None where the weights do not come from these (see `first_weights`). `dark` (C, H, W)
-    is true for the pixels that no training picture lights: their weights are left out.
+    `most` / C of them. `start` is the network before its first step: given that, what was learned
+    is shown, or None where the weights do not come from these (see `first_weights`). `dark` (C, H,
+    W) is true for the pixels that no training image lights: their weights are left out.
     """
     path, weight = _first(model)
     if weight.ndim != 2 or weight.shape[1] != int(np.prod(image_shape)):
@@ -127,11 +127,11 @@ def draw_filters(filters: Filters) -> Figure:
     pixels = coloured(tiles, style.DIVERGING, -filters.limit, filters.limit)
     width = max(pixels.shape[1] + 2 * style.MARGIN, 760)
     height = SCALE_BAR_ROOM + pixels.shape[0] + style.MARGIN
-    what = "What the first layer has learnt" if filters.is_change else "The first layer's weights"
+    what = "What the first layer has learned" if filters.is_change else "The first layer's weights"
     heading = f"{what}: {filters.path}, {times(filters.shape)}"
     sheet = Sheet(width, height, heading, _note(filters, grid.num_shown))
     limit = f"{filters.limit:.2g}"
-    label = "change of a weight" if filters.is_change else "weight from a pixel to the unit"
+    label = "change of the weight" if filters.is_change else "weight from a pixel to the unit"
     ends = (f"≤ −{limit}", "0", f"≥ +{limit}")
     sheet.scale_bar(style.MARGIN, 0, style.DIVERGING, ends, label)
     sheet.image(style.MARGIN, SCALE_BAR_ROOM, pixels)
@@ -144,23 +144,23 @@ def _note(filters: Filters, shown: int) -> str:
     which = f"all {total} units" if shown == total else f"{shown} of {total} units"
     if filters.is_change:
         note = (
-            f"Each tile is one unit: its {height} × {width} weights after training, less those "
-            "before it, which are random. Red: training made a bright pixel excite the unit more; "
-            f"blue: less. Shown: {which}, those that changed most (L2 norm) first."
+            f"Each tile is one unit: its {height} × {width} weights after training minus those "
+            "before training. Red: training made a bright pixel excite the unit more; "
+            f"blue: less. Shown: {which}, in order of change (L2 norm), largest first."
         )
     else:
         note = (
-            f"Each tile is the {height} × {width} weights from the picture to one unit, what is "
-            "left of their random start included. A bright pixel excites the unit where it is red, "
-            f"inhibits it where it is blue. Shown: {which}, those with the largest weights (L2 "
-            "norm) first."
+            f"Each tile is the {height} × {width} weights from the image to one unit, including "
+            "what is left of their random initial values. A bright pixel excites the unit where "
+            f"it is red, inhibits it where it is blue. Shown: {which}, those with the largest "
+            "weights (L2 norm) first."
         )
     if channels > 1:
-        note += f" A tile's {channels} parts are the picture's channels, in order."
+        note += f" The {channels} parts of a tile are the image's channels, in order."
     if filters.block > 1:
-        note += f" A dot is the mean of {filters.block} × {filters.block} weights."
+        note += f" Each dot is the mean of {filters.block} × {filters.block} weights."
     if filters.has_dark:
-        note += " Grey: pixels that are black in every training picture; nothing is learnt there."
+        note += " Grey: pixels that are black in every training image; nothing is learned there."
     if filters.num_bad:
-        note += f" {filters.num_bad:,} weights are not finite: grey."
+        note += f" {filters.num_bad:,} weights are not finite (grey)."
     return note

@@ -73,16 +73,16 @@ def draw_kernels(kernels: Kernels) -> Figure:
     blocks = [_block(layer) for layer in kernels.layers]
     words = style.line_height() + style.line_height(style.SMALL) + 6
     note = (
-        "Each tile is one kernel, the weights with which an output looks at one of its inputs: a "
-        "column is one output, a row one input. Colours are relative to the layer's largest weight."
+        "Each tile is one kernel, the weights from one input channel to one output channel: "
+        "columns are outputs, rows are inputs. Colours are relative to the layer's largest weight."
     )
     if kernels.num_layers > len(blocks):
         note += f" Shown: the first {len(blocks)} of {kernels.num_layers} convolutions."
     width = max(max(block.shape[1] for block in blocks) + 2 * style.MARGIN + 30, 820)
     height = SCALE_BAR_ROOM + 12 + sum(block.shape[0] + words + 30 for block in blocks)
-    sheet = Sheet(width, height, "What the convolutions look for: their kernels", note)
+    sheet = Sheet(width, height, "The kernels of the convolutions", note)
     ends = ("−largest", "0", "+largest")
-    sheet.scale_bar(style.MARGIN, 0, style.DIVERGING, ends, "weight, per layer")
+    sheet.scale_bar(style.MARGIN, 0, style.DIVERGING, ends, "weight, scaled per layer")
     y = SCALE_BAR_ROOM + 12
     for layer, block in zip(kernels.layers, blocks, strict=True):
         _draw_layer(sheet, y, layer)

@@ -1,4 +1,4 @@
-"""The pairs of classes that are confused most, with pictures of it happening."""
+"""The most confused pairs of classes, with examples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_EXAMPLES = 8
 
 
 class ConfusedPair(NamedTuple):
-    """`times` pictures of class `true` were called `predicted`: `share` of all of that class."""
+    """`times` images of class `true` were predicted as `predicted`: `share` of that class."""
 
     true: int
     predicted: int
@@ -28,14 +28,14 @@ class ConfusedPair(NamedTuple):
 
 
 class PairExamples(NamedTuple):
-    """A pair with pictures (n, ...) of the mistake, the surest first."""
+    """A pair with images (n, ...) of the mistake, most confident first."""
 
     pair: ConfusedPair
     images: UInt8Array
 
 
 class ConfusedPairs(NamedTuple):
-    """The most frequent pairs, of `num_wrong` mistakes among `num_pictures` pictures of `part`."""
+    """The most frequent pairs, of `num_wrong` mistakes among `num_pictures` images of `part`."""
 
     pairs: tuple[PairExamples, ...]
     class_names: tuple[str, ...]
@@ -85,14 +85,16 @@ BAR = 230
 @style.house_style()
 def draw_confused_pairs(confused: ConfusedPairs) -> Figure:
     """One row a pair: how often, and examples."""
-    heading = "The classes confused most"
+    heading = "The most confused classes"
     if not confused.pairs:
-        told = f"None: all {style.pictures(confused.num_pictures, confused.part)} are right."
+        told = (
+            f"No mistakes: all {style.pictures(confused.num_pictures, confused.part)} are correct."
+        )
         return message_sheet(heading, told)
     note = (
         f"{confused.num_wrong:,} of {style.pictures(confused.num_pictures, confused.part)} are "
-        "mistaken. Each row: pictures of one class that were taken for another, the surest "
-        "mistakes first."
+        "misclassified. Each row: images of one class that were predicted as another, the most "
+        "confident first."
     )
     width = 2 * style.MARGIN + WORDS + MOST_EXAMPLES * (SIDE + 8)
     sheet = Sheet(width, len(confused.pairs) * ROW + 10, heading, note)
@@ -111,7 +113,7 @@ def _draw_words(
     x, room = style.MARGIN, WORDS - 20
     true, predicted = (style.shown_name(names[k], k) for k in (pair.true, pair.predicted))
     sheet.text(x, y - 2, style.fitted(true, room))
-    said = style.fitted(f"taken for {predicted}", room)
+    said = style.fitted(f"predicted as {predicted}", room)
     sheet.text(x, y + 22, said, colour=style.WRONG)
     often = "once" if pair.times == 1 else f"{pair.times:,} times"
     told = f"{often}, {style.percent(pair.share)} of its class"

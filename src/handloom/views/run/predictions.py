@@ -1,4 +1,4 @@
-"""Pictures with what the network says of them: some at random, and its worst mistakes."""
+"""Images with their predictions: some at random, and the most confident mistakes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOP = 3
 
 
 class Prediction(NamedTuple):
-    """One picture, the `place`-th: class ids; `top` are (id, probability), most probable first."""
+    """One image, the `place`-th: class ids; `top` are (id, probability), most probable first."""
 
     place: int
     image: UInt8Array
@@ -35,7 +35,7 @@ class Prediction(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """Pictures to show, out of `num_pictures` of `part`, of which `num_wrong` are mistaken."""
+    """Images to show, out of `num_pictures` of `part`, of which `num_wrong` are mistaken."""
 
     shown: tuple[Prediction, ...]
     class_names: tuple[str, ...]
@@ -54,7 +54,7 @@ def random_predictions(
     part: str = "",
     most: int = MOST_SHOWN,
 ) -> Predictions:
-    """`most` pictures drawn without replacement.
+    """`most` images drawn without replacement.
 
     Shapes: images (N, ...), labels (N,), probabilities (N, K).
     """
@@ -107,20 +107,20 @@ COLUMNS = 3
 SIDE = 112
 CELL_WIDTH, CELL_HEIGHT = 404, 152
 NAME_WIDTH, BAR_WIDTH, BAR_HEIGHT = 104, 76, 10
-BARS = "Bars: the classes it found most probable; green is the true one."
+BARS = "Bars: the most probable classes; green is the true one."
 
 
 @style.house_style()
 def draw_predictions(predictions: Predictions) -> Figure:
-    """Random pictures, each with its three most probable classes."""
+    """Random images, each with its three most probable classes."""
     right = predictions.num_pictures - predictions.num_wrong
     count = len(predictions.shown)
     random = "1 random" if count == 1 else f"{count:,} random"
-    heading = f"{random} {style.part_pictures(predictions.part, count)}, and what the network says"
+    heading = f"{random} {style.part_pictures(predictions.part, count)} and the predictions"
     note = (
-        f"{style.RIGHT_SIGN} right, {style.WRONG_SIGN} wrong. {BARS} Of all "
+        f"{style.RIGHT_SIGN} correct, {style.WRONG_SIGN} wrong. {BARS} Of all "
         f"{style.pictures(predictions.num_pictures, predictions.part)}, "
-        f"{style.percent(right / predictions.num_pictures)} are right."
+        f"{style.percent(right / predictions.num_pictures)} are correct."
     )
     return _draw(predictions, heading, note)
 
@@ -130,18 +130,20 @@ def draw_worst_mistakes(predictions: Predictions) -> Figure:
     """The mistakes of which the network was surest; says so if there is none."""
     wrong, total = predictions.num_wrong, style.pictures(predictions.num_pictures, predictions.part)
     if not predictions.shown:
-        return message_sheet("The worst mistakes", f"None: all {total} are right.")
+        return message_sheet(
+            "The most confident mistakes", f"No mistakes: all {total} are correct."
+        )
     note = (
-        f"{wrong:,} of {total} {'was' if wrong == 1 else 'were'} taken for another class; shown: "
+        f"{wrong:,} of {total} {'was' if wrong == 1 else 'were'} misclassified; shown: "
         f"{_how_many(len(predictions.shown), wrong)}. {BARS}"
     )
-    return _draw(predictions, "The worst mistakes: wrong, and sure of it", note)
+    return _draw(predictions, "The most confident mistakes", note)
 
 
 def _how_many(shown: int, wrong: int) -> str:
     if shown == wrong:
-        return "it" if wrong == 1 else "all of them, the surest first"
-    return f"the {shown} of which the network was surest"
+        return "it" if wrong == 1 else "all of them, most confident first"
+    return f"the {shown} most confident"
 
 
 def _draw(predictions: Predictions, heading: str, note: str) -> Figure:

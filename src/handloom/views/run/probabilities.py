@@ -1,4 +1,4 @@
-"""What a network says of pictures, as probabilities of the classes."""
+"""The class probabilities that a network predicts for images."""
 
 from __future__ import annotations
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Reliability(NamedTuple):
-    """Pictures sorted into bins by confidence, the probability of the class that was said.
+    """Images sorted into bins by confidence, the probability of the predicted class.
 
     `edges` (B + 1,); of each bin `counts` (B,), mean `confidence` (B,) and `accuracy` (B,), NaN
     where it is empty. `ece` is the expected calibration error; `temperature` divides the outputs so
     that their loss is lowest, and `ece_at_temperature` is what is left then. `part` says of which
-    pictures this is.
+    images this is.
     """
 
     edges: FloatArray
@@ -42,20 +42,20 @@ GAP_COLOUR = "#f3c6ad"
 
 @style.house_style()
 def draw_reliability(reliability: Reliability) -> Figure:
-    """Accuracy over confidence at the left, how many pictures had which at the right."""
+    """Accuracy over confidence at the left, how many images had which at the right."""
     ece, after = style.percent(reliability.ece), style.percent(reliability.ece_at_temperature)
     note = (
-        f"Of {int(reliability.counts.sum()):,} {reliability.part} pictures. On the diagonal, a "
-        "confidence of 80 % is right 80 times in 100; below it, the network is too sure, above it "
-        f"not sure enough. Expected calibration error {ece}; outputs divided by "
+        f"{int(reliability.counts.sum()):,} {reliability.part} images. On the diagonal, a "
+        "confidence of 80 % is right 80 times in 100; below it, the network is overconfident, "
+        f"above it underconfident. Expected calibration error {ece}; with outputs divided by "
         f"{reliability.temperature:.2f}: {after}."
     )
-    sheet = Sheet(1080, SIDE + 62, "How far its confidence can be believed", note)
+    sheet = Sheet(1080, SIDE + 62, "Calibration: confidence and accuracy", note)
     left = sheet.axes(92, 26, SIDE, SIDE - 26)
-    sheet.text(92, -6, "Right, by confidence", weight="bold")
+    sheet.text(92, -6, "Accuracy by confidence", weight="bold")
     _draw_diagram(left, reliability)
     right = sheet.axes(92 + SIDE + 110, 26, SIDE, SIDE - 26)
-    sheet.text(92 + SIDE + 110, -6, "Pictures, by confidence", weight="bold")
+    sheet.text(92 + SIDE + 110, -6, "Images by confidence", weight="bold")
     _draw_counts(right, reliability)
     return sheet.finished()
 
@@ -71,7 +71,7 @@ def _draw_diagram(axes: Axes, drawn: Reliability) -> None:
     axes.bar(lefts, gap, bottom=accuracy, color=GAP_COLOUR, label="gap", **settings)
     axes.plot([0, 1], [0, 1], color=style.INK, linestyle=(0, (4, 3)), linewidth=1.1)
     axes.legend(frameon=False, loc="upper left", handlelength=1.0)
-    axes.set_ylabel("share that is right")
+    axes.set_ylabel("accuracy")
     axes.set_ylim(0, 1)
     _scale_confidence(axes)
     _in_percent(axes)
@@ -82,7 +82,7 @@ def _draw_counts(axes: Axes, drawn: Reliability) -> None:
         drawn.edges[:-1], drawn.counts, width=np.diff(drawn.edges), align="edge",
         color=style.NEUTRAL, edgecolor=style.PAPER, linewidth=0.8,
     )  # fmt: skip
-    axes.set_ylabel("pictures")
+    axes.set_ylabel("images")
     _scale_confidence(axes)
 
 

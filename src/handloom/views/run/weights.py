@@ -34,7 +34,7 @@ class Matrices(NamedTuple):
 
 
 def matrices(model: Layer) -> Matrices | None:
-    """Every weight (out, in) of the model, reduced to fit a picture; None if there is no such."""
+    """Every weight (out, in) of the model, reduced to fit a figure; None if there is none."""
     weights = {path: value for path, value in weights_of(model).items() if value.ndim == 2}
     if not weights:
         return None
@@ -75,11 +75,11 @@ def draw_matrices(matrices: Matrices) -> Figure:
     places, width, height = _flow(widths, [cell.shape[0] + words + 26 for cell in cells])
     width = max(width, 760)
     note = (
-        "Every row of a map is one unit's weights, every column one input. Wide maps are reduced: "
-        "a dot is then the strongest weight of its block, as told above the map. The colour "
-        "follows the square root of the weight, so that layers of small weights can be seen too."
+        "Each row of a map is one unit's weights, each column one input. Wide maps are reduced: "
+        "a dot is then the strongest weight of its block, as noted above the map. The colour "
+        "follows the square root of the weight, so that layers of small weights stay visible."
     )
-    sheet = Sheet(width, SCALE_BAR_ROOM + 10 + height, "All weight matrices, on one scale", note)
+    sheet = Sheet(width, SCALE_BAR_ROOM + 10 + height, "All weight matrices on one scale", note)
     ends = (f"≤ −{limit:.2g}", "0", f"≥ +{limit:.2g}")
     sheet.scale_bar(style.MARGIN, 0, style.DIVERGING, ends, "weight, square-root scale")
     for (x, y), cell, title in zip(places, cells, titles, strict=True):

@@ -1,4 +1,4 @@
-"""How every trial learnt: the metric that was watched, epoch by epoch, the best one in front."""
+"""Learning curves: the objective of every trial by epoch, the best one in front."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ LEFT, RIGHT, BELOW = 78, 150, 60
 
 
 def draw_trial_curves(trials: Trials) -> Figure:
-    """A line a run, the darker the better; grey without a final value, a cross where pruned."""
-    heading = f"How every trial learnt: {trials.study}"
+    """One line per run, the darker the better; grey without a final value, a cross where pruned."""
+    heading = f"Learning curves of all trials: {trials.study}"
     drawn = trial_curves(trials)
     if not drawn:
         return message_sheet(heading, "No epoch of any trial has been recorded.")
@@ -71,9 +71,9 @@ def draw_trial_curves(trials: Trials) -> Figure:
 
 
 def _note(trials: Trials, drawn: tuple[TrialCurve, ...]) -> str:
-    what = "A line a seed of a trial" if _has_seeds(trials) else "A line a trial"
+    what = "One line per seed of a trial" if _has_seeds(trials) else "One line per trial"
     pruned = " A cross: pruned there." if any(curve.is_pruned for curve in drawn) else ""
-    return f"{best_words(trials)} {what}, the darker the better, the best in black.{pruned}"
+    return f"{best_words(trials)} {what}; darker is better, the best is black.{pruned}"
 
 
 def _has_seeds(trials: Trials) -> bool:

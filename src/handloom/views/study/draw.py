@@ -1,4 +1,4 @@
-"""All pictures of a study, from its trials, into a folder."""
+"""All figures of a study, drawn into a folder."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def draw_study(
     on_failure: OnFailure | None = None,
     on_empty: OnEmpty | None = None,
 ) -> list[Path]:
-    """Write every picture of a study into `folder`; returns the files, in order.
+    """Write every figure of a study into `folder`; returns the files, in order.
 
     history, parallel, importance, slices, heat-map, curves: each a .png. One on which there is
     nothing to see is not written: `on_empty` is called with its name and why. The same trials give
-    the same bytes. Raises RunError where a file cannot be written; with `on_failure`, a picture
+    the same bytes. Raises RunError where a file cannot be written; with `on_failure`, a figure
     that fails does not stop the others: it is called with its name and what was raised.
     """
     drawings = study_drawings(trials, importance)
@@ -42,7 +42,7 @@ def draw_study(
 def study_figures(
     trials: Trials, importance: Importance | None = None
 ) -> Iterator[tuple[str, Figure]]:
-    """The pictures one after another, by name."""
+    """The figures one after another, by name."""
     for name, drawn in study_drawings(trials, importance):
         if (figure := drawn()) is not None:
             yield name, figure
@@ -51,7 +51,7 @@ def study_figures(
 def study_drawings(
     trials: Trials, importance: Importance | None = None
 ) -> Iterator[tuple[str, Drawing]]:
-    """What draws each picture, by its name; the heat map is of the most important two."""
+    """What draws each figure, by its name; the heat map is of the most important two."""
     yield "history", partial(draw_search_history, trials)
     yield "parallel", partial(draw_parallel, trials)
     yield "importance", partial(draw_importance, trials, importance)
@@ -61,7 +61,7 @@ def study_drawings(
 
 
 def _leave_out(_name: str, _why: str) -> None:
-    """Nobody asks why a picture is missing."""
+    """Ignore empty figures."""
 
 
 def _telling_pair(trials: Trials, importance: Importance | None) -> tuple[Parameter, ...]:

@@ -95,7 +95,7 @@ def draw_heat_map(
     trials: Trials, across: Parameter | None = None, down: Parameter | None = None
 ) -> Figure:
     """A cell for each pair, the darker the better; by default of the first two parameters."""
-    heading = f"Two parameters at once: {trials.study}"
+    heading = f"Two parameters together: {trials.study}"
     if trials.best is None:
         return message_sheet(heading, best_words(trials))
     first, second, *_ = (*trials.parameters, None, None)
@@ -105,7 +105,7 @@ def draw_heat_map(
     heat = heat_map(trials, across, down)
     if heat is None:
         both = f"{across.name} and {down.name}"
-        return message_sheet(heading, f"No trial that has ended has both {both}.")
+        return message_sheet(heading, f"No finished trial has both {both}.")
     with style.house_style():
         return _drawn(trials, heat, heading)
 
@@ -141,8 +141,8 @@ def _has_counts(layout: _Layout, heat: HeatMap) -> bool:
 def _note(trials: Trials, layout: _Layout, heat: HeatMap) -> str:
     counted = ", and of how many" if _has_counts(layout, heat) else ""
     return (
-        f"{best_words(trials)} A cell tells the best of its trials, whatever else differs in "
-        f"them{counted}. The frame is around the best of all."
+        f"{best_words(trials)} Each cell shows the best of its trials, whatever else differs in "
+        f"them{counted}. The frame marks the best of all."
     )
 
 

@@ -1,4 +1,4 @@
-"""How a search went: what each trial reached, in order, and the best so far."""
+"""Search history: the result of each trial, in order, and the best so far."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ LEFT, RIGHT, BELOW = 78, 150, 60
 
 
 def draw_search_history(trials: Trials) -> Figure:
-    """A dot a trial, the darker the better; a cross where it was pruned; the line is the best."""
-    heading = f"How the search went: {trials.study}"
+    """One dot per trial, darker is better; a cross where it was pruned; the line is the best."""
+    heading = f"Search history: {trials.study}"
     if trials.best is None:
         return message_sheet(heading, best_words(trials))
     history = search_history(trials)

@@ -1,4 +1,4 @@
-"""Which parameter decides: the share of all differences that each one explains by itself."""
+"""Parameter importance: the share of the variance that each one explains on its own."""
 
 from __future__ import annotations
 
@@ -35,18 +35,16 @@ LABEL_WIDTH, WIDTH, VALUE_WIDTH, BAR_HEIGHT = 300, 420, 100, 36
 
 def draw_importance(trials: Trials, importance: Importance | None) -> Figure:
     """A bar for each parameter, and a grey one for what only several explain together."""
-    heading = f"Which parameter decides: {trials.study}"
+    heading = f"Parameter importance: {trials.study}"
     if importance is None:
-        return message_sheet(
-            heading, "Too few trials have ended, or all are equally good: there is nothing to tell."
-        )
+        return message_sheet(heading, "Too few trials have finished, or all are equally good.")
     note = (
-        f"Of all variance of the {metric_name(trials.metric)} over the space, the share that a "
-        "parameter explains by itself, as a forest of trees learnt it from the trials (functional "
-        "ANOVA). Trials that went astray count as the worst of the others; parameters that only "
+        f"The share of the variance of the {metric_name(trials.metric)} over the space that each "
+        "parameter explains on its own, from a random forest fitted to the trials (functional "
+        "ANOVA). Diverged trials count as the worst of the others; parameters that only "
         "some trials have are left out."
     )
-    together = "only together, or chance"
+    together = "interactions or chance"
     rows = [*zip(importance.names, importance.shares, strict=True), (together, importance.rest)]
     with style.house_style():
         left = style.MARGIN + LABEL_WIDTH

@@ -1,4 +1,4 @@
-"""Which settings lead where: every trial a line through its parameters to what it reached."""
+"""Parallel coordinates: every trial is a line through its parameters to its result."""
 
 from __future__ import annotations
 
@@ -72,15 +72,15 @@ EASED = TIMES**2 * (3 - 2 * TIMES)
 
 def draw_parallel(trials: Trials) -> Figure:
     """Axes side by side, the last one the value; the darker a line, the better its trial."""
-    heading = f"Which settings lead where: {trials.study}"
+    heading = f"Settings and results: {trials.study}"
     if trials.best is None:
         return message_sheet(heading, best_words(trials))
     drawn = parallel(trials)
     if not drawn.parameters:
         return message_sheet(heading, "All trials have the same parameters.")
     note = (
-        f"{best_words(trials)} A line a trial, the darker the better, the best in black. "
-        f"Lines that share a choice stand beside each other, the better higher.{left_out(trials)}"
+        f"{best_words(trials)} One line per trial; darker is better, the best is black. "
+        f"Lines that share a choice are spread out, better ones higher.{left_out(trials)}"
     )
     gaps = len(drawn.parameters)
     gap = max(LEAST_GAP, min(MOST_GAP, BODY // gaps))

@@ -1,4 +1,4 @@
-"""Each parameter by itself: what the trials reached, over the values that it had."""
+"""Each parameter on its own: the results of the trials over its values."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ LEFT, GAP, HEAD, BELOW = 84, 44, 34, 68
 
 def draw_slices(trials: Trials) -> Figure:
     """A panel for each parameter, on one scale of values; the darker a dot, the better."""
-    heading = f"Each parameter by itself: {trials.study}"
+    heading = f"Each parameter on its own: {trials.study}"
     if trials.best is None:
         return message_sheet(heading, best_words(trials))
     drawn = slices(trials)
@@ -96,8 +96,8 @@ def draw_slices(trials: Trials) -> Figure:
         return message_sheet(heading, "All trials have the same parameters.")
     columns, rows = min(COLUMNS, len(drawn)), -(-len(drawn) // COLUMNS)
     width = max(style.MARGIN + LEFT + columns * (WIDTH + GAP), 820)
-    bars = " Bars: the median of a level." if any(s.medians.size for s in drawn) else ""
-    note = f"{best_words(trials)} A dot a trial, the darker the better.{bars}{left_out(trials)}"
+    bars = " Bars: the median of each level." if any(s.medians.size for s in drawn) else ""
+    note = f"{best_words(trials)} One dot per trial; darker is better.{bars}{left_out(trials)}"
     with style.house_style():
         sheet = Sheet(width, rows * (HEAD + HEIGHT + BELOW), heading, note)
         for index, one in enumerate(drawn):

@@ -1,4 +1,4 @@
-"""What the pictures of a study have in common: words, colours, and the axis of the values."""
+"""What the figures of a study have in common: words, colours, and the axis of the values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def metric_name(metric: str) -> str:
 def best_words(trials: Trials) -> str:
     """One sentence on the best trial: what it reached, and with which parameters."""
     if trials.best is None:
-        return "No trial has ended yet."
+        return "No trial has finished yet."
     best = trials.trials[trials.best]
     told = ", ".join(
         f"{short_name(name)} {written_value(value)}"
@@ -83,4 +83,4 @@ def left_out(trials: Trials) -> str:
     if not count:
         return ""
     lie = "1 trial lies" if count == 1 else f"{count} trials lie"
-    return f" {lie} {'below' if trials.is_maximised else 'above'} what is shown."
+    return f" {lie} {'below' if trials.is_maximised else 'above'} the range shown."

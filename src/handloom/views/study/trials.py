@@ -1,4 +1,4 @@
-"""The trials of a study as its pictures need them: what was tried, how good it was, how it went."""
+"""The trials of a study as its figures need them: parameters, results, learning curves."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Built:
 
     @cached_property
     def model(self) -> nn.Sequential:
-        """The network alone, for pictures of bars.toml's size or of [1, 28, 28]."""
+        """The network alone, for images of bars.toml's size or of [1, 28, 28]."""
         shape = (1, 28, 28) if self.recipe.model.name not in ("mlp", "sequential") else (1, 6, 6)
         return assemble.build_model(self.recipe, shape, 3)
 
@@ -67,7 +67,7 @@ class Built:
 
     @cached_property
     def run(self) -> Run:
-        """What `handloom train` leaves, but for its pictures."""
+        """What `handloom train` leaves, but for its images."""
         folder = mkdtemp(dir=self.bars.parent)
         return session.train(self.recipe, run_dir=folder, pictures=False)
 

@@ -13,7 +13,7 @@ from handloom.run import assemble
 
 
 def known(built: Built) -> data.Dataset:
-    """The pictures of bars.toml, before anything is taken away."""
+    """The images of bars.toml, before anything is taken away."""
     return assemble.load_data(built.recipe).train
 
 
@@ -26,12 +26,12 @@ def division(built: Built) -> list[str | None]:
 
 
 def divided(**how: Any) -> Any:
-    """What the data room's own function makes of the same pictures."""
+    """What the data room's own function makes of the same images."""
     return lambda built: prints(*data.split(known(built), seed=built.recipe.seed, **how))
 
 
 def order(built: Built) -> list[int]:
-    """The pictures of the first epoch, in its order."""
+    """The images of the first epoch, in its order."""
     return built.trainer.train.epoch(0).positions(0, 100).tolist()
 
 
@@ -45,7 +45,7 @@ def augmentation(name: str) -> Any:
 
 
 def appended(copies: int) -> Any:
-    """The training part with the copies that the data room appends to it."""
+    """The training split with the copies that the data room appends to it."""
 
     def expected(built: Built) -> list[str | None]:
         train, _ = data.split(known(built), 0.25, seed=1)

@@ -43,7 +43,7 @@ def _position(layer: str) -> int:
 
 
 def _before(layer: str) -> list[dict[str, Any]]:
-    """A picture, or a row of numbers where the layer takes no pictures."""
+    """An image, or a row of numbers where the layer takes no images."""
     return [FLAT] * _position(layer)
 
 

@@ -62,11 +62,14 @@ def test_ends_are_the_outermost_values() -> None:
         ({"log": [0.0, 1.0]}, "above 0"),
         ({"int": [1, 2.5]}, "two whole numbers"),
         ({"int": [0, 8], "log": True}, "from 1 up"),
-        ({"int": [1, 8], "log": True, "step": 2}, "without a step"),
+        ({"int": [1, 8], "log": True, "step": 2}, "and no step"),
         ({"length": [2, 1], "each": {"int": [1, 2]}}, "has to be above"),
-        ({"length": [1, 2], "each": {"length": [1, 2], "each": {"int": [1, 2]}}}, "each is a"),
+        (
+            {"length": [1, 2], "each": {"length": [1, 2], "each": {"int": [1, 2]}}},
+            "each has to be a",
+        ),
         ({"length": [1, 2], "each": {"int": [1, 2], "when": {"a": 1}}}, "whole list"),
-        ({"values": [1, 2]}, "a domain is one of"),
+        ({"values": [1, 2]}, "a domain has to be one of"),
         ({"choice": [1], "stp": 1}, "stp"),
     ],
 )

@@ -128,8 +128,11 @@ def test_whole_numbers_and_lists_keep_their_kind(tmp_path: Path) -> None:
     [
         ("", "space is missing"),
         ("[space]\n", "space"),
-        ("[space]\noptimizer.lr = 0.1\n", "space.optimizer: a domain is"),
-        ("[space]\noptimizer.lr = { coice = [1] }\n", r"space.optimizer.lr: a domain is one of"),
+        ("[space]\noptimizer.lr = 0.1\n", "space.optimizer: a domain has to be"),
+        (
+            "[space]\noptimizer.lr = { coice = [1] }\n",
+            r"space.optimizer.lr: a domain has to be one of",
+        ),
         ("[space]\noptimizer.lrr = { choice = [0.1] }\n", "did you mean optimizer.lr"),
         ('[space]\noptimizer.lr = { choice = ["fast"] }\n', 'optimizer.lr is "fast"'),
         ("[space]\ntraining.epochs = { range = [1, 2.5], step = 1.5 }\n", "training.epochs is"),
@@ -137,22 +140,25 @@ def test_whole_numbers_and_lists_keep_their_kind(tmp_path: Path) -> None:
         (f"{SPACE}[search]\nsampler = 'gird'\n", "did you mean"),
         (f"{SPACE}[search]\nmaximise = 'val_accuracy'\nminimise = 'val_loss'\n", "either"),
         (f"{SPACE}[search]\nseeds = [1, 1]\n", "twice"),
-        (f"{SPACE}", "never comes to an end"),
-        ("[space]\noptimizer.lr = { log = [0.1, 1] }\n[search]\nsampler = 'grid'\n", "have no end"),
+        (f"{SPACE}", "never ends"),
+        (
+            "[space]\noptimizer.lr = { log = [0.1, 1] }\n[search]\nsampler = 'grid'\n",
+            "infinitely or too many",
+        ),
         (
             "[space]\noptimizer.momentum = { choice = [0.5], when = { optimizer.name = 'sgd' } }\n"
             "optimizer.name = { choice = ['sgd'] }\n",
-            "stand before",
+            "come before",
         ),
         (
             "[space]\noptimizer.name = { choice = ['sgd'] }\n"
             "model.dropout = { choice = [0.5], when = { optimizer.name = 'adam' } }\n",
-            "never has",
+            "never occurs",
         ),
         (f"{SPACE}[bugdet]\ntrials = 3\n", "bugdet is unknown; did you mean budget"),
         (f"{SPACE}[budget]\ntrials = 0\n", "budget.trials is 0"),
         (f"{SPACE}[overrides]\nloss.nmae = 'mse'\n", "loss.name is missing"),
-        ("space = [", "no TOML"),
+        ("space = [", "not valid TOML"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(tmp_path: Path, text: str, reason: str) -> None:
@@ -185,4 +191,4 @@ def test_an_unknown_study_is_told_what_there_is(tmp_path: Path) -> None:
 def test_a_name_unlike_any_other_gets_no_hint() -> None:
     with pytest.raises(ConfigError) as told:
         load_study("qqqqqqqqqqqq")
-    assert "no study is called 'qqqqqqqqqqqq'; `handloom tune --list`" in str(told.value)
+    assert "there is no study 'qqqqqqqqqqqq'; `handloom tune --list`" in str(told.value)

@@ -1,4 +1,4 @@
-"""A contest's ResNet-18. The contest's own pictures are not public; Fashion-MNIST stands in."""
+"""A contest's ResNet-18. The contest's own images are not public; Fashion-MNIST stands in."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SEED, LABELLED, HIDDEN = 2021, 30_000, 5_000
 def make_contest(folder: Path, data_dir: Path | None) -> dict[str, Any]:
     """train.npy + .csv (30,000 × 784) and hidden.npy + .csv (5,000 × 784), and where they are.
 
-    All come from the training part of Fashion-MNIST. The hidden ones, whose labels a contest keeps
-    for its leaderboard, stand as the recipe's test part.
+    All come from the training split of Fashion-MNIST. The hidden ones, whose labels a contest keeps
+    for its leaderboard, stand as the recipe's test split.
     """
     fashion = data.load("fashion-mnist", data_dir).train
     drawn = np.random.default_rng(SEED).permutation(len(fashion))[: LABELLED + HIDDEN]
@@ -44,7 +44,7 @@ def make_contest(folder: Path, data_dir: Path | None) -> dict[str, Any]:
 
 CONTEST = Experiment(
     name="contest-resnet",
-    title="A contest, ResNet-18 on 28×28, its pictures made of Fashion-MNIST",
+    title="A contest, ResNet-18 on 28×28, its images made of Fashion-MNIST",
     source="report 4, its validation and its two places on the leaderboard",
     subjects={
         RESNET: SeriesSubject(
@@ -56,7 +56,7 @@ CONTEST = Experiment(
             prepare=make_contest,
         )
     },
-    note="the contest's own pictures are not public; 5 epochs instead of 40, 28×28 instead of 224",
+    note="the contest's own images are not public; 5 epochs instead of 40, 28×28 instead of 224",
     published=(
         Published(RESNET, "validation_accuracy", 0.8942),
         Published(RESNET, "test_accuracy", 0.888, most=0.893),

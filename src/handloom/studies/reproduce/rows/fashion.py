@@ -68,7 +68,7 @@ NETWORK = "784-256-128-10"
 
 GRID_WINNER = Experiment(
     name="fashion-mlp-256",
-    title="Fashion-MNIST, 784-256-128-10: the grid's winner on the test part",
+    title="Fashion-MNIST, 784-256-128-10: the grid's winner on the test split",
     source="report 2, its test of the best weights",
     subjects={NETWORK: SeriesSubject("fashion-mlp-256", quick={"training.epochs": 15})},
     published=(

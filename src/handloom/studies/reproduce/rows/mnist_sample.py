@@ -1,7 +1,7 @@
 """MNIST by hand, on a tenth of it: activations, optimizers, a grid of 27, the decay of the rate.
 
-The published accuracies have four digits, which a sample's 1,000 validation pictures cannot give:
-they are taken for those of the 10,000 test pictures.
+The published accuracies have four digits, which a sample's 1,000 validation images cannot give:
+they are taken for those of the 10,000 test images.
 """
 
 from __future__ import annotations

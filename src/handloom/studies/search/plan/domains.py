@@ -74,7 +74,7 @@ class Choice(_Axis):
     def _differ(self) -> Choice:
         for one, other in itertools.combinations(self.choice, 2):
             if same(one, other):
-                refuse(f"choice names {json.dumps(one, default=str)} twice")
+                refuse(f"choice has {json.dumps(one, default=str)} twice")
         return self
 
     def values(self) -> list[Value] | None:
@@ -162,7 +162,7 @@ class Int(_Axis):
     def _rises(self) -> Int:
         _check_rising("int", *self.int)
         if self.log and (self.step != 1 or self.int[0] < 1):
-            refuse("log = true goes with whole numbers from 1 up, and without a step")
+            refuse("log = true needs whole numbers from 1 up, and no step")
         return self
 
     @property
@@ -205,7 +205,7 @@ class ListOf(_Domain):
         if self.length[0] != self.length[1]:
             _check_rising("length", *self.length)
         if self.each.when:
-            refuse("when belongs to the whole list, not to each of its values")
+            refuse("when is for the whole list, not for each of its values")
         return self
 
     @property
@@ -240,7 +240,7 @@ class ListOf(_Domain):
 
 
 _SHAPES = (
-    "a domain is one of { choice = […] }, { range = [low, high] }, { log = [low, high] }, "
+    "a domain has to be one of { choice = […] }, { range = [low, high] }, { log = [low, high] }, "
     "{ int = [low, high] }, { length = [low, high], each = {…} }"
 )
 
@@ -266,7 +266,7 @@ _Axes = (
     | Annotated[Log, Tag("log")]
     | Annotated[Int, Tag("int")]
 )
-AxisTable = Annotated[_Axes, _told_apart(error="each is a choice, a range, a log or an int")]
+AxisTable = Annotated[_Axes, _told_apart(error="each has to be a choice, a range, a log or an int")]
 Domain = Annotated[_Axes | Annotated[ListOf, Tag("length")], _told_apart(error=_SHAPES)]
 ListOf.model_rebuild()
 

@@ -26,7 +26,7 @@ from handloom.studies.search.plan.space import Parameters, Space
 
 STUDY_FILE = "study.toml"
 _NOT_SEARCHED = {
-    "seed": "seeds are told in search.seeds",
+    "seed": "seeds are set in search.seeds",
     "training.threads": "each worker has its share of the cores",
     "description": "a description changes nothing",
 }
@@ -120,11 +120,11 @@ def _find(source: str | Path) -> tuple[str, str, Path]:
         near = nearest(source, shipped)
         hint = f"did you mean {near}? " if near else ""
         raise ConfigError(
-            f"no study is called {brief(source)!r}; {hint}`handloom tune --list` shows all, "
-            "and a file of your own is told by its path, ending in .toml"
+            f"there is no study {brief(source)!r}; {hint}`handloom tune --list` lists all; "
+            "for a file of your own, give its path, ending in .toml"
         )
     elif path.is_dir():
-        raise ConfigError(f"{path} is no study: it has no {STUDY_FILE}")
+        raise ConfigError(f"{path} is not a study: it has no {STUDY_FILE}")
     try:
         return str(path), recipe_text(path), path.absolute().parent
     except RecipeError as error:
@@ -135,7 +135,7 @@ def _parse(text: str, origin: str) -> StudyFile:
     try:
         values = _flattened(tomllib.loads(text))
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{origin} is no TOML: {error}") from None
+        raise ConfigError(f"{origin} is not valid TOML: {error}") from None
     try:
         return StudyFile.model_validate(values)
     except ValidationError as error:

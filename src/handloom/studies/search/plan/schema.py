@@ -29,9 +29,9 @@ class SearchTable(Table):
     @model_validator(mode="after")
     def _one_aim(self) -> SearchTable:
         if self.maximise is not None and self.minimise is not None:
-            refuse("it can either maximise or minimise; leave one of them out")
+            refuse("it can either maximise or minimise; remove one of them")
         if len(set(self.seeds)) < len(self.seeds):
-            refuse(f"seeds names a seed twice: {list(self.seeds)}")
+            refuse(f"seeds has a seed twice: {list(self.seeds)}")
         return self
 
     @property
@@ -56,7 +56,7 @@ class StudyFile(Table):
     told_as: ClassVar[str] = "a study"
 
     name: Text | None = None  # the file's own, unless told
-    description: Annotated[str, said("a text in quotes")] = ""
+    description: Annotated[str, said("text in quotes")] = ""
     recipe: Text  # a shipped recipe's name, or a file
     overrides: dict[str, Any] = Field(default_factory=dict)  # by key path; "" takes a key out
     space: Annotated[dict[str, Domain], Field(min_length=1)]
@@ -71,7 +71,7 @@ class StudyFile(Table):
             self._check_grid()
         elif self.budget.trials is None and self.budget.minutes is None:
             refuse(
-                f'search.sampler = "{self.search.sampler}" never comes to an end by itself; '
+                f'search.sampler = "{self.search.sampler}" never ends on its own; '
                 "give budget.trials, or budget.minutes"
             )
         return self
@@ -80,23 +80,21 @@ class StudyFile(Table):
         before = list(self.space)[: list(self.space).index(path)]
         for other, wanted in domain.when.items():
             if other not in before:
-                refuse(
-                    f"space.{path} depends on {other}, which has to stand before it in the space"
-                )
+                refuse(f"space.{path} depends on {other}, which has to come before it in the space")
             for value in as_list(wanted):
                 if not self.space[other].contains(value):
-                    refuse(f"space.{path} waits for {other} = {value!r}, which it never has")
+                    refuse(f"space.{path} depends on {other} = {value!r}, which never occurs")
 
     def _check_grid(self) -> None:
         for path, domain in self.space.items():
             if domain.values() is None:
                 refuse(
-                    f'search.sampler = "grid" goes through all values, and those of space.{path} '
-                    "have no end, or are too many; tell them as a choice or with a step, or take "
+                    f'search.sampler = "grid" tries all values, but those of space.{path} '
+                    "are infinitely or too many; give them as a choice or with a step, or set "
                     'sampler = "tpe"'
                 )
         if Space(self.space).points() is None:
             refuse(
-                f'search.sampler = "grid" has more than {MOST_POINTS:,} points to go through; '
-                'tell fewer values, or take sampler = "tpe"'
+                f'search.sampler = "grid" has more than {MOST_POINTS:,} points; '
+                'give fewer values, or set sampler = "tpe"'
             )
