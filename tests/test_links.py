@@ -168,12 +168,13 @@ def test_an_ensemble_writes_nothing_through_its_members(
     lasting_bars: Path, tmp_path: Path, outside: Path
 ) -> None:
     from handloom.recipes import load_recipe
+    from handloom.series import Series
     from handloom.studies.ensemble import resume_ensemble
-    from handloom.studies.ensemble.ensemble import Plan
+    from handloom.studies.ensemble.ensemble import write_plan
 
     folder = tmp_path / "together"
     folder.mkdir()
-    Plan(load_recipe(lasting_bars), None, (1, 2)).write(folder)
+    write_plan(folder, Series(load_recipe(lasting_bars), (1, 2)))
     (folder / "seed-1").symlink_to(outside)
     before = content(outside)
     with pytest.raises(RunError, match="seed-1 is a link"):

@@ -63,7 +63,7 @@ def resume(
     """Go on with a training that was killed or stopped, to the same bits as if it had not been.
 
     A `recipe` that is given has to be the run's own; where the kill came before the folder held
-    one, the training starts with it. A run that had ended gets its images again. Another number
+    one, the training starts with it. A finished run gets its figures again. Another number
     of processes goes on as well, to the same curve but for rounding. Raises RunError where the
     recipes or the data differ.
     """
@@ -89,9 +89,8 @@ def _recipe_to_go_on(folder: RunFolder, given: Recipe | None, processes: Process
                 "to start one there, give its recipe as well"
             )
         if foreign := folder.foreign_entry():
-            raise RunError(
-                f"{folder.path} is not a run folder: it contains {foreign}; start a run with --out"
-            )
+            where = f"{folder.path} is not a run folder: it contains {foreign}"
+            raise RunError(f"{where}; start a run with --out")
         return _pinned(given, processes)
     own = Run(folder).recipe
     if given is not None and (differing := differences(_pinned(given, processes, own), own)):
@@ -267,7 +266,7 @@ class AgreedStop(Callback):
 
 
 def draw_or_warn(run: Run, parts: assemble.Parts) -> None:
-    """Draw a run's images. The result stands whatever fails here; a warning says what did."""
+    """Draw a run's figures. The result stands whatever fails here; a warning says what did."""
     try:
         draw(run, parts)
     except Exception as error:

@@ -122,7 +122,8 @@ def test_a_run_of_one_engine_tests_the_same_on_the_other(
     model = assemble.build_model(run.recipe, run.image_shape, 10)
     model.load_state_dict(run.model.state_dict())
     rule = assemble.build_optimizer(run.recipe, model, 1)
-    other = (NumpyEngine if engine == "torch" else TorchEngine)(model, nn.cross_entropy, rule)
+    setup = TrainingSetup(nn.cross_entropy, rule)
+    other = (NumpyEngine if engine == "torch" else TorchEngine)(model, setup)
     np.testing.assert_array_equal(other.predict(x).argmax(axis=1), run.predict(test.images))
     accuracy = other.evaluate(x, test.labels).correct / len(x)
     assert accuracy == run.result["test"]["accuracy"]
