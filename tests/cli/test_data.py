@@ -67,4 +67,4 @@ def test_fetch_of_the_embedded_set_has_nothing_to_do(handloom) -> None:
 def test_an_unknown_set_is_guessed(handloom) -> None:
     outcome = handloom("data", "fetch", "fashion")
     assert outcome.code == 2
-    assert "no known data set is called 'fashion'; did you mean fashion-mnist?" in outcome.err
+    assert "there is no known data set 'fashion'; did you mean fashion-mnist?" in outcome.err

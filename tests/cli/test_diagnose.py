@@ -131,5 +131,5 @@ def test_what_cannot_be_examined_is_told(trained: Path, tmp_path: Path, handloom
     shutil.rmtree(trained / "checkpoints")
     outcome = handloom("diagnose", trained)
     assert outcome.code == 2
-    assert "no epoch has finished" in outcome.err
+    assert "no epoch has ended" in outcome.err
     assert outcome.out == ""

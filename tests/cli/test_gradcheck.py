@@ -49,5 +49,5 @@ def test_a_wrong_gradient_is_told(bars, handloom, monkeypatch: pytest.MonkeyPatc
     assert [line.split()[1] for line in outcome.out.splitlines() if line.endswith("WRONG")] == [
         "Linear",
         "Linear",
-        "with",
+        "+",
     ]

@@ -101,7 +101,7 @@ def test_data_at_another_place_are_used_where_data_dir_says(
     lost = handloom(*spelled(command, runs), "-q")
     if command[0] not in ("export", "report"):  # these have an answer without images, too
         assert lost.code == 2
-        assert "images.npy is not there" in lost.err
+        assert "images.npy does not exist" in lost.err
         assert "give their folder with --data-dir" in lost.err
     found = handloom(*spelled(command, runs), "-q", "--data-dir", data)
     assert (found.code, found.err) == (0, "")
@@ -208,7 +208,7 @@ def test_a_folder_of_pictures_is_under_data_dir_or_is_it(
 
     run = session.train(make_recipe(recipe, "it"), run_dir=tmp_path / "run", pictures=False)
     (tmp_path / "first").rename(tmp_path / "second")
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="does not exist"):
         run.parts()
     where = tmp_path / "second" if place == "pictures" else tmp_path / "second/pictures"
     assert len(run.parts(where).train) == 30
@@ -231,7 +231,7 @@ def test_an_ensemble_follows_its_data(apart: tuple[Path, Path], handloom: Any) -
     again = data.rename(data.with_name("data2"))
     lost = handloom("test", both, "-q")
     assert lost.code == 2
-    assert "is not there" in lost.err
+    assert "does not exist" in lost.err
     assert handloom("test", both, "-q", "--data-dir", again).code == 0
     (both / "ensemble-result.json").unlink(missing_ok=True)
     (both / "result.json").unlink(missing_ok=True)

@@ -53,7 +53,7 @@ GROUPS = {
 class _Grouped(TyperGroup):
     """The commands in groups; one that no group names is listed last."""
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         named = [name for names in GROUPS.values() for name in names]
         others = tuple(name for name in self.list_commands(ctx) if name not in named)
         for title, names in {**GROUPS, "Other": others}.items():

@@ -71,7 +71,7 @@ def test_a_study_that_was_moved_with_its_data_goes_on(
     ended = tune(new / "study", trials=2, pictures=False)
     assert [trial.state for trial in ended.trials] == ["complete", "complete"]
     shutil.rmtree(new / "data")
-    with pytest.raises(DataError, match=r"is not there.*--data-dir"):
+    with pytest.raises(DataError, match=r"does not exist.*--data-dir"):
         tune(new / "study", trials=3, pictures=False)
 
 
