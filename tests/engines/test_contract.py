@@ -221,7 +221,7 @@ def test_a_state_that_does_not_fit_changes_nothing(subject: Any) -> None:
     engine = trained(engine_of(subject), epoch_of())
     before = engine_of(subject)
     before.load_state_dict(engine.state_dict())
-    with pytest.raises(StateError, match="keeps no 'ema'"):
+    with pytest.raises(StateError, match="has no 'ema'"):
         engine.load_state_dict(engine_of(subject, ema=0.9).state_dict())
     with pytest.raises(StateError, match="missing"):
         engine.load_state_dict({})

@@ -175,7 +175,7 @@ def test_nonfinite_numbers_are_located(rng: np.random.Generator) -> None:
 
 def test_foreign_state_is_refused() -> None:
     engine = engine_of()
-    with pytest.raises(StateError, match="keeps no 'ema'"):
+    with pytest.raises(StateError, match="has no 'ema'"):
         engine.load_state_dict(engine_of(ema=0.9).state_dict())
     with pytest.raises(StateError, match="missing"):
         engine.load_state_dict({})

@@ -162,7 +162,7 @@ def test_pixels_may_be_normalised(quick: Classifier, normalise: str, pictures) -
     ("change", "look", "error", "told"),
     [
         ({}, lambda X: X / 255, DataError, "numbers that are not pixels, but the classifier was"),
-        ({}, lambda X: X.reshape(-1, 4, 16), ShapeError, r"\(1, 4, 16\), and \(1, 8, 8\) were"),
+        ({}, lambda X: X.reshape(-1, 4, 16), ShapeError, r"\(1, 4, 16\), but .* \(1, 8, 8\)"),
         ({}, lambda X: X[:, 1:], ValueError, "56 features, but Classifier is expecting 64"),
     ],
 )
@@ -178,7 +178,7 @@ def test_other_pictures_are_refused(
 @pytest.mark.parametrize(
     ("params", "error", "told"),
     [
-        ({"image_shape": (8, 9)}, ShapeError, r"\(1, 8, 9\), and the examples in X are \(1, 8, 8"),
+        ({"image_shape": (8, 9)}, ShapeError, r"\(1, 8, 9\), but the examples in X are \(1, 8, 8"),
         ({"image_shape": 8}, ConfigError, r"image_shape is 8; it has to be \(H, W\) or"),
         ({"image_shape": (0, 64)}, ConfigError, r"image_shape is \(0, 64\)"),
         ({"normalise": "none"}, ConfigError, "normalise is 'none'; for pixels use scale, sta"),

@@ -102,7 +102,7 @@ def test_a_shape_is_channels_height_width(given, own, features: int, expected) -
 @pytest.mark.parametrize(
     ("given", "own", "features", "error", "message"),
     [
-        ((2, 3), (1, 3, 2), 6, ShapeError, r"is \(1, 2, 3\), and the examples in X are \(1, 3, 2"),
+        ((2, 3), (1, 3, 2), 6, ShapeError, r"is \(1, 2, 3\), but the examples in X are \(1, 3, 2"),
         ((2, 3), None, 7, ShapeError, "the examples in X are 7 numbers"),
         ((2.0, 3.0), None, 6, ConfigError, "image_shape is"),
         ((2, 0), None, 0, ConfigError, "image_shape is"),

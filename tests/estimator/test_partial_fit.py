@@ -192,7 +192,7 @@ def test_a_change_that_cannot_be_is_refused_and_does_no_harm(
 def test_pictures_of_another_shape_are_refused() -> None:
     images = np.random.default_rng(0).integers(0, 256, (20, 4, 9), np.uint8)
     net = Classifier(4, engine="numpy").partial_fit(images, np.arange(20) % 2)
-    with pytest.raises(ShapeError, match=r"\(1, 9, 4\), and \(1, 4, 9\) were learned from"):
+    with pytest.raises(ShapeError, match=r"\(1, 9, 4\), but .* \(1, 4, 9\)"):
         net.partial_fit(images.reshape(20, 9, 4), np.arange(20) % 2)
 
 

@@ -125,7 +125,7 @@ def test_a_header_whose_length_looks_like_a_pickle(length: int, tmp_path: Path) 
 def test_a_damaged_file(spoil: Any, tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     path.write_bytes(spoil(save({"a": np.ones(3, np.float32), "b": np.ones(2, np.float32)})))
-    refuse(path, "is no safetensors file, or damaged")
+    refuse(path, "is not a safetensors file, or damaged")
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
@@ -137,12 +137,12 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [torch.inf, torch.nan])
 def test_numbers_that_are_not_finite(dtype: torch.dtype, value: float, tmp_path: Path) -> None:
     save_file({"0.weight": torch.tensor([1, value], dtype=dtype)}, tmp_path / "net.safetensors")
-    refuse(tmp_path / "net.safetensors", "0.weight holds numbers that are not finite")
+    refuse(tmp_path / "net.safetensors", "0.weight contains numbers that are not finite")
 
 
 def test_a_type_that_is_no_number_of_ours(tmp_path: Path) -> None:
     save_file({"mask": torch.tensor([True])}, tmp_path / "net.safetensors")
-    refuse(tmp_path / "net.safetensors", "mask is of the type BOOL; save it as float32")
+    refuse(tmp_path / "net.safetensors", "mask has the type BOOL; save it as float32")
 
 
 def test_a_file_that_would_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ def test_a_path_that_no_file_could_have_is_shown_in_short(tmp_path: Path) -> Non
     ) as told:
         load_recipe(f"{tmp_path}/{'x' * 5000}.toml")
     assert len(str(told.value)) < 600
-    with pytest.raises(RecipeError, match="no recipe is called 'xxx") as told:
+    with pytest.raises(RecipeError, match="there is no recipe 'xxx") as told:
         load_recipe("x" * 5000)
     assert len(str(told.value)) < 600
 

@@ -96,7 +96,7 @@ def test_one_that_goes_on_has_curves_but_no_comparison(
     assert "cannot be compared image by image" in parsed.text
     assert len(parsed.charts["Validation loss"]["series"]) == 2
     copied.folder.metrics.unlink()
-    with pytest.raises(RunError, match="no epoch has finished"):
+    with pytest.raises(RunError, match="no epoch has ended"):
         write_report([runs["wide"], copied])
 
 

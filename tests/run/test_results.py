@@ -150,7 +150,7 @@ def test_networks_trained_on_squares_average_their_outputs(
 
 def test_unknown_variants_cost_no_look(run: hl.Run) -> None:
     with pytest.raises(
-        ConfigError, match="'spin' is not a variant of an image; there are flip and"
+        ConfigError, match="'spin' is not a variant of an image; use one of flip and"
     ):
         run.test(tta=["spin"])
     assert run.looks == 1

@@ -118,7 +118,7 @@ def test_a_part_without_weight_is_refused(changed: Change) -> None:
                        ("test", parts.test)):  # fmt: skip
         kept = part.labels.copy()
         part.labels[:] = kept % 2
-        with pytest.raises(RecipeError, match=f"0 for every label of the {name} part"):
+        with pytest.raises(RecipeError, match=f"0 for every label of the {name} split"):
             assemble.build_engine(recipe, parts)
         part.labels[:] = kept
 

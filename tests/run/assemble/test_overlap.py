@@ -41,7 +41,7 @@ def test_those_of_the_test_part_are_counted(changed: Change, bars: Path) -> None
     recipe = changed(data__validation=1)  # 79 of 80 are trained on
     (held,) = assemble.load_parts(recipe).validation.images
     among = any(np.array_equal(held, image) for image in np.load(bars.parent / "images.npy")[:7])
-    assert f"{7 - among} of 30 test images are trained on as well, to the pixel" in notes(recipe)
+    assert f"{7 - among} of 30 test images are also in the training split" in notes(recipe)
 
 
 def test_those_of_the_validation_part_are_counted(changed: Change, bars: Path) -> None:
@@ -54,7 +54,7 @@ def test_those_of_the_validation_part_are_counted(changed: Change, bars: Path) -
     train = {image.tobytes() for image in parts.train.images}
     shared = sum(image.tobytes() in train for image in parts.validation.images)
     assert shared > 5
-    assert f"{shared} of 20 validation images are trained on as well" in notes(recipe)
+    assert f"{shared} of 20 validation images are also in the training split" in notes(recipe)
 
 
 @pytest.mark.parametrize("part", ["train", "validation"])
