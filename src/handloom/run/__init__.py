@@ -1,6 +1,5 @@
 """The run folder: the only truth about a training."""
 
-from handloom import _kept as kept  # noqa: F401
 from handloom.run.environment import describe_environment as describe_environment
 from handloom.run.folder import RUNS as RUNS
 from handloom.run.folder import RunFolder as RunFolder
